@@ -1,0 +1,94 @@
+"""Batches whose randomness depends on (seed, epoch, sample) alone: not on workers, order or interruptions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from cnnlib.types import Sample, SampleSource
+
+
+def derived_seed(*path: int) -> int:
+    """A 63-bit seed from a path of non-negative integers; different paths give unrelated seeds."""
+    return int(np.random.SeedSequence(path).generate_state(1, np.uint64)[0] >> 1)
+
+
+class SeededSamples(Dataset[Sample]):
+    """Samples of a source after a random transform, each under a generator of its own.
+
+    An item is asked for by ``(epoch, index)``.
+    """
+
+    def __init__(self, source: SampleSource, transform: Callable[[Sample], Sample], seed: int) -> None:
+        self.source = source
+        self.transform = transform
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        epoch, index = key
+        with torch.random.fork_rng(devices=[]):
+            torch.random.default_generator.manual_seed(derived_seed(self.seed, epoch, index))
+            return self.transform(self.source[index])
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """Yields ``(epoch, index)``; shuffled by (seed, epoch) or in order. Set ``epoch`` before iterating."""
+
+    def __init__(self, length: int, seed: int, shuffle: bool) -> None:
+        self.length = length
+        self.seed = seed
+        self.shuffle = shuffle
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        order = range(self.length)
+        if self.shuffle:
+            generator = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
+            order = torch.randperm(self.length, generator=generator).tolist()
+        epoch = self.epoch
+        return ((epoch, index) for index in order)
+
+
+def training_loader(
+    source: SampleSource, transform: Callable[[Sample], Sample], batch_size: int, workers: int, seed: int
+) -> DataLoader[Sample]:
+    """Shuffled batches. The last batch is dropped where it is not full, unless it is the only one.
+
+    Batch normalisation would give a rest of one or two images the weight, and the noise, of a whole batch.
+    """
+    return _loader(source, transform, batch_size, workers, seed, shuffle=True)
+
+
+def evaluation_loader(
+    source: SampleSource, transform: Callable[[Sample], Sample], batch_size: int, workers: int
+) -> DataLoader[Sample]:
+    """Every sample once, in order."""
+    return _loader(source, transform, batch_size, workers, seed=0, shuffle=False)
+
+
+def _loader(
+    source: SampleSource,
+    transform: Callable[[Sample], Sample],
+    batch_size: int,
+    workers: int,
+    seed: int,
+    shuffle: bool,
+) -> DataLoader[Sample]:
+    return DataLoader(
+        SeededSamples(source, transform, seed),
+        batch_size=batch_size,
+        sampler=EpochSampler(len(source), seed, shuffle),
+        num_workers=workers,
+        drop_last=shuffle and len(source) > batch_size,
+        pin_memory=torch.cuda.is_available(),
+        persistent_workers=workers > 0,
+    )

@@ -1,0 +1,1 @@
+"""The loop that trains, the pass that evaluates, and what they need."""

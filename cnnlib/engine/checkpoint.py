@@ -1,0 +1,39 @@
+"""Checkpoints that are whole or not there, and that are read without running anybody's code."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cnnlib.files import write_atomically
+from cnnlib.types import CnnlibError
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Replaces ``path`` in one step: a kill at any moment leaves the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomically(path, buffer.getbuffer())
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """The state that ``save_checkpoint`` wrote, on the CPU.
+
+    Raises:
+        CnnlibError: the file is missing, damaged, or holds more than tensors and plain values.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CnnlibError(f"{path}: no such checkpoint; was this run finished?") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise CnnlibError(
+            f"{path}: not a readable checkpoint ({reason}); delete it to start afresh"
+        ) from None

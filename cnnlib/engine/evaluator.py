@@ -1,0 +1,80 @@
+"""One pass over a split: its loss, its metrics, its predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from cnnlib.engine.objective import Objective
+from cnnlib.tasks import Task
+from cnnlib.types import Batch, PredictionSink, SplitMetric
+
+
+@torch.inference_mode()
+def evaluate(
+    fabric: Fabric,
+    model: nn.Module,
+    loader: Iterable[Batch],
+    objective: Objective,
+    metrics: Mapping[str, SplitMetric],
+    sinks: Sequence[PredictionSink] = (),
+) -> dict[str, float]:
+    """``loss`` (mean over images), ``<task>/loss`` and ``<task>/<metric>`` on everything ``loader`` gives.
+
+    The metrics are reset first and keep what they saw, so that a caller may ask them for each image's numbers.
+    Every decoded prediction goes to every sink.
+    """
+    model.eval()
+    for metric in metrics.values():
+        metric.reset()
+    sums: dict[str, float] = {}
+    images = 0
+    for batch in map(fabric.to_device, loader):
+        with fabric.autocast():
+            outputs = model(batch["image"].contiguous(memory_format=torch.channels_last))
+        total, parts = objective(outputs, batch)
+        count = len(batch["image"])
+        images += count
+        for key, value in {"loss": total, **parts}.items():
+            sums[key] = sums.get(key, 0.0) + float(value) * count
+        predictions = {name: task.decode(outputs[name]) for name, task in objective.tasks.items()}
+        for name, metric in metrics.items():
+            metric.update(predictions[name], batch[name], batch[f"{name}_valid"])
+        for sink in sinks:
+            send(sink, objective.tasks, batch, predictions)
+    return {key: value / images for key, value in sums.items()} | {
+        f"{name}/{key}": float(value)
+        for name, metric in metrics.items()
+        for key, value in metric.compute().items()
+    }
+
+
+def send(
+    sink: PredictionSink, tasks: Mapping[str, Task], batch: Batch, predictions: Mapping[str, Tensor]
+) -> None:
+    """A batch's predictions to a sink, sample by sample, on the CPU."""
+    for index, name in enumerate(batch["name"]):
+        sink.write(
+            name,
+            batch["image"][index].cpu(),
+            {task: predictions[task][index].cpu() for task in tasks},
+            {task: batch[task][index].cpu() for task in tasks},
+            {task: batch[f"{task}_valid"][index].cpu() for task in tasks},
+        )
+
+
+def mean_score(tasks: Mapping[str, Task], numbers: Mapping[str, float]) -> float:
+    """The mean of the tasks' scores, each from 0 to 1; a task without a valid pixel is left out.
+
+    ``numbers`` is keyed as ``evaluate`` returns it. NaN if no task could be scored.
+    """
+    scores = []
+    for name, task in tasks.items():
+        prefix = f"{name}/"
+        own = {key.removeprefix(prefix): value for key, value in numbers.items() if key.startswith(prefix)}
+        scores.append(task.score(own))
+    scored = [score for score in scores if score == score]  # NaN differs from itself
+    return sum(scored) / len(scored) if scored else float("nan")

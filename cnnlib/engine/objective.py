@@ -1,0 +1,44 @@
+"""Several tasks' losses become the one number that a step goes down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from cnnlib.tasks import Task
+from cnnlib.types import Batch, Outputs
+
+
+class Objective(nn.Module):
+    """The weighted sum of the tasks' losses.
+
+    Args:
+        tasks: what is predicted, by name.
+        losses: one combined loss a task: ``loss(logits, pred, target, valid, image) -> (total, terms)``.
+        weights: what each task's loss counts in the sum.
+    """
+
+    def __init__(
+        self, tasks: Mapping[str, Task], losses: Mapping[str, nn.Module], weights: Mapping[str, float]
+    ) -> None:
+        super().__init__()
+        self.tasks = dict(tasks)
+        self.losses = nn.ModuleDict(losses)
+        self.weights = dict(weights)
+
+    def forward(self, outputs: Outputs, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The sum, and its parts for the log: ``<task>/loss``, and ``<task>/<term>`` where a task has several."""
+        total = torch.zeros((), device=batch["image"].device)
+        parts: dict[str, Tensor] = {}
+        for name, task in self.tasks.items():
+            logits = outputs[name]
+            loss, terms = self.losses[name](
+                logits, task.decode(logits), batch[name], batch[f"{name}_valid"], batch["image"]
+            )
+            total = total + self.weights[name] * loss
+            parts[f"{name}/loss"] = loss.detach()
+            if len(terms) > 1:
+                parts |= {f"{name}/{term}": value.detach() for term, value in terms.items()}
+        return total, parts

@@ -1,0 +1,108 @@
+"""Learning-rate schedules behind one interface: told of every step and of every epoch's score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import (
+    ConstantLR,
+    CosineAnnealingLR,
+    LinearLR,
+    LRScheduler,
+    OneCycleLR,
+    ReduceLROnPlateau,
+    SequentialLR,
+)
+
+from cnnlib.checks import check_range
+
+
+class Schedule:
+    """A torch scheduler, and whether it moves with the steps or with the validation score."""
+
+    def __init__(self, scheduler: LRScheduler, follows_score: bool = False) -> None:
+        self.scheduler = scheduler
+        self.follows_score = follows_score
+
+    def after_step(self) -> None:
+        if not self.follows_score:
+            self.scheduler.step()
+
+    def after_epoch(self, score: float) -> None:
+        """``score`` is the validation score, higher is better."""
+        if self.follows_score:
+            self.scheduler.step(score)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.scheduler.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.scheduler.load_state_dict(state)
+
+
+def constant(optimizer: Optimizer, total_steps: int) -> Schedule:
+    """The optimizer's learning rate throughout."""
+    return Schedule(ConstantLR(optimizer, factor=1.0, total_iters=total_steps))
+
+
+def one_cycle(
+    optimizer: Optimizer,
+    total_steps: int,
+    warmup: float = 0.3,
+    start_factor: float = 0.04,
+    final_factor: float = 0.0001,
+) -> Schedule:
+    """Up to the peak over the first ``warmup`` of the steps, then down along a cosine (Smith and Topin, 2018).
+
+    Args:
+        warmup: the share of the steps that climb.
+        start_factor, final_factor: the first and the last learning rate, as shares of the peak.
+    """
+    check_range("warmup", warmup, above=0, below=1)
+    check_range("start_factor", start_factor, above=0, most=1)
+    check_range("final_factor", final_factor, above=0, most=1)
+    return Schedule(
+        OneCycleLR(
+            optimizer,
+            max_lr=optimizer.param_groups[0]["lr"],
+            total_steps=total_steps,
+            pct_start=warmup,
+            div_factor=1 / start_factor,
+            final_div_factor=start_factor / final_factor,
+            cycle_momentum=False,
+        )
+    )
+
+
+def cosine(
+    optimizer: Optimizer, total_steps: int, warmup: float = 0.05, final_factor: float = 0.0
+) -> Schedule:
+    """A straight climb over the first ``warmup`` of the steps, then a cosine down (Loshchilov and Hutter, 2017)."""
+    check_range("warmup", warmup, least=0, below=1)
+    check_range("final_factor", final_factor, least=0, most=1)
+    climb = int(warmup * total_steps)
+    final = final_factor * optimizer.param_groups[0]["lr"]
+    if climb == 0:
+        return Schedule(CosineAnnealingLR(optimizer, T_max=total_steps, eta_min=final))
+    up = LinearLR(optimizer, start_factor=1 / (climb + 1), total_iters=climb)
+    down = CosineAnnealingLR(optimizer, T_max=total_steps - climb, eta_min=final)
+    return Schedule(SequentialLR(optimizer, [up, down], milestones=[climb]))
+
+
+def plateau(optimizer: Optimizer, total_steps: int, factor: float = 0.1, patience: int = 3) -> Schedule:
+    """The learning rate times ``factor`` whenever ``patience`` epochs brought no better validation score."""
+    check_range("factor", factor, above=0, below=1)
+    check_range("patience", patience, least=0)
+    return Schedule(
+        ReduceLROnPlateau(optimizer, mode="max", factor=factor, patience=patience), follows_score=True
+    )
+
+
+SCHEDULES: dict[str, Callable[..., Schedule]] = {
+    "one_cycle": one_cycle,
+    "cosine": cosine,
+    "plateau": plateau,
+    "constant": constant,
+}

@@ -1,0 +1,238 @@
+"""The loop: every epoch trains, validates, remembers the best, and can be picked up from where it was killed."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+
+from cnnlib.engine.checkpoint import load_checkpoint, save_checkpoint
+from cnnlib.engine.evaluator import evaluate, mean_score
+from cnnlib.engine.objective import Objective
+from cnnlib.engine.schedule import Schedule
+from cnnlib.types import Batch, MetricLogger, PredictionSink, Progress, SplitMetric
+
+_STEPS_BETWEEN_LOOKS = 10  # reading a loss makes an accelerator wait, so it is not done every step
+
+
+class TrainingDivergedError(RuntimeError):
+    """The loss is no longer a number; going on would only waste time."""
+
+
+@dataclass
+class TrainingState:
+    """What a run has been through. Saved with every checkpoint."""
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_score: float = -math.inf
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def epochs_without_gain(self) -> int:
+        return self.epoch - self.best_epoch
+
+
+class Trainer:
+    """Trains a model that Fabric has set up, and leaves ``last.ckpt`` and ``best.ckpt`` in ``folder``.
+
+    Args:
+        fabric: devices and precision.
+        model, optimizer: as ``fabric.setup`` returned them.
+        objective: the loss.
+        schedule: the learning rate.
+        metrics: one a task; used on the validation split.
+        folder: where the checkpoints go.
+        epochs: passes over the training split.
+        seed: everything random that is not a sample's own follows (seed, epoch).
+        accumulate: batches a step.
+        clip_norm: largest gradient norm.
+        ema_decay: validate, and keep as best, an exponential moving average of the weights.
+        patience: stop after so many epochs without a better validation score.
+        loggers, progress: told what happens.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        model: nn.Module,
+        optimizer: Optimizer,
+        objective: Objective,
+        schedule: Schedule,
+        metrics: Mapping[str, SplitMetric],
+        folder: Path,
+        *,
+        epochs: int,
+        seed: int,
+        progress: Progress,
+        accumulate: int = 1,
+        clip_norm: float | None = None,
+        ema_decay: float | None = None,
+        patience: int | None = None,
+        loggers: Sequence[MetricLogger] = (),
+    ) -> None:
+        self.fabric = fabric
+        self.model = model
+        self.optimizer = optimizer
+        self.objective = objective
+        self.schedule = schedule
+        self.metrics = metrics
+        self.folder = folder
+        self.epochs = epochs
+        self.seed = seed
+        self.progress = progress
+        self.accumulate = accumulate
+        self.clip_norm = clip_norm
+        self.patience = patience
+        self.loggers = loggers
+        self.state = TrainingState()
+        self.average = (
+            AveragedModel(model.module, multi_avg_fn=get_ema_multi_avg_fn(ema_decay), use_buffers=True)
+            if ema_decay is not None
+            else None
+        )
+
+    def fit(
+        self,
+        train: DataLoader[Any],
+        val: Iterable[Batch],
+        sink: Callable[[int], PredictionSink] | None = None,
+    ) -> TrainingState:
+        """Trains from ``state.epoch`` to the end.
+
+        Args:
+            train: batches whose sampler has an ``epoch`` to set.
+            val: batches of the validation split.
+            sink: given the epoch, where that epoch's validation predictions go.
+
+        Raises:
+            TrainingDivergedError: a loss was NaN or infinite.
+        """
+        self.progress.start(self.epochs, len(train), self.state.epoch)
+        while self.state.epoch < self.epochs and not self._out_of_patience():
+            began = time.perf_counter()
+            epoch = self.state.epoch + 1
+            row = {"epoch": epoch} | self._train_epoch(train, epoch)
+            numbers = self.validate(val, [sink(epoch)] if sink else [])
+            score = mean_score(self.objective.tasks, numbers)
+            self.schedule.after_epoch(score)
+
+            row |= {f"val/{key}": value for key, value in numbers.items()}
+            self.state.epoch = epoch
+            self.state.seconds += time.perf_counter() - began
+            row["seconds"] = self.state.seconds
+            self.state.history.append(row)
+            for logger in self.loggers:
+                logger.log_scalars(row, epoch)
+            if score > self.state.best_score or self.state.best_epoch == 0:
+                self.state.best_score, self.state.best_epoch = score, epoch
+                save_checkpoint(self.folder / "best.ckpt", {"model": self.evaluated.state_dict()})
+            self.save()
+            self.progress.epoch_done(row)
+        self.progress.stop()
+        return self.state
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The bare module that validation looks at: the average where there is one."""
+        return self.average.module if self.average else self.model.module
+
+    def validate(self, val: Iterable[Batch], sinks: Sequence[PredictionSink] = ()) -> dict[str, float]:
+        return evaluate(self.fabric, self.evaluated, val, self.objective, self.metrics, sinks)
+
+    def save(self) -> None:
+        """Everything that the next epoch depends on, into ``last.ckpt``."""
+        save_checkpoint(
+            self.folder / "last.ckpt",
+            {
+                "model": self.model.module.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                "average": self.average.state_dict() if self.average else None,
+                "state": asdict(self.state),
+            },
+        )
+
+    def resume(self) -> bool:
+        """Picks up from ``last.ckpt``; false where there is none.
+
+        An epoch that was cut short is run again from its start. Its shuffling and augmentation are a function
+        of (seed, epoch, sample), so that the weights end the same as in a run that nobody interrupted.
+        """
+        path = self.folder / "last.ckpt"
+        if not path.exists():
+            return False
+        saved = load_checkpoint(path)
+        self.model.module.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.schedule.load_state_dict(saved["schedule"])
+        if self.average:
+            self.average.load_state_dict(saved["average"])
+        self.state = TrainingState(**saved["state"])
+        return True
+
+    def load_best(self) -> None:
+        """The weights that did best on the validation split, into the model that ``validate`` uses."""
+        self.evaluated.load_state_dict(load_checkpoint(self.folder / "best.ckpt")["model"])
+
+    def _train_epoch(self, train: DataLoader[Any], epoch: int) -> dict[str, float]:
+        torch.manual_seed(self.seed * 1_000_003 + epoch)  # dropout and the like
+        train.sampler.epoch = epoch
+        self.model.train()
+        sums: dict[str, Tensor] = {}
+        began = time.perf_counter()
+        images = 0
+        for index, batch in enumerate(train):
+            batch = self.fabric.to_device(batch)
+            group_start = index - index % self.accumulate
+            group = min(self.accumulate, len(train) - group_start)
+            total, parts = self._forward(batch)
+            self.fabric.backward(total / group)
+            if index == group_start + group - 1:
+                self._step()
+            images += len(batch["image"])
+            for key, value in {"loss": total.detach(), **parts}.items():
+                sums[key] = sums.get(key, 0.0) + value
+            if index % _STEPS_BETWEEN_LOOKS == 0 or index == len(train) - 1:
+                loss = self._look(sums["loss"] / (index + 1), epoch, index)
+                self.progress.steps_done(index + 1, loss, images / (time.perf_counter() - began))
+        return {
+            "images_per_second": images / (time.perf_counter() - began),
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+        } | {f"train/{key}": float(value) / len(train) for key, value in sums.items()}
+
+    def _forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        image = batch["image"].contiguous(memory_format=torch.channels_last)
+        return self.objective(self.model(image), batch)
+
+    def _step(self) -> None:
+        if self.clip_norm is not None:
+            self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.schedule.after_step()
+        if self.average:
+            self.average.update_parameters(self.model)
+
+    def _look(self, loss: Tensor, epoch: int, index: int) -> float:
+        value = float(loss)
+        if not math.isfinite(value):
+            raise TrainingDivergedError(
+                f"the loss became {value} by batch {index + 1} of epoch {epoch}; "
+                "lower optimizer.learning_rate or set training.clip_norm"
+            )
+        return value
+
+    def _out_of_patience(self) -> bool:
+        return self.patience is not None and self.state.epochs_without_gain >= self.patience

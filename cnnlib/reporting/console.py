@@ -1,0 +1,66 @@
+"""The table that ends a suite in the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_results(results: Sequence[Mapping[str, Any]], folder: Path, console: Console | None = None) -> None:
+    """A row an experiment (mean and spread over seeds), the mean image's row, the failures, what to open next."""
+    console = console or Console(soft_wrap=True)
+    finished = [result for result in results if result["status"] == "finished"]
+    if finished:
+        console.print(_table(finished))
+    for result in results:
+        if result["status"] == "failed":
+            console.print(
+                f"FAILED  {result['experiment']} seed {result['seed']}: {result['error']}", markup=False
+            )
+    console.print(f"compare      {folder / 'report.html'}", markup=False, highlight=False)
+    console.print(f"predictions  {folder}/<experiment>/seed-<n>/predictions", markup=False, highlight=False)
+    console.print(f"curves       tensorboard --logdir {folder}", markup=False, highlight=False)
+
+
+def _table(finished: Sequence[Mapping[str, Any]]) -> Table:
+    metrics = _shown_metrics(finished)
+    table = Table(title="Test split", title_justify="left")
+    table.add_column("experiment")
+    for metric in metrics:
+        table.add_column(metric, justify="right")
+    table.add_column("seconds", justify="right")
+    table.add_column("images/s", justify="right")
+    for name in dict.fromkeys(result["experiment"] for result in finished):
+        own = [result for result in finished if result["experiment"] == name]
+        cells = [_spread([result["test"].get(metric) for result in own]) for metric in metrics]
+        seconds, speed = (mean(result[key] for result in own) for key in ("seconds", "images_per_second"))
+        table.add_row(name, *cells, f"{seconds:.0f}", f"{speed:.0f}")
+    baseline = {key: value for result in finished for key, value in result["mean_image"].items()}
+    table.add_row(
+        "(the training set's mean image)",
+        *(_spread([baseline.get(metric)]) for metric in metrics),
+        "",
+        "",
+        style="dim",
+    )
+    return table
+
+
+def _shown_metrics(finished: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The ranking metrics first, then the others; losses, which differ in kind between experiments, not at all."""
+    ranking = [ranked["metric"] for result in finished for ranked in result["ranked_by"]]
+    others = [key for result in finished for key in result["mean_image"]]
+    return list(dict.fromkeys(ranking + others))
+
+
+def _spread(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None and not math.isnan(value)]
+    if not known:
+        return "-"
+    return f"{mean(known):.4f}" + (f" ± {stdev(known):.4f}" if len(known) > 1 else "")

@@ -1,0 +1,183 @@
+"""Many experiments and seeds: what is to run, running it, and one table of what came out."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cnnlib.config import SuiteConfig, build
+from cnnlib.experiment import Run, run_experiment
+from cnnlib.files import write_atomically, write_csv, write_json
+from cnnlib.reporting.html import write_report
+from cnnlib.reporting.statistics import write_summary
+from cnnlib.types import CnnlibError
+from cnnlib.workers import run_in_processes
+
+
+def plan(suite: SuiteConfig, out: Path) -> list[Run]:
+    """Every run of a suite, seed by seed, so that an early look compares all experiments."""
+    return [
+        Run(suite.name, name, seed, config, out / suite.name / name / f"seed-{seed}")
+        for seed in suite.seeds
+        for name, config in suite.experiments.items()
+    ]
+
+
+def run_suite(
+    suite: SuiteConfig,
+    out: Path,
+    *,
+    jobs: int = 1,
+    overwrite: bool = False,
+    resume: bool = True,
+    fail_fast: bool = False,
+) -> list[dict[str, Any]]:
+    """Runs what is not finished yet and writes tables and report.
+
+    Args:
+        out: the folder that holds the suite's folder.
+        jobs: runs at a time; they share the machine's cores.
+        overwrite: run everything again, from the start.
+        resume: an unfinished run goes on from its last checkpoint, else from the start.
+        fail_fast: stop at the first failure.
+
+    Returns:
+        Every run's ``result.json``, in the order of ``plan``; a run that was not reached is left out.
+
+    Raises:
+        CnnlibError: the data cannot be used, or a run's folder holds results of another config.
+    """
+    folder = out / suite.name
+    runs = plan(suite, out)
+    with _locked(folder):
+        if overwrite:
+            for run in runs:
+                _clear(run)
+        _refuse_other_configs(runs)
+        waiting = [run for run in runs if not is_finished(run)]
+        if not resume:
+            for run in waiting:
+                _clear(run)
+        write_atomically(folder / "suite.yaml", suite.to_yaml())
+        if waiting:
+            _check_data(waiting)
+        for run, code in run_in_processes(_run, waiting, jobs):
+            if code and not (run.folder / "result.json").exists():
+                _note_failure(
+                    run, f"the process ended with exit code {code} (negative: killed by that signal)"
+                )
+            write_results(runs, folder)
+            if code and fail_fast:
+                break
+        results = write_results(runs, folder)
+        write_summary(folder)
+        write_report(folder)
+    return results
+
+
+def is_finished(run: Run) -> bool:
+    result = read_result(run)
+    return result is not None and result["status"] == "finished"
+
+
+def read_result(run: Run) -> dict[str, Any] | None:
+    """A run's ``result.json``, or ``None`` where it has not ended.
+
+    Raises:
+        CnnlibError: the file is damaged.
+    """
+    path = run.folder / "result.json"
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise CnnlibError(f"{path}: not valid JSON ({error}); delete it to run this again") from None
+
+
+def write_results(runs: Sequence[Run], folder: Path) -> list[dict[str, Any]]:
+    """``results.csv``: a row an experiment and seed, for those that ended."""
+    results = [result for run in runs if (result := read_result(run)) is not None]
+    rows = [
+        {key: value for key, value in result.items() if not isinstance(value, dict | list)}
+        | {f"test/{key}": value for key, value in result.get("test", {}).items()}
+        for result in results
+    ]
+    columns = ["experiment", "seed", "status", "error", "epochs", "best_epoch", "seconds"]
+    columns += ["images_per_second", "peak_memory_mib", "parameters"]
+    columns += sorted({key for row in rows for key in row if key.startswith("test/")})
+    write_csv(folder / "results.csv", columns, [{key: row.get(key) for key in columns} for row in rows])
+    return results
+
+
+def _run(run: Run) -> None:
+    """In the run's own process: an exit code tells how it ended, ``result.json`` tells the rest."""
+    (run.folder / "result.json").unlink(missing_ok=True)
+    try:
+        run_experiment(run)
+    except Exception as error:
+        _note_failure(run, f"{type(error).__name__}: {error}")
+        write_atomically(run.folder / "traceback.txt", traceback.format_exc())
+        raise SystemExit(1) from None
+
+
+def _note_failure(run: Run, error: str) -> None:
+    run.folder.mkdir(parents=True, exist_ok=True)
+    identity = {"suite": run.suite, "experiment": run.experiment, "seed": run.seed}
+    write_json(run.folder / "result.json", identity | {"status": "failed", "error": error})
+
+
+def _check_data(runs: Sequence[Run]) -> None:
+    """Opens every data set once before anything trains: bad files are found now, and caches are filled once."""
+    from cnnlib.datasets import DATASETS
+
+    distinct = {run.config.dataset.model_dump_json(): run.config.dataset for run in runs}
+    for component in distinct.values():
+        data = build(component, DATASETS)
+        for part in ("train", "val", "test"):
+            data.split(part)
+
+
+def _refuse_other_configs(runs: Sequence[Run]) -> None:
+    changed = [
+        str(run.folder)
+        for run in runs
+        if (path := run.folder / "config.yaml").exists() and path.read_text() != run.config_text()
+    ]
+    if changed:
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        raise CnnlibError(
+            f"{', '.join(changed[:3])}{more}: made with another config than the one given now; "
+            "pass --overwrite to run again, or another --out or suite name to keep both"
+        )
+
+
+def _clear(run: Run) -> None:
+    """Removes a run's folder; nothing that does not look like one."""
+    if not run.folder.exists():
+        return
+    if not (run.folder / "config.yaml").exists() and any(run.folder.iterdir()):
+        raise CnnlibError(f"{run.folder}: holds no config.yaml, so it is no run's folder; it is left alone")
+    shutil.rmtree(run.folder)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Two suites must not write into one folder at once."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise CnnlibError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CnnlibError(f"{folder}: another suite is running in this folder; wait for it") from None
+        yield

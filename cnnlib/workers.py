@@ -1,0 +1,57 @@
+"""Runs in processes of their own: one that crashes takes nothing with it, and all share the machine's threads."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from typing import TypeVar
+
+Job = TypeVar("Job")
+
+
+def run_in_processes(
+    work: Callable[[Job], None], jobs: Sequence[Job], parallel: int
+) -> Iterator[tuple[Job, int]]:
+    """Calls ``work(job)`` for every job, ``parallel`` at a time, and yields each job with its exit code as it ends.
+
+    The exit code is 0, or what the process died of (negative: the signal). Closing the iterator ends what runs.
+    A fork server imports the library once and hands every job a fresh copy.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["cnnlib.experiment"])
+    threads = max(1, len(os.sched_getaffinity(0)) // parallel)
+    waiting = list(reversed(jobs))
+    running: dict[int, tuple[BaseProcess, Job]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < parallel:
+                job = waiting.pop()
+                process = context.Process(target=_enter, args=(work, job, threads))
+                process.start()
+                running[process.sentinel] = process, job
+            for sentinel in wait(list(running)):
+                process, job = running.pop(sentinel)
+                process.join()
+                yield job, process.exitcode
+    finally:
+        for process, _ in running.values():
+            process.terminate()
+            process.join()
+
+
+def _enter(work: Callable[[Job], None], job: Job, threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    work(job)
+
+
+def _die_with_parent() -> None:
+    """A killed suite must not leave runs behind that go on writing into its folder."""
+    multiprocessing.parent_process().join()
+    os._exit(1)

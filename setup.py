@@ -1,0 +1,54 @@
+"""Package metadata. Versions that are tested together are in constraints.txt."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+here = Path(__file__).parent
+
+setup(
+    name="cnnlib",
+    version=re.search(r'__version__ = "(.+)"', (here / "cnnlib/__init__.py").read_text()).group(1),
+    description="Multi-task dense prediction: compare losses, heads and weightings from one YAML file",
+    long_description=(here / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=find_packages(include=["cnnlib", "cnnlib.*"]),
+    package_data={"cnnlib.reporting": ["*.html", "*.css", "*.js"]},
+    install_requires=[
+        "jinja2>=3.1,<4",
+        "kornia>=0.8,<1",
+        "lightning-fabric>=2.5,<3",
+        "matplotlib>=3.9",
+        "numpy>=2.0,<3",
+        "pillow>=11",
+        "pydantic>=2.10,<3",
+        "pyyaml>=6,<7",
+        "rich>=13.9",
+        "scipy>=1.14,<2",
+        "segmentation-models-pytorch>=0.5,<1",
+        "tensorboard>=2.18,<3",
+        "torch>=2.9,<3",
+        "torchmetrics>=1.6,<2",
+        "torchvision>=0.24,<1",
+    ],
+    extras_require={
+        "dev": [
+            "hypothesis>=6.120",
+            "jsonschema>=4.23",
+            "playwright>=1.49",
+            "pre-commit>=4",
+            "pytest>=8.3",
+            "ruff>=0.9",
+            "scikit-image>=0.25",
+        ],
+    },
+    classifiers=[
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+    ],
+)

@@ -1,0 +1,70 @@
+"""Runs every experiment of a suite and compares them.
+
+python tools/run_suite.py configs/l1_depth.yaml
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from cnnlib.config import load_suite
+from cnnlib.reporting.console import print_results
+from cnnlib.suite import run_suite
+from cnnlib.types import CnnlibError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0: all runs finished; 1: something failed; 2: the config or the data is at fault."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("config", type=Path, help="a suite's YAML file")
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="where the suite's folder goes (runs)")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY.PATH=VALUE",
+        help="change a value",
+    )
+    parser.add_argument("--jobs", type=_positive, default=1, help="runs at a time (1)")
+    parser.add_argument("--overwrite", action="store_true", help="run again what is finished")
+    parser.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on with unfinished runs where they were interrupted, or from their start (go on)",
+    )
+    parser.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
+    options = parser.parse_args(arguments)
+    try:
+        suite = load_suite(options.config, options.overrides)
+        results = run_suite(
+            suite,
+            options.out,
+            jobs=options.jobs,
+            overwrite=options.overwrite,
+            resume=options.resume,
+            fail_fast=options.fail_fast,
+        )
+    except CnnlibError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    print_results(results, options.out / suite.name)
+    wanted = len(suite.seeds) * len(suite.experiments)
+    return 0 if sum(result["status"] == "finished" for result in results) == wanted else 1
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1; it is {value}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
