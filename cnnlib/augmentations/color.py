@@ -1,0 +1,71 @@
+"""Brightness, contrast, saturation and hue."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from cnnlib.augmentations.base import Photometric
+from cnnlib.augmentations.parameters import check_number, uniform
+
+# The luma, and the two colour differences of the YIQ space, of (R, G, B).
+_RGB_TO_YIQ = torch.tensor(
+    [[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]], dtype=torch.float64
+)
+_YIQ_TO_RGB = torch.linalg.inv(_RGB_TO_YIQ)
+
+
+class Color(Photometric):
+    """Jitters the colours, by one and the same function for all images of a sample.
+
+    All four changes are linear in (R, G, B), so that one 3 x 3 matrix makes them, many times faster than a
+    detour over HSV: hue turns, and saturation scales, the two colour differences of the YIQ space;
+    brightness scales everything; contrast scales the distance from the mean luma of the sample.
+
+    Args:
+        brightness, contrast, saturation: each is scaled by a factor drawn from [1 - value, 1 + value].
+        hue: turned by a share of the full circle drawn from [-hue, hue].
+        p: probability that a sample is changed.
+
+    Raises:
+        CnnlibError: unless ``hue`` is in [0, 0.5] and the others are in [0, 1].
+    """
+
+    name = "color"
+
+    def __init__(
+        self,
+        brightness: float = 0.2,
+        contrast: float = 0.2,
+        saturation: float = 0.2,
+        hue: float = 0.02,
+        p: float = 0.8,
+    ) -> None:
+        super().__init__(p)
+        check_number("color", "brightness", brightness, 0, 1)
+        check_number("color", "contrast", contrast, 0, 1)
+        check_number("color", "saturation", saturation, 0, 1)
+        check_number("color", "hue", hue, 0, 0.5)
+        self.brightness = brightness
+        self.contrast = contrast
+        self.saturation = saturation
+        self.hue = hue
+
+    def alter(self, images: Tensor) -> Tensor:
+        brightness, contrast, saturation = (
+            uniform(1 - value, 1 + value) for value in (self.brightness, self.contrast, self.saturation)
+        )
+        matrix = brightness * _turn_colors(2 * math.pi * uniform(-self.hue, self.hue), saturation)
+        mean_luma = brightness * (_RGB_TO_YIQ[0] @ images.mean(dim=(0, 2, 3)).double())
+        offset = ((1 - contrast) * mean_luma).to(images)
+        changed = (contrast * matrix).to(images) @ images.flatten(2)  # (3, 3) @ (N, 3, H W)
+        return changed.add_(offset).clamp_(0, 1).view_as(images)
+
+
+def _turn_colors(angle: float, saturation: float) -> Tensor:
+    """float64 (3, 3): turns and scales the colour differences, and leaves the luma."""
+    cos, sin = saturation * math.cos(angle), saturation * math.sin(angle)
+    turn = torch.tensor([[1, 0, 0], [0, cos, -sin], [0, sin, cos]], dtype=torch.float64)
+    return _YIQ_TO_RGB @ turn @ _RGB_TO_YIQ

@@ -1,0 +1,44 @@
+"""Hiding parts of the image."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torchvision.transforms.v2 import functional as F
+
+from cnnlib.augmentations.base import Photometric
+from cnnlib.augmentations.parameters import check_number, uniform
+from cnnlib.types import CnnlibError
+
+
+class Cutout(Photometric):
+    """Greys out rectangles at random places, the same in all images of a sample (DeVries and Taylor, 2017).
+
+    Targets stay as they are: what is hidden has to be told from its surroundings.
+
+    Args:
+        holes: how many rectangles.
+        size: height and width of each, as a share of the image's.
+        p: probability that a sample is changed.
+
+    Raises:
+        CnnlibError: unless ``holes`` is a whole number of at least 1, and ``size`` and ``p`` are in [0, 1].
+    """
+
+    name = "cutout"
+
+    def __init__(self, holes: int = 1, size: float = 0.25, p: float = 0.5) -> None:
+        super().__init__(p)
+        if isinstance(holes, bool) or not isinstance(holes, int) or holes < 1:
+            raise CnnlibError(f"cutout: holes must be a whole number of at least 1; got {holes!r}")
+        check_number("cutout", "size", size, 0, 1)
+        self.holes = holes
+        self.size = size
+
+    def alter(self, images: Tensor) -> Tensor:
+        height, width = images.shape[-2:]
+        h, w = round(self.size * height), round(self.size * width)
+        gray = images.new_full((1, 1, 1), 0.5)
+        for _ in range(self.holes):
+            top, left = int(uniform(0, height - h + 1)), int(uniform(0, width - w + 1))
+            images = F.erase(images, top, left, h, w, gray)
+        return images

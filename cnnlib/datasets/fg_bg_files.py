@@ -1,0 +1,195 @@
+"""The files of a folder data set of masks and depths: pairing them by name, and looking into them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from cnnlib.datasets.faults import Faults
+from cnnlib.datasets.image_files import ImageFileError, list_images, read_color, read_gray
+from cnnlib.datasets.pairing import ListedBackgrounds, NumberedBackgrounds
+from cnnlib.datasets.splits import tiny_subset
+
+# A mask saved as JPEG, or with soft edges, has few levels between these; a photograph or a depth map, most.
+_DARK, _LIGHT = 32, 223
+_MAX_SHARE_BETWEEN = 0.25
+
+_THREADS = min(8, os.cpu_count() or 1)
+_CHUNK = 1024
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """A mask (H, W), bool: true from the grey level 128 (of 255) on.
+
+    Raises:
+        ImageFileError: if the file cannot be read, or is no mask: more than a quarter of its pixels is
+            neither dark nor light, or it has levels above 0 but none that is not dark.
+    """
+    levels = read_gray(path)
+    if levels.dtype == np.uint16:
+        levels = levels // 257
+    between = ((levels >= _DARK) & (levels <= _LIGHT)).mean()
+    if between > _MAX_SHARE_BETWEEN:
+        raise ImageFileError("not a mask", path, f"{between:.0%} of its pixels are neither dark nor light")
+    if 0 < levels.max() < _DARK:
+        reason = f"its highest level is {levels.max()}; foreground must be 255, or whatever is white"
+        raise ImageFileError("not a mask", path, reason)
+    return levels >= 128
+
+
+class SampleFiles:
+    """The samples whose files are all there. A sample is an index; only its names are kept.
+
+    Args:
+        folders: of "image", "background", "mask" and "depth"; all exist.
+        rule: tells the background of an image.
+        limit: keep only so many samples, chosen at random by ``seed``.
+        faults: receives what does not pair.
+    """
+
+    def __init__(
+        self,
+        folders: Mapping[str, Path],
+        rule: NumberedBackgrounds | ListedBackgrounds,
+        limit: int | None,
+        seed: int,
+        faults: Faults,
+    ) -> None:
+        self._folders = folders
+        suffixes = {role: _scan(folder, faults) for role, folder in folders.items()}
+        complete = _same_names(folders, suffixes, faults)
+        background_of = _find_backgrounds(
+            complete, rule, suffixes["background"], folders["background"], faults
+        )
+        self.names = list(background_of)
+        if limit is not None:
+            self.names = [self.names[index] for index in tiny_subset(len(self.names), limit, seed)]
+        self.backgrounds = [background_of[name] for name in self.names]
+        # Interned strings: a reference each.
+        self._suffixes = {
+            role: [suffixes[role][n] for n in self.names] for role in ("image", "mask", "depth")
+        }
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def path(self, role: str, index: int) -> Path:
+        """The file of a sample: its "image", "background", "mask" or "depth"."""
+        if role == "background":
+            return self._folders[role] / self.backgrounds[index]
+        return self._folders[role] / (self.names[index] + self._suffixes[role][index])
+
+    def inspect(self, count: int | None, one_size: bool, faults: Faults) -> None:
+        """Decodes the files of ``count`` samples, spread evenly (``None``: of all).
+
+        Args:
+            one_size: whether images of different sizes are a fault.
+            faults: receives what cannot be used.
+        """
+        count = min(len(self), count or len(self))
+        indices = np.linspace(0, len(self) - 1, count).round().astype(int).tolist()
+        first_of_background = {self.backgrounds[index]: index for index in reversed(indices)}.values()
+        sizes: dict[str, str] = {}
+        depth_kinds: dict[str, str] = {}
+        with (
+            ThreadPoolExecutor(_THREADS) as pool,
+            tqdm(
+                total=count, desc="checking files", unit="sample", delay=3, leave=False, disable=None
+            ) as progress,
+        ):
+            for _, error in pool.map(lambda index: self._look("background", index), first_of_background):
+                _add(error, faults)
+            for start in range(0, count, _CHUNK):  # in one go, the pool would queue every sample
+                chunk = indices[start : start + _CHUNK]
+                for index, looks in zip(chunk, pool.map(self._look_at_sample, chunk), strict=True):
+                    for _, error in looks.values():
+                        _add(error, faults)
+                    sizes.setdefault(looks["image"][0], self.names[index])
+                    depth_kinds.setdefault(looks["depth"][0], self.names[index])
+                progress.update(len(chunk))
+        if one_size:
+            _add_if_several("images of different sizes; set size to resize them", sizes, faults)
+        _add_if_several("depth files of different kinds, which cannot share one scale", depth_kinds, faults)
+
+    def _look_at_sample(self, index: int) -> dict[str, tuple[str, ImageFileError | None]]:
+        return {role: self._look(role, index) for role in ("image", "mask", "depth")}
+
+    def _look(self, role: str, index: int) -> tuple[str, ImageFileError | None]:
+        """What all files of this role must have in common, in words ("" if that is nothing); what is wrong."""
+        path = self.path(role, index)
+        try:
+            if role == "mask":
+                read_mask(path)
+            elif role == "depth":
+                return f"{8 * read_gray(path).itemsize} bits", None
+            else:
+                width, height = read_color(path).size
+                return f"{height} x {width} pixels", None
+        except ImageFileError as error:
+            return "", error
+        return "", None
+
+
+def _scan(folder: Path, faults: Faults) -> dict[str, str]:
+    suffixes, ambiguous = list_images(folder)
+    for stem in ambiguous:
+        faults.add("names that two files of one folder have", f"{folder / stem}.*")
+    if not suffixes:
+        faults.add("folders without a jpg or png file", str(folder))
+    return suffixes
+
+
+def _same_names(
+    folders: Mapping[str, Path], suffixes: Mapping[str, Mapping[str, str]], faults: Faults
+) -> list[str]:
+    """The names that image, mask and depth have in common, sorted."""
+    images = suffixes["image"].keys()
+    for role in ("mask", "depth"):
+        partners = suffixes[role].keys()
+        if not images or not partners:
+            continue  # the empty folder is told; every other name would follow
+        for name in sorted(images - partners):
+            faults.add(f"images without a {role} of the same name in {folders[role].name}/", name)
+        for name in sorted(partners - images):
+            faults.add(f"{role} files without an image of the same name in {folders['image'].name}/", name)
+    return sorted(images & suffixes["mask"].keys() & suffixes["depth"].keys())
+
+
+def _find_backgrounds(
+    names: list[str],
+    rule: NumberedBackgrounds | ListedBackgrounds,
+    suffixes: Mapping[str, str],
+    folder: Path,
+    faults: Faults,
+) -> dict[str, str]:
+    """``{name: file name of its background}``, without the names that have none."""
+    missing = f"images whose background is not in {folder.name}/ (the background_... options make its name)"
+    found = {}
+    for name in names:
+        background = rule.background(name)
+        if background is None:
+            faults.add(f"images whose background is not known; expected {rule.expected}", name)
+        elif background in suffixes:
+            found[name] = sys.intern(background + suffixes[background])
+        elif suffixes:
+            faults.add(missing, f"{name} needs {background}")
+    return found
+
+
+def _add(error: ImageFileError | None, faults: Faults) -> None:
+    if error is not None:
+        faults.add(f"files that are {error.kind}", error.detail)
+
+
+def _add_if_several(kind: str, examples: dict[str, str], faults: Faults) -> None:
+    """A fault for each of several ``{what: first name}`` that should be one."""
+    known = {what: name for what, name in examples.items() if what}
+    if len(known) > 1:
+        for what, name in known.items():
+            faults.add(kind, f"{what}: {name}")

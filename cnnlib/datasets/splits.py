@@ -1,0 +1,91 @@
+"""Dividing a data set into training, validation and test, and taking a small part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cnnlib.types import CnnlibError, Sample, SampleSource, Split
+
+
+class Subset:
+    """Some samples of a source, in the order of ``indices``."""
+
+    def __init__(self, source: SampleSource, indices: Sequence[int] | np.ndarray) -> None:
+        self._source = source
+        self._indices = np.asarray(indices, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._source[int(self._indices[index])]
+
+
+def split_indices(
+    count: int, val: float, test: float, seed: int, groups: Sequence[str] | None = None
+) -> dict[Split, np.ndarray]:
+    """Divides ``count`` samples at random; the same for the same arguments, on every machine.
+
+    Args:
+        val, test: the share of samples for validation and test; the rest is for training.
+        groups: the group of each sample. A group is never divided, so that what its samples share (a
+            background, a foreground) is not known from training when it comes in the test; shares are then
+            met as nearly as whole groups allow. Without it, each sample is a group of its own.
+
+    Returns:
+        For each split its indices, ascending, int64. Each split has at least one group.
+
+    Raises:
+        CnnlibError: if a share is not in (0, 1), nothing is left for training, or there are fewer than
+            three groups.
+    """
+    check_shares(val, test)
+    if groups is None:
+        group_of_sample = np.arange(count)
+    else:
+        _, group_of_sample = np.unique(np.asarray(groups), return_inverse=True)
+    sizes = np.bincount(group_of_sample, minlength=0)
+    if len(sizes) < 3:
+        raise CnnlibError(
+            f"training, validation and test need at least 3 samples that can be parted; there are {count} "
+            f"samples in {len(sizes)} groups"
+        )
+    part_of_group = _assign(sizes, {"test": test * count, "val": val * count}, seed)
+    parts = part_of_group[group_of_sample]
+    return {part: np.flatnonzero(parts == part) for part in ("train", "val", "test")}
+
+
+def check_shares(val: float, test: float) -> None:
+    """Raises ``CnnlibError`` unless both are in (0, 1) and leave something for training."""
+    for name, share in (("val", val), ("test", test)):
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
+            raise CnnlibError(f"{name} must be a share of the samples, above 0 and below 1; got {share!r}")
+    if val + test >= 1:
+        raise CnnlibError(f"val and test must leave samples for training; got val={val} + test={test}")
+
+
+def tiny_subset(count: int, size: int, seed: int) -> np.ndarray:
+    """``size`` of ``count`` indices (all, if there are no more) at random, ascending, int64."""
+    return np.sort(np.random.default_rng(seed).permutation(count)[:size])
+
+
+def _assign(sizes: np.ndarray, wanted: dict[str, float], seed: int) -> np.ndarray:
+    """The part of each group, given their sizes: groups go to a part while that brings it nearer to its share."""
+    parts = np.full(len(sizes), "train", dtype="<U5")
+    remaining = np.random.default_rng(seed).permutation(len(sizes))
+    for still_empty, (part, share) in zip((2, 1), wanted.items(), strict=True):
+        taken: list[int] = []
+        total = 0
+        for group in remaining:
+            if len(remaining) - len(taken) == still_empty or total >= share:
+                break
+            if abs(total + sizes[group] - share) <= abs(total - share):
+                taken.append(group)
+                total += sizes[group]
+        if not taken:  # every group is too large: the smallest one errs least
+            taken = [remaining[np.argmin(sizes[remaining])]]
+        parts[taken] = part
+        remaining = remaining[~np.isin(remaining, taken)]
+    return parts

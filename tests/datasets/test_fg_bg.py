@@ -1,0 +1,501 @@
+"""DepthDataset on files as people have them: right, odd and broken."""
+
+from __future__ import annotations
+
+import csv
+import pickle
+import re
+import struct
+import zlib
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from cnnlib.datasets import DepthDataset
+from cnnlib.types import CnnlibError, Split
+
+PARTS: tuple[Split, ...] = ("train", "val", "test")
+NUMBERS = (10, 20, 30, 40, 50, 60)
+HEIGHT, WIDTH = 24, 32
+
+
+def photo(seed: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    """Smooth colours, uint8 (H, W, 3)."""
+    coarse = np.random.default_rng(seed).integers(40, 216, (4, 4, 3), dtype=np.uint8)
+    return np.array(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def disc(height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    """A mask, uint8 (H, W), 0 and 255."""
+    y, x = np.mgrid[:height, :width]
+    return np.where(np.hypot(y / height - 0.5, x / width - 0.4) < 0.25, 255, 0).astype(np.uint8)
+
+
+def ramp(height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    """Depth levels, uint8 (H, W), 0 in the first column."""
+    return np.tile(np.linspace(0, 250, width).round().astype(np.uint8), (height, 1))
+
+
+def save(array: np.ndarray, path: Path, **options: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path, **options)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Six samples, each with its own background, as PNG."""
+    for number in NUMBERS:
+        name = f"img_{number:04d}.png"
+        save(photo(number), tmp_path / "fg_bg" / name)
+        save(photo(1000 + number), tmp_path / "bg" / f"bg_{number // 10:03d}.png")
+        save(disc(), tmp_path / "fg_bg_mask" / name)
+        save(ramp(), tmp_path / "fg_bg_depth" / name)
+    return tmp_path
+
+
+def by_name(data: DepthDataset, name: str) -> dict[str, Any]:
+    return next(sample for sample in (data[i] for i in range(len(data))) if sample["name"] == name)
+
+
+def test_a_sample_holds_what_the_files_hold(root: Path) -> None:
+    sample = by_name(DepthDataset(str(root)), "img_0030")
+    expected = np.concatenate([photo(1030), photo(30)], axis=2).transpose(2, 0, 1) / 255  # bg, then fg_bg
+    np.testing.assert_allclose(sample["image"], expected, atol=1e-6)
+    np.testing.assert_array_equal(sample["mask"][0], disc() == 255)
+    np.testing.assert_allclose(sample["depth"][0], ramp() / 255, atol=1e-6)
+    np.testing.assert_array_equal(sample["depth_valid"][0], ramp() > 0)
+    types = {key: value.dtype for key, value in sample.items() if key != "name"}
+    assert types == {
+        "image": torch.float32,
+        "mask": torch.float32,
+        "depth": torch.float32,
+        "depth_valid": torch.bool,
+    }
+
+
+def test_the_splits_share_no_sample_and_miss_none(root: Path) -> None:
+    data = DepthDataset(str(root), val=0.2, test=0.2)
+    names = {
+        part: {sample["name"] for sample in (data.split(part)[i] for i in range(len(data.split(part))))}
+        for part in PARTS
+    }
+    assert sorted(chain(*names.values())) == [f"img_{number:04d}" for number in NUMBERS]
+    assert all(names.values())
+    with pytest.raises(CnnlibError, match="a split is one of train, val, test; got 'validation'"):
+        data.split("validation")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("group_by", "shared"), [("background", False), ("sample", True)])
+def test_a_background_is_in_one_split_unless_asked_otherwise(
+    tmp_path: Path, group_by: Any, shared: bool
+) -> None:
+    for number in range(1, 41):
+        for folder, picture in (("fg_bg", photo(1)), ("fg_bg_mask", disc()), ("fg_bg_depth", ramp())):
+            save(picture, tmp_path / folder / f"img_{number}.png")
+    for number in range(1, 5):
+        save(photo(number), tmp_path / "bg" / f"bg_{number:03d}.png")
+    data = DepthDataset(str(tmp_path), val=0.25, test=0.25, group_by=group_by)
+    backgrounds = []
+    for part in PARTS:
+        split = data.split(part)
+        numbers = [int(split[i]["name"].removeprefix("img_")) for i in range(len(split))]
+        backgrounds.append({(number - 1) // 10 for number in numbers})
+    assert [len(data.split(part)) for part in PARTS] == [20, 10, 10]
+    assert bool(backgrounds[0] & backgrounds[2]) == shared
+
+
+def test_a_foreground_is_in_one_split_when_asked(root: Path) -> None:
+    for folder in ("fg_bg", "fg_bg_mask", "fg_bg_depth"):
+        for number in NUMBERS:
+            (root / folder / f"img_{number:04d}.png").rename(
+                root / folder / f"img_{number:04d}_fg{number % 3}.png"
+            )
+    data = DepthDataset(str(root), group_by="foreground", foreground_pattern=r"_fg(\d+)", val=0.3, test=0.3)
+    for part in PARTS:
+        split = data.split(part)
+        assert len(split) == 2
+        assert split[0]["name"][-1] == split[1]["name"][-1]
+    with pytest.raises(CnnlibError, match=r"images whose foreground is not known: 2\n    img_0010_fg1\n"):
+        DepthDataset(str(root), group_by="foreground", foreground_pattern=r"_fg([02])")
+
+
+def test_masks_of_jpeg_greys_become_0_and_1(root: Path) -> None:
+    for file in (root / "fg_bg_mask").iterdir():
+        file.unlink()
+        save(disc(), file.with_suffix(".jpg"), quality=60)
+    saved = np.array(Image.open(root / "fg_bg_mask" / "img_0010.jpg"))
+    assert len(np.unique(saved)) > 2
+    mask = DepthDataset(str(root))[0]["mask"]
+    assert mask.unique().tolist() == [0, 1]
+    np.testing.assert_array_equal(mask[0], saved >= 128)
+
+
+def test_depth_of_16_bits_is_millimetres(root: Path) -> None:
+    levels = np.linspace(0, 9000, HEIGHT * WIDTH).round().astype(np.uint16).reshape(HEIGHT, WIDTH)
+    for file in (root / "fg_bg_depth").iterdir():
+        save(levels, file)
+    np.testing.assert_allclose(DepthDataset(str(root))[0]["depth"][0], levels / 1000, rtol=1e-6)
+    scaled = DepthDataset(str(root), depth_scale=0.0002, depth_zero_is_invalid=False)[0]
+    np.testing.assert_allclose(scaled["depth"][0], levels / 5000, rtol=1e-6)
+    assert scaled["depth_valid"].all()
+
+
+def test_size_resizes_masks_and_depths_without_new_values(root: Path) -> None:
+    before, after = DepthDataset(str(root))[2], DepthDataset(str(root), size=15)[2]
+    assert after["image"].shape == (6, 15, 15)
+    for name in ("mask", "depth"):
+        expected = F.interpolate(before[name][None], (15, 15), mode="nearest-exact")[0]
+        assert torch.equal(after[name], expected)
+    expected = F.interpolate(before["image"][None], (15, 15), mode="bilinear", antialias=True)[0]
+    torch.testing.assert_close(after["image"], expected, atol=2 / 255, rtol=0)  # Pillow rounds to 8 bits
+
+
+def test_files_of_a_sample_may_differ_in_size_and_take_the_images(root: Path) -> None:
+    save(photo(1, 50, 60), root / "bg" / "bg_001.png")
+    save(disc(96, 128), root / "fg_bg_mask" / "img_0010.png")
+    save(ramp(12, 16), root / "fg_bg_depth" / "img_0010.png")
+    sample = by_name(DepthDataset(str(root)), "img_0010")
+    assert sample["image"].shape == (6, HEIGHT, WIDTH)
+    assert sample["mask"].shape == sample["depth"].shape == sample["depth_valid"].shape == (1, HEIGHT, WIDTH)
+    assert (sample["mask"][0].numpy() != (disc() == 255)).mean() < 0.05
+
+
+def as_saved(array: np.ndarray, mode: str) -> Image.Image:
+    if mode == "16 bits":
+        gray = np.array(Image.fromarray(array).convert("L")).astype(np.uint16)
+        return Image.fromarray(gray * 256 + gray // 2)  # what the lower eight bits hold must not matter
+    if mode == "P" and array.ndim == 3:
+        return Image.fromarray(array).quantize(256)
+    return Image.fromarray(array).convert(mode)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "LA", "P", "CMYK", "16 bits"])
+def test_images_of_every_mode_become_rgb(root: Path, mode: str) -> None:
+    file = root / "fg_bg" / ("img_0010.jpg" if mode == "CMYK" else "img_0010.png")
+    (root / "fg_bg" / "img_0010.png").unlink()
+    as_saved(photo(10), mode).save(file)
+    image = by_name(DepthDataset(str(root)), "img_0010")["image"][3:]
+    assert image.shape == (3, HEIGHT, WIDTH)
+    expected = photo(10).astype(float) / 255
+    if mode in ("L", "LA", "16 bits"):
+        expected = np.repeat(np.array(Image.fromarray(photo(10)).convert("L"))[..., None] / 255, 3, axis=2)
+    assert np.abs(image.numpy().transpose(1, 2, 0) - expected).mean() < 0.02
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "1", "16 bits"])
+def test_masks_of_every_mode_are_understood(root: Path, mode: str) -> None:
+    as_saved(disc(), mode).save(root / "fg_bg_mask" / "img_0010.png")
+    mask = by_name(DepthDataset(str(root)), "img_0010")["mask"][0]
+    np.testing.assert_array_equal(mask, disc() == 255)
+
+
+def test_a_mask_drawn_in_transparency_is_understood(root: Path) -> None:
+    cut_out = np.full((HEIGHT, WIDTH, 4), 255, dtype=np.uint8)
+    cut_out[..., 3] = disc()
+    save(cut_out, root / "fg_bg_mask" / "img_0010.png")
+    mask = by_name(DepthDataset(str(root)), "img_0010")["mask"][0]
+    np.testing.assert_array_equal(mask, disc() == 255)
+
+
+@pytest.mark.parametrize(("dtype", "step"), [(np.uint8, 1), (np.uint16, 257)])
+def test_a_mask_is_foreground_from_level_128_on(root: Path, dtype: type[np.generic], step: int) -> None:
+    levels = disc().astype(dtype) * step
+    levels[0, :4] = np.array([126, 127, 128, 129]) * step
+    save(levels, root / "fg_bg_mask" / "img_0010.png")
+    mask = by_name(DepthDataset(str(root)), "img_0010")["mask"]
+    assert mask[0, 0, :5].tolist() == [0, 0, 1, 1, 0]
+
+
+def test_a_mask_without_foreground_is_a_mask(root: Path) -> None:
+    save(np.zeros((HEIGHT, WIDTH), np.uint8), root / "fg_bg_mask" / "img_0010.png")
+    assert by_name(DepthDataset(str(root)), "img_0010")["mask"].sum() == 0
+
+
+def test_images_are_turned_upright(root: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held so that the picture must be turned clockwise
+    lying = np.ascontiguousarray(np.rot90(photo(10)))
+    save(lying, root / "fg_bg" / "img_0010.png", exif=exif)
+    image = by_name(DepthDataset(str(root)), "img_0010")["image"][3:]
+    np.testing.assert_allclose(image.numpy().transpose(1, 2, 0), photo(10) / 255, atol=1e-6)
+
+
+def test_an_exif_orientation_that_does_not_exist_is_passed_over(root: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 77
+    save(photo(10), root / "fg_bg" / "img_0010.png", exif=exif)
+    assert len(DepthDataset(str(root))) == 6
+
+
+def test_other_files_and_capital_endings_are_no_problem(root: Path) -> None:
+    (root / "fg_bg" / "Thumbs.db").write_bytes(b"x")
+    (root / "fg_bg" / "._img_0010.png").write_bytes(b"x")
+    (root / "fg_bg" / "more.png").mkdir()
+    (root / "fg_bg" / "img_0020.png").rename(root / "fg_bg" / "img_0020.PNG")
+    (root / "bg" / "bg_002.png").rename(root / "bg" / "bg_002.JPEG")  # its content is still PNG
+    assert len(DepthDataset(str(root))) == 6
+
+
+def test_folder_names_are_settable(root: Path) -> None:
+    for old, new in (("fg_bg", "a b"), ("bg", "Ω"), ("fg_bg_mask", "masks/all"), ("fg_bg_depth", "depth")):
+        (root / new).parent.mkdir(exist_ok=True)
+        (root / old).rename(root / new)
+    data = DepthDataset(
+        str(root), image_folder="a b", background_folder="Ω", mask_folder="masks/all", depth_folder="depth"
+    )
+    assert len(data) == 6
+
+
+@pytest.mark.parametrize(
+    ("rounding", "numbers", "backgrounds"),
+    [("ceil", (1, 10, 11, 30), (1, 1, 2, 3)), ("floor", (0, 9, 10, 29), (0, 0, 1, 2))],
+)
+def test_background_numbers_are_divided(
+    tmp_path: Path, rounding: Any, numbers: tuple[int, ...], backgrounds: tuple[int, ...]
+) -> None:
+    for number, background in zip(numbers, backgrounds, strict=True):
+        for folder, picture in (("images", photo(1)), ("fg_bg_mask", disc()), ("fg_bg_depth", ramp())):
+            save(picture, tmp_path / folder / f"scene{number}_x.png")
+        save(np.full((HEIGHT, WIDTH, 3), 10 + background, np.uint8), tmp_path / "bg" / f"{background}.png")
+    data = DepthDataset(
+        str(tmp_path),
+        image_folder="images",
+        background_pattern=r"scene(\d+)",
+        background_rounding=rounding,
+        background_name="{}",
+    )
+    for number, background in zip(numbers, backgrounds, strict=True):
+        image = by_name(data, f"scene{number}_x")["image"]
+        assert (image[:3] * 255).round().unique().tolist() == [10 + background]
+
+
+def test_background_names_can_be_text(root: Path) -> None:
+    for number in NUMBERS:
+        (root / "bg" / f"bg_{number // 10:03d}.png").rename(root / "bg" / f"img_{number:04d}_empty.png")
+    data = DepthDataset(
+        str(root), background_pattern="(.*)", background_divisor=None, background_name="{}_empty"
+    )
+    np.testing.assert_allclose(data[0]["image"][:3], photo(1010).transpose(2, 0, 1) / 255, atol=1e-6)
+
+
+def write_csv(path: Path, *rows: tuple[str, ...]) -> None:
+    with path.open("w", newline="", encoding="utf-8-sig") as file:  # with a byte-order mark, as Excel writes
+        csv.writer(file).writerows(rows)
+
+
+def test_backgrounds_and_foregrounds_can_be_listed(root: Path) -> None:
+    rows = [
+        (f"img_{number:04d}.png", f"bg_{7 - number // 10:03d}", f"cat {number % 3}.png") for number in NUMBERS
+    ]
+    write_csv(root / "pairs.csv", ("image", "background", "foreground"), *rows)
+    data = DepthDataset(str(root), background_file="pairs.csv", group_by="foreground", val=0.3, test=0.3)
+    np.testing.assert_allclose(data[0]["image"][:3], photo(1060).transpose(2, 0, 1) / 255, atol=1e-6)
+    for part in PARTS:
+        split = data.split(part)
+        numbers = [int(split[i]["name"][4:]) for i in range(len(split))]
+        assert len(numbers) == 2
+        assert numbers[0] % 3 == numbers[1] % 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([("file", "background")], "needs a header line with a column 'image'"),
+        ([("image", "backgrund")], "'background'; its first line .*did you mean 'backgrund'"),
+        ([], "needs a header line"),
+        (
+            [("image", "background"), ("a", "x"), ("a", "y")],
+            "line 3: 'a' has the background 'y' here and 'x'",
+        ),
+        ([("image", "background"), ("a", "")], "line 2: expected an image and its background"),
+    ],
+)
+def test_a_list_with_faults_is_told(root: Path, rows: list[tuple[str, ...]], message: str) -> None:
+    write_csv(root / "pairs.csv", *rows)
+    with pytest.raises(CnnlibError, match=message):
+        DepthDataset(str(root), background_file="pairs.csv")
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-60])
+
+
+def deep_color_png() -> bytes:
+    """An RGB PNG of 16 bits a channel, 4 x 4, which Pillow cannot write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = b"".join(b"\0" + np.full(12, 1000, ">u2").tobytes() for _ in range(4))
+    header = struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
+
+
+FAULTS = {
+    "truncated": (lambda root: truncate(root / "fg_bg" / "img_0010.png"), "not readable as an image: 1.*img_0010"),
+    "empty file": (lambda root: (root / "bg" / "bg_002.png").write_bytes(b""), "not readable.*bg_002"),
+    "text": (lambda root: (root / "fg_bg_depth" / "img_0020.png").write_text("no"), "not readable.*img_0020"),
+    "photo as mask": (
+        lambda root: save(photo(3), root / "fg_bg_mask" / "img_0030.png"),
+        "in colour, where grey levels are expected: 1.*img_0030",
+    ),
+    "depth as mask": (
+        lambda root: save(ramp(), root / "fg_bg_mask" / "img_0030.png"),
+        r"not a mask: 1\n.*img_0030.png: \d+% of its pixels are neither dark nor light",
+    ),
+    "mask of 0 and 1": (
+        lambda root: save(disc() // 255, root / "fg_bg_mask" / "img_0030.png"),
+        "not a mask: 1\n.*its highest level is 1; foreground must be 255",
+    ),
+    "colour-coded depth": (lambda root: save(photo(4), root / "fg_bg_depth" / "img_0030.png"), "in colour.*img_0030"),
+    "deep colour": (
+        lambda root: (root / "fg_bg_depth" / "img_0030.png").write_bytes(deep_color_png()),
+        "not readable.*16 bits in several channels",
+    ),
+    "no mask": (
+        lambda root: (root / "fg_bg_mask" / "img_0040.png").unlink(),
+        "images without a mask of the same name in fg_bg_mask/: 1\n    img_0040",
+    ),
+    "no depth": (lambda root: (root / "fg_bg_depth" / "img_0040.png").unlink(), "without a depth.*: 1\n    img_0040"),
+    "no image": (
+        lambda root: (root / "fg_bg" / "img_0040.png").unlink(),
+        "mask files without an image of the same name in fg_bg/: 1\n    img_0040",
+    ),
+    "no background": (
+        lambda root: (root / "bg" / "bg_004.png").unlink(),
+        "images whose background is not in bg/.*: 1\n    img_0040 needs bg_004",
+    ),
+    "no number": (
+        lambda root: [file.rename(file.with_stem("x")) for file in root.glob("fg_bg*/img_0040.png")],
+        "images whose background is not known; expected names in which .*: 1\n    x",
+    ),
+    "twice": (
+        lambda root: save(photo(1), root / "fg_bg" / "img_0010.jpg"),
+        r"names that two files of one folder have: 1\n    .*img_0010\.\*",
+    ),
+    "mixed sizes": (
+        lambda root: save(photo(1, 20, 20), root / "fg_bg" / "img_0050.png"),
+        "different sizes; set size to resize them: 2\n    24 x 32 pixels: img_0010\n    20 x 20 pixels: img_0050",
+    ),
+    "mixed depths": (
+        lambda root: save(ramp().astype(np.uint16), root / "fg_bg_depth" / "img_0050.png"),
+        "different kinds, which cannot share one scale: 2\n    8 bits: img_0010\n    16 bits: img_0050",
+    ),
+    "empty folder": (
+        lambda root: [file.unlink() for file in (root / "fg_bg_mask").iterdir()],
+        "folders without a jpg or png file: 1\n    .*fg_bg_mask$",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_told_before_training(root: Path, fault: str) -> None:
+    damage, message = FAULTS[fault]
+    damage(root)
+    with pytest.raises(CnnlibError, match=r"(?s)^fg_bg: the data set in .* cannot be used:\n.*" + message):
+        DepthDataset(str(root))
+
+
+def test_all_faults_are_told_at_once_with_counts_and_the_first_few(root: Path) -> None:
+    for number in (10, 20, 30, 40, 50):
+        (root / "fg_bg_depth" / f"img_{number:04d}.png").unlink()
+    save(photo(1), root / "bg" / "bg_006.jpg")
+    truncate(root / "fg_bg" / "img_0060.png")
+    save(ramp(), root / "fg_bg_mask" / "img_0060.png")
+    with pytest.raises(CnnlibError) as caught:
+        DepthDataset(str(root))
+    message = str(caught.value)
+    assert "fg_bg_depth/: 5\n    img_0010\n    img_0020\n    img_0030\n    and 2 more\n" in message
+    for kind in ("two files of one folder", "not readable as an image", "not a mask"):
+        assert kind in message
+
+
+def test_missing_folders_are_all_named(tmp_path: Path) -> None:
+    (tmp_path / "fg_bg").mkdir()
+    with pytest.raises(
+        CnnlibError, match=r"(?s)exist: 3\n.*background_folder: .*mask_folder: .*depth_folder: "
+    ):
+        DepthDataset(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"size": 0},
+        {"size": 9.5},
+        {"seed": -1},
+        {"limit": 2},
+        {"check": 0},
+        {"depth_scale": 0},
+        {"depth_scale": float("nan")},
+        {"depth_scale": "mm"},
+        {"val": 0},
+        {"test": 1.5},
+        {"val": 0.6, "test": 0.4},
+        {"group_by": "backgrund"},
+        {"group_by": "foreground"},
+        {"foreground_pattern": "img", "group_by": "foreground"},
+        {"background_pattern": "img"},
+        {"background_pattern": "("},
+        {"background_divisor": 0},
+        {"background_divisor": None},
+        {"background_rounding": "round"},
+        {"background_name": "bg"},
+        {"background_name": "{:d}{}"},
+        {"background_file": "nowhere.csv"},
+        {"mask_folder": "masks"},
+    ],
+    ids=str,
+)
+def test_every_option_that_cannot_work_is_named(root: Path, options: dict[str, Any]) -> None:
+    option = "background_name" if options == {"background_divisor": None} else next(iter(options))
+    with pytest.raises(CnnlibError, match=option):
+        DepthDataset(str(root), **options)
+
+
+def test_too_few_groups_are_told(root: Path) -> None:
+    rows = [(f"img_{number:04d}", "bg_001") for number in NUMBERS]
+    write_csv(root / "pairs.csv", ("image", "background"), *rows)
+    with pytest.raises(CnnlibError, match=r"with group_by: background, .* 6 samples in 1 group"):
+        DepthDataset(str(root), background_file="pairs.csv")
+    assert len(DepthDataset(str(root), background_file="pairs.csv", group_by="sample")) == 6
+
+
+def test_limit_takes_a_part_at_random_by_seed(root: Path) -> None:
+    def names(seed: int) -> list[str]:
+        data = DepthDataset(str(root), limit=3, seed=seed)
+        return [data[i]["name"] for i in range(len(data))]
+
+    assert names(0) == names(0)
+    assert len(names(0)) == 3
+    assert len({tuple(names(seed)) for seed in range(8)}) > 1
+
+
+def test_a_partial_check_leaves_the_rest_for_later(root: Path) -> None:
+    truncate(root / "fg_bg_mask" / "img_0030.png")
+    data = DepthDataset(str(root), check=2)  # the first and the last
+    with pytest.raises(CnnlibError, match=r"not readable as an image: .*img_0030\.png"):
+        by_name(data, "img_0030")
+    save(disc(), root / "fg_bg_mask" / "img_0030.png")
+    save(photo(1, 9, 9), root / "fg_bg" / "img_0030.png")
+    with pytest.raises(
+        CnnlibError, match=re.escape("img_0030.png is 9 x 9 pixels, others are 24 x 32; set size")
+    ):
+        by_name(data, "img_0030")
+
+
+def test_it_goes_to_worker_processes(root: Path) -> None:
+    split = pickle.loads(pickle.dumps(DepthDataset(str(root)).split("train")))
+    assert len(split) == 4
+    assert split[0]["image"].shape == (6, HEIGHT, WIDTH)
