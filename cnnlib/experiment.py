@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,15 +180,22 @@ def build_model(
 
 
 def build_objective(config: ExperimentConfig, tasks: Mapping[str, Task], train: SampleSource) -> Objective:
-    """The tasks' losses; one that asks for the training targets gets them."""
+    """The tasks' losses, each shown the training targets in case it learns something from them."""
     losses = {}
     for name, task in config.tasks.items():
         terms = {term.name: (build(term, LOSSES), term.weight) for term in task.loss}
         for loss, _ in terms.values():
-            if hasattr(loss, "prepare"):
-                loss.prepare(train[index][name] for index in range(len(train)))
+            loss.prepare(valid_targets(train, name))
         losses[name] = CombinedLoss(terms)
     return Objective(tasks, losses, {name: task.weight for name, task in config.tasks.items()})
+
+
+def valid_targets(source: SampleSource, task: str) -> Iterator[Tensor]:
+    """The target values of every sample, those that are valid, (N,)."""
+    for index in range(len(source)):
+        sample = source[index]
+        target, valid = sample[task], sample.get(f"{task}_valid")
+        yield target.flatten() if valid is None else target[valid]
 
 
 def measure_mean_image(
@@ -223,7 +230,7 @@ def hyperparameters(config: ExperimentConfig, seed: int) -> dict[str, str | floa
         else:
             flat[path] = value if isinstance(value, int | float | str) else str(value)
 
-    flatten("", config.model_dump(exclude={"dataset", "predictions"}))
+    flatten("", config.flat())
     return flat
 
 

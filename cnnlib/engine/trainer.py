@@ -123,7 +123,7 @@ class Trainer:
         while self.state.epoch < self.epochs and not self._out_of_patience():
             began = time.perf_counter()
             epoch = self.state.epoch + 1
-            row = {"epoch": epoch} | self._train_epoch(train, epoch)
+            row = {"epoch": epoch} | self.train_epoch(train, epoch)
             numbers = self.validate(val, [sink(epoch)] if sink else [])
             score = mean_score(self.objective.tasks, numbers)
             self.schedule.after_epoch(score)
@@ -186,7 +186,7 @@ class Trainer:
         """The weights that did best on the validation split, into the model that ``validate`` uses."""
         self.evaluated.load_state_dict(load_checkpoint(self.folder / "best.ckpt")["model"])
 
-    def _train_epoch(self, train: DataLoader[Any], epoch: int) -> dict[str, float]:
+    def train_epoch(self, train: DataLoader[Any], epoch: int) -> dict[str, float]:
         torch.manual_seed(self.seed * 1_000_003 + epoch)  # dropout and the like
         train.sampler.epoch = epoch
         self.model.train()

@@ -18,6 +18,7 @@ def print_results(results: Sequence[Mapping[str, Any]], folder: Path, console: C
     finished = [result for result in results if result["status"] == "finished"]
     if finished:
         console.print(_table(finished))
+        console.print("(mean image): always predicts the training set's mean target, whatever it is shown")
     for result in results:
         if result["status"] == "failed":
             console.print(
@@ -29,34 +30,23 @@ def print_results(results: Sequence[Mapping[str, Any]], folder: Path, console: C
 
 
 def _table(finished: Sequence[Mapping[str, Any]]) -> Table:
-    metrics = _shown_metrics(finished)
+    metrics = list(dict.fromkeys(ranked["metric"] for result in finished for ranked in result["ranked_by"]))
     table = Table(title="Test split", title_justify="left")
-    table.add_column("experiment")
+    table.add_column("experiment", no_wrap=True)
     for metric in metrics:
-        table.add_column(metric, justify="right")
+        table.add_column(metric, justify="right", no_wrap=True)
     table.add_column("seconds", justify="right")
     table.add_column("images/s", justify="right")
     for name in dict.fromkeys(result["experiment"] for result in finished):
         own = [result for result in finished if result["experiment"] == name]
         cells = [_spread([result["test"].get(metric) for result in own]) for metric in metrics]
         seconds, speed = (mean(result[key] for result in own) for key in ("seconds", "images_per_second"))
-        table.add_row(name, *cells, f"{seconds:.0f}", f"{speed:.0f}")
+        table.add_row(name, *cells, f"{seconds:.0f}", f"{speed:.1f}")
     baseline = {key: value for result in finished for key, value in result["mean_image"].items()}
     table.add_row(
-        "(the training set's mean image)",
-        *(_spread([baseline.get(metric)]) for metric in metrics),
-        "",
-        "",
-        style="dim",
+        "(mean image)", *(_spread([baseline.get(metric)]) for metric in metrics), "", "", style="dim"
     )
     return table
-
-
-def _shown_metrics(finished: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The ranking metrics first, then the others; losses, which differ in kind between experiments, not at all."""
-    ranking = [ranked["metric"] for result in finished for ranked in result["ranked_by"]]
-    others = [key for result in finished for key in result["mean_image"]]
-    return list(dict.fromkeys(ranking + others))
 
 
 def _spread(values: Sequence[float | None]) -> str:

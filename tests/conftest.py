@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scene_cache(tmp_path_factory: pytest.TempPathFactory):
+    """Scenes that tests render are rendered once a session, and not into anybody's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CNNLIB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """The folder of the checkout."""
+    return Path(__file__).parent.parent

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from cnnlib.engine.optimizer import OPTIMIZERS, adamw, sgd
+from cnnlib.engine.schedule import SCHEDULES, constant, cosine, one_cycle, plateau
+from cnnlib.types import CnnlibError
+
+PEAK = 0.5
+
+
+def rates(build, steps: int, **options) -> list[float]:
+    """The learning rate of every step."""
+    optimizer = sgd([nn.Parameter(torch.zeros(1))], learning_rate=PEAK)
+    schedule = build(optimizer, total_steps=steps, **options)
+    seen = []
+    for _ in range(steps):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.after_step()
+    return seen
+
+
+def test_one_cycle_climbs_to_the_peak_and_falls_to_the_final_factor() -> None:
+    seen = rates(one_cycle, 100, warmup=0.3, start_factor=0.1, final_factor=0.001)
+    assert seen[0] == pytest.approx(0.1 * PEAK)
+    assert max(seen) == pytest.approx(PEAK)
+    assert seen.index(max(seen)) == 29
+    assert seen[-1] == pytest.approx(0.001 * PEAK)
+
+
+def test_cosine_follows_the_formula_after_its_climb() -> None:
+    seen = rates(cosine, 100, warmup=0.1, final_factor=0.2)
+    assert seen[0] == pytest.approx(PEAK / 11)
+    expected = [0.2 * PEAK + 0.8 * PEAK * (1 + math.cos(math.pi * step / 90)) / 2 for step in range(90)]
+    assert seen[10:] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("build", SCHEDULES.values(), ids=SCHEDULES)
+@pytest.mark.parametrize("steps", [1, 2, 3, 7])
+def test_very_short_runs_work(build, steps: int) -> None:
+    assert all(0 < rate <= PEAK for rate in rates(build, steps))
+
+
+def test_constant_stays() -> None:
+    assert rates(constant, 5) == [PEAK] * 5
+
+
+def test_plateau_falls_only_when_the_score_stops_rising() -> None:
+    optimizer = sgd([nn.Parameter(torch.zeros(1))], learning_rate=PEAK)
+    schedule = plateau(optimizer, total_steps=10, factor=0.1, patience=1)
+    seen = []
+    for score in [0.1, 0.2, 0.3, 0.3, 0.3, 0.3]:
+        schedule.after_step()
+        schedule.after_epoch(score)
+        seen.append(optimizer.param_groups[0]["lr"])
+    assert seen == pytest.approx([PEAK] * 4 + [0.1 * PEAK] * 2)
+
+
+@pytest.mark.parametrize("build", SCHEDULES.values(), ids=SCHEDULES)
+def test_a_restored_schedule_goes_on_alike(build) -> None:
+    def start():
+        optimizer = adamw([nn.Parameter(torch.zeros(1))], learning_rate=PEAK)
+        return optimizer, build(optimizer, total_steps=20)
+
+    def steps(optimizer, schedule, count: int) -> list[float]:
+        seen = []
+        for _ in range(count):
+            optimizer.step()
+            schedule.after_step()
+            schedule.after_epoch(0.5)
+            seen.append(optimizer.param_groups[0]["lr"])
+        return seen
+
+    whole = steps(*start(), 20)
+    optimizer, schedule = start()
+    first = steps(optimizer, schedule, 8)
+    again, restored = start()
+    again.load_state_dict(optimizer.state_dict())
+    restored.load_state_dict(schedule.state_dict())
+    assert first + steps(again, restored, 12) == whole
+
+
+@pytest.mark.parametrize(
+    ("build", "options", "named"),
+    [
+        (sgd, {"learning_rate": 0}, "learning_rate"),
+        (sgd, {"momentum": 1.0}, "momentum"),
+        (adamw, {"learning_rate": float("nan")}, "learning_rate"),
+        (adamw, {"weight_decay": -1}, "weight_decay"),
+    ],
+)
+def test_impossible_optimizers_are_refused(build, options: dict, named: str) -> None:
+    with pytest.raises(CnnlibError, match=named):
+        build([nn.Parameter(torch.zeros(1))], **options)
+
+
+@pytest.mark.parametrize(
+    ("build", "options", "named"),
+    [
+        (one_cycle, {"warmup": 0.0}, "warmup"),
+        (one_cycle, {"final_factor": 2.0}, "final_factor"),
+        (cosine, {"warmup": 1.0}, "warmup"),
+        (plateau, {"factor": 1.0}, "factor"),
+    ],
+)
+def test_impossible_schedules_are_refused(build, options: dict, named: str) -> None:
+    with pytest.raises(CnnlibError, match=named):
+        rates(build, 10, **options)
+
+
+@pytest.mark.parametrize("build", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_optimizers_go_downhill(build) -> None:
+    weight = nn.Parameter(torch.tensor([3.0]))
+    optimizer = build([weight], learning_rate=0.05)
+    for _ in range(100):
+        optimizer.zero_grad()
+        (weight**2).sum().backward()
+        optimizer.step()
+    assert weight.abs().item() < 0.5

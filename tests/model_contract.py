@@ -1,0 +1,149 @@
+"""What every model of the library promises; each function takes the model's class and checks one promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cnnlib.types import CnnlibError
+
+MakeModel = Callable[..., nn.Module]
+
+OUTPUTS = {"b": 2, "a": 1}
+
+
+def _image(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def _eval(make: MakeModel) -> nn.Module:
+    torch.manual_seed(0)
+    return make(in_channels=3, outputs=OUTPUTS).eval()
+
+
+def gives_each_task_in_order_at_the_size_of_the_image(make: MakeModel) -> None:
+    model = _eval(make)
+    for size in ((32, 48), (33, 31), (7, 50), (1, 1)):
+        with torch.no_grad():
+            logits = model(_image(2, 3, *size))
+        assert list(logits) == ["b", "a"]
+        assert {task: value.shape for task, value in logits.items()} == {
+            "b": (2, 2, *size),
+            "a": (2, 1, *size),
+        }
+        assert all(value.dtype == torch.float32 and value.isfinite().all() for value in logits.values())
+
+
+def defaults_to_six_channels_mask_and_depth(make: MakeModel) -> None:
+    with torch.no_grad():
+        logits = make().eval()(_image(1, 6, 32, 32))
+    assert {task: value.shape for task, value in logits.items()} == {
+        "mask": (1, 1, 32, 32),
+        "depth": (1, 1, 32, 32),
+    }
+
+
+def judges_each_image_of_a_batch_alone(make: MakeModel) -> None:
+    model, images = _eval(make), _image(3, 3, 32, 32)
+    with torch.no_grad():
+        together = model(images)
+        alone = [model(image[None]) for image in images]
+    for task, value in together.items():
+        torch.testing.assert_close(value, torch.cat([logits[task] for logits in alone]), atol=1e-5, rtol=1e-4)
+
+
+def trains_every_parameter(make: MakeModel) -> None:
+    torch.manual_seed(0)
+    model = make(in_channels=3, outputs=OUTPUTS)
+    logits = model(_image(2, 3, 40, 32))
+    weights = {task: _image(*value.shape, seed=1) for task, value in logits.items()}
+    sum((weights[task] * value).sum() for task, value in logits.items()).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.count_nonzero() > 0, name
+
+
+def keeps_its_tasks_apart(make: MakeModel) -> None:
+    """The gradient of one task reaches no weight that stands in another task's decoder or head alone."""
+    model = _eval(make)
+    model(_image(1, 3, 32, 32))["a"].sum().backward()
+    untouched = [name for name, parameter in model.named_parameters() if parameter.grad is None]
+    assert any("b" in name.split(".") for name in untouched)
+    assert not any("a" in name.split(".") for name in untouched)
+
+
+def computes_the_same_with_channels_last(make: MakeModel) -> None:
+    model, image = _eval(make), _image(2, 3, 40, 36)
+    gradients = []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        model = model.to(memory_format=memory_format)
+        model.zero_grad()
+        logits = model(image.to(memory_format=memory_format))
+        sum(value.square().sum() for value in logits.values()).backward()
+        gradients.append({name: parameter.grad.clone() for name, parameter in model.named_parameters()})
+    for name, gradient in gradients[0].items():
+        scale = float(gradient.abs().max())
+        torch.testing.assert_close(gradients[1][name], gradient, atol=1e-4 * scale, rtol=1e-3, msg=name)
+
+
+def trains_under_bfloat16_autocast(make: MakeModel) -> None:
+    torch.manual_seed(0)
+    model = make(in_channels=3, outputs=OUTPUTS)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = model(_image(2, 3, 8, 8))  # small: few processors are quick at it
+    sum(value.float().square().mean() for value in logits.values()).backward()
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+def is_restored_by_its_state(make: MakeModel) -> None:
+    model, image = _eval(make), _image(1, 3, 32, 32)
+    torch.manual_seed(1)
+    other = make(in_channels=3, outputs=OUTPUTS).eval()
+    with torch.no_grad():
+        expected = model(image)
+        assert not torch.equal(other(image)["a"], expected["a"])
+        other.load_state_dict(model.state_dict())
+        assert all(torch.equal(other(image)[task], value) for task, value in expected.items())
+
+
+def can_be_exported(make: MakeModel) -> None:
+    model, image = _eval(make), _image(2, 3, 32, 36)
+    exported = torch.export.export(model, (image,)).module()
+    for task, value in model(image).items():
+        torch.testing.assert_close(exported(image)[task], value)
+
+
+def refuses_what_it_cannot_take(make: MakeModel) -> None:
+    model = _eval(make)
+    with pytest.raises(CnnlibError, match="images of 3 channels; this one has 6"):
+        model(_image(1, 6, 32, 32))
+    with pytest.raises(CnnlibError, match=r"uint8: divide it by 255"):
+        model(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
+    with pytest.raises(CnnlibError, match="no pixels"):
+        model(torch.zeros(1, 3, 0, 32))
+    with pytest.raises(ValueError, match=r"\(B, C, H, W\)"):
+        model(_image(3, 32, 32))
+    with pytest.raises(CnnlibError, match="at least one task"):
+        make(outputs={})
+    with pytest.raises(CnnlibError, match=r"outputs\['mask'\] must be a positive integer; it is 0"):
+        make(outputs={"mask": 0})
+    with pytest.raises(CnnlibError, match="in_channels must be a positive integer"):
+        make(in_channels=-1)
+
+
+MODEL_CONTRACT: tuple[Callable[[MakeModel], None], ...] = (
+    gives_each_task_in_order_at_the_size_of_the_image,
+    defaults_to_six_channels_mask_and_depth,
+    judges_each_image_of_a_batch_alone,
+    trains_every_parameter,
+    keeps_its_tasks_apart,
+    computes_the_same_with_channels_last,
+    trains_under_bfloat16_autocast,
+    is_restored_by_its_state,
+    can_be_exported,
+    refuses_what_it_cannot_take,
+)

@@ -1,0 +1,91 @@
+"""Who may import whom: the arrows that keep the rooms apart."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "cnnlib"
+LEAVES = {"types", "checks", "files"}
+
+ALLOWED = {
+    "types": set(),
+    "checks": {"types"},
+    "files": set(),
+    "environment": set(),
+    "workers": set(),
+    "tasks": LEAVES,
+    "config": LEAVES
+    | {
+        "tasks",
+        "datasets",
+        "augmentations",
+        "models",
+        "losses",
+        "metrics",
+        "predictions",
+        "engine",
+    },  # tables
+    "datasets": LEAVES | {"tasks", "config"},
+    "augmentations": LEAVES | {"tasks", "config"},
+    "models": LEAVES | {"tasks", "config"},
+    "losses": LEAVES | {"tasks", "config"},
+    "metrics": LEAVES | {"tasks", "config"},
+    "engine": LEAVES | {"tasks"},
+    "predictions": LEAVES | {"tasks"},
+    "reporting": LEAVES | {"tasks"},
+}
+ROOF = {"experiment", "suite", "inference"}  # these know everyone
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [node.module]
+        else:
+            continue
+        rooms |= {name.split(".")[1] for name in names if name.startswith("cnnlib.")}
+    return rooms
+
+
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_imports_only_what_its_room_may(path: Path) -> None:
+    own = room(path)
+    if own in ROOF:
+        return
+    foreign = imported_rooms(path) - {own} - ALLOWED[own]
+    assert not foreign, f"{path.relative_to(PACKAGE)} imports {sorted(foreign)}"
+
+
+def test_every_room_has_its_rule() -> None:
+    assert {room(path) for path in FILES} <= ALLOWED.keys() | ROOF
+
+
+def test_the_model_pulls_in_torch_and_nothing_heavier() -> None:
+    heavy = [
+        "torchvision",
+        "segmentation_models_pytorch",
+        "timm",
+        "kornia",
+        "matplotlib",
+        "pydantic",
+        "lightning_fabric",
+    ]
+    code = f"import sys; from cnnlib.models import ResUNet; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

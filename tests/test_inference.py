@@ -1,0 +1,99 @@
+"""Predicting new images with a trained run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.tiny_suite import write_suite
+from tools.predict import main
+from tools.run_suite import main as run_suite
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    assert run_suite([str(write_suite(folder)), "--out", str(folder)]) == 0
+    return folder / "tiny" / "tiny" / "seed-0"
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Two images of odd sizes, and a background for each."""
+    for folder in ("in", "bg"):
+        (tmp_path / folder).mkdir()
+        for name, size in (("a.png", (37, 51)), ("b.jpg", (64, 20))):
+            pixels = np.random.default_rng(0).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / folder / name)
+    return tmp_path
+
+
+def test_images_of_any_size(run: Path, pictures: Path) -> None:
+    out = pictures / "out"
+    assert (
+        main([str(run), str(pictures / "in"), "--background", str(pictures / "bg"), "--out", str(out)]) == 0
+    )
+    for name, size in (("a", (37, 51)), ("b", (64, 20))):
+        mask, depth = Image.open(out / f"mask/{name}.png"), Image.open(out / f"depth/{name}.png")
+        assert mask.size == depth.size == size
+        assert set(np.unique(np.asarray(mask))) <= {0, 255}
+        assert 100 <= np.asarray(depth).min() <= np.asarray(depth).max() <= 10_000  # the task's range, in mm
+        assert (out / f"panels/{name}.png").exists()
+    assert not (out / "truth").exists()
+
+
+def test_a_test_sample_is_predicted_as_the_run_saved_it(run: Path, tmp_path: Path) -> None:
+    saved = run / "predictions"
+    arguments = [str(saved / "input/fg_bg"), "--background", str(saved / "input/bg"), "--out", str(tmp_path)]
+    assert main([str(run), *arguments]) == 0
+    for path in (saved / "mask").iterdir():
+        assert np.array_equal(
+            np.asarray(Image.open(path)), np.asarray(Image.open(tmp_path / "mask" / path.name))
+        )
+
+
+def test_one_background_for_all_and_one_archive(run: Path, pictures: Path) -> None:
+    arguments = [str(pictures / "in"), "--background", str(pictures / "bg/a.png"), "--format", "zip"]
+    assert main([str(run), *arguments, "--out", str(pictures / "out")]) == 0
+    assert [path.name for path in (pictures / "out").iterdir()] == ["predictions.zip"]
+
+
+def test_what_cannot_be_predicted_is_told(
+    run: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pictures / "text.png").write_text("no image")
+    (pictures / "empty").mkdir()
+    (pictures / "in2").mkdir()
+    (pictures / "in2/a.jpg").write_bytes((pictures / "in/a.png").read_bytes())
+    given, background, out = (
+        str(pictures / "in"),
+        ["--background", str(pictures / "bg")],
+        ["--out", str(pictures / "o")],
+    )
+    cases = {
+        "--background": [str(run), given],
+        "nowhere.png: no such file": [str(run), str(pictures / "nowhere.png"), *background],
+        "text.png": [str(run), str(pictures / "text.png"), "--background", str(pictures / "bg/a.png")],
+        "holds no jpg or png": [str(run), str(pictures / "empty"), *background],
+        "both results would be called 'a'": [str(run), given, str(pictures / "in2"), *background],
+        "no background called a, b": [str(run), given, "--background", str(pictures / "in2/..")],
+        "no config.yaml": [str(pictures), given, *background],
+    }
+    for expected, arguments in cases.items():
+        assert main([*arguments, *out]) == 2, expected
+        message = capsys.readouterr().err
+        assert expected in message
+        assert message.startswith("error: ")
+
+
+def test_a_run_without_weights_is_told(run: Path, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (pictures / "run").mkdir()
+    (pictures / "run/config.yaml").write_text((run / "config.yaml").read_text())
+    background = ["--background", str(pictures / "bg")]
+    assert (
+        main([str(pictures / "run"), str(pictures / "in"), *background, "--out", str(pictures / "out")]) == 2
+    )
+    assert "best.ckpt: no such checkpoint" in capsys.readouterr().err

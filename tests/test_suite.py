@@ -1,0 +1,260 @@
+"""Suites from the command line to the files that they leave."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.tiny_suite import TINY, assert_same_weights, write_suite
+from tools.run_suite import main
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A suite of two experiments and two seeds that ran through."""
+    folder = tmp_path_factory.mktemp("finished")
+    path = write_suite(folder, seeds=[0, 1], experiments={"bce": {}, "l1": {"tasks.mask.loss": "l1"}})
+    assert main([str(path), "--out", str(folder / "runs"), "--jobs", "2"]) == 0
+    return folder / "runs" / "tiny"
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_run_leaves_its_files(finished: Path) -> None:
+    for experiment in ("bce", "l1"):
+        for seed in (0, 1):
+            run = finished / experiment / f"seed-{seed}"
+            for name in ("config.yaml", "environment.json", "metrics.csv", "per_image.csv", "result.json"):
+                assert (run / name).stat().st_size > 0, name
+            assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
+            assert len(list(run.glob("events.out.tfevents.*"))) == 1
+            assert not list(run.rglob("*.partial"))
+    for name in ("suite.yaml", "results.csv", "summary.csv", "report.html"):
+        assert (finished / name).stat().st_size > 0, name
+
+
+def test_tables_agree_with_the_results(finished: Path) -> None:
+    results = [json.loads(path.read_text()) for path in finished.glob("*/*/result.json")]
+    table = rows_of(finished / "results.csv")
+    assert len(table) == len(results) == 4
+    for result in results:
+        (row,) = [
+            r for r in table if (r["experiment"], r["seed"]) == (result["experiment"], str(result["seed"]))
+        ]
+        assert row["status"] == "finished"
+        for key, value in result["test"].items():
+            assert float(row[f"test/{key}"]) == value
+    means = {
+        (row["experiment"], row["metric"]): float(row["mean"]) for row in rows_of(finished / "summary.csv")
+    }
+    for experiment in ("bce", "l1"):
+        own = [result["test"]["mask/iou"] for result in results if result["experiment"] == experiment]
+        assert means[experiment, "mask/iou"] == pytest.approx(np.mean(own))
+
+
+def test_the_metrics_are_those_of_the_saved_pictures(finished: Path) -> None:
+    """What is reported and what is saved come from the same predictions."""
+    run = finished / "bce" / "seed-0"
+    found = truth = both = 0
+    errors = []
+    for path in sorted((run / "predictions" / "mask").iterdir()):
+        mask, true_mask = (
+            np.asarray(Image.open(run / "predictions" / part / "mask" / path.name)) for part in (".", "truth")
+        )
+        assert set(np.unique(mask)) <= {0, 255}
+        found, truth, both = (
+            found + (mask > 0).sum(),
+            truth + (true_mask > 0).sum(),
+            both + ((mask > 0) & (true_mask > 0)).sum(),
+        )
+        depth, true_depth = (
+            np.asarray(Image.open(run / "predictions" / part / "depth" / path.name)).astype(float) / 1000
+            for part in (".", "truth")
+        )
+        valid_path = run / "predictions" / "valid" / "depth" / path.name
+        valid = (
+            np.asarray(Image.open(valid_path)) > 0
+            if valid_path.exists()
+            else np.ones(depth.shape, dtype=bool)
+        )
+        errors.append(np.abs(depth - true_depth)[valid])
+    test = json.loads((run / "result.json").read_text())["test"]
+    assert test["mask/iou"] == pytest.approx(both / (found + truth - both), abs=1e-9)
+    assert test["depth/mae"] == pytest.approx(
+        np.concatenate(errors).mean(), abs=1e-3
+    )  # files hold millimetres
+
+
+def test_the_mean_image_is_measured_on_the_same_split(finished: Path) -> None:
+    from cnnlib.datasets import Scenes
+
+    scenes = Scenes(size=32, train=16, val=4, test=5)
+    train, test = ([scenes.split(part)[i] for i in range(n)] for part, n in (("train", 16), ("test", 5)))
+    depth, valid = (np.stack([sample[key].numpy() for sample in train]) for key in ("depth", "depth_valid"))
+    mean = (depth * valid).sum(0) / np.maximum(valid.sum(0), 1)
+    seen = [s["depth_valid"].numpy() & valid.any(0) for s in test]
+    errors = np.concatenate([np.abs(mean - s["depth"].numpy())[ok] for s, ok in zip(test, seen, strict=True)])
+    reported = json.loads((finished / "bce/seed-0/result.json").read_text())["mean_image"]["depth/mae"]
+    assert reported == pytest.approx(
+        errors.mean(), rel=0.05
+    )  # pixels that no training scene knows may differ
+
+
+def test_tensorboard_reads_scalars_pictures_and_hyperparameters(finished: Path) -> None:
+    for run in finished.glob("*/seed-*"):
+        events = EventAccumulator(str(run)).Reload()
+        history = rows_of(run / "metrics.csv")
+        for tag in ("train/loss", "val/mask/iou", "val/depth/mae", "learning_rate", "images_per_second"):
+            assert [e.value for e in events.Scalars(tag)] == pytest.approx(
+                [float(row[tag]) for row in history]
+            )
+        assert len(events.Tags()["images"]) == 4
+        assert "_hparams_/session_start_info" in events.summary_metadata
+
+
+def test_finished_runs_are_skipped(finished: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*.ckpt")}
+    assert main([str(finished / "suite.yaml"), "--out", str(finished.parent)]) == 0
+    assert {path: path.stat().st_mtime_ns for path in finished.rglob("*.ckpt")} == before
+
+
+def test_a_saved_config_repeats_its_run(finished: Path, tmp_path: Path) -> None:
+    config = finished / "l1" / "seed-1" / "config.yaml"
+    assert main([str(config), "--out", str(tmp_path)]) == 0
+    assert_same_weights(finished / "l1" / "seed-1", tmp_path / "tiny" / "l1" / "seed-1")
+
+
+def test_another_config_does_not_overwrite_results(
+    finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main([str(finished / "suite.yaml"), "--out", str(finished.parent), "--set", "training.epochs=3"])
+    assert code == 2
+    message = capsys.readouterr().err
+    assert "another config" in message
+    assert "--overwrite" in message
+    assert len(rows_of(finished / "bce" / "seed-0" / "metrics.csv")) == 2
+
+
+def test_one_failure_does_not_stop_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    experiments = {
+        "diverges": {"optimizer": {"name": "sgd", "learning_rate": 1e30}, "training.clip_norm": None},
+        "fine": {},
+    }
+    path = write_suite(tmp_path, experiments=experiments)
+    assert main([str(path), "--out", str(tmp_path / "runs")]) == 1
+    failed, fine = rows_of(tmp_path / "runs" / "tiny" / "results.csv")
+    assert (failed["experiment"], failed["status"]) == ("diverges", "failed")
+    assert "optimizer.learning_rate" in failed["error"]
+    assert (fine["experiment"], fine["status"]) == ("fine", "finished")
+    assert "FAILED  diverges seed 0" in capsys.readouterr().out
+
+    # The next call tries what failed again, and only that.
+    before = (tmp_path / "runs/tiny/fine/seed-0/result.json").stat().st_mtime_ns
+    assert main([str(path), "--out", str(tmp_path / "runs"), "--fail-fast"]) == 1
+    assert (tmp_path / "runs/tiny/fine/seed-0/result.json").stat().st_mtime_ns == before
+
+
+def test_fail_fast_stops_at_the_first_failure(tmp_path: Path) -> None:
+    experiments = {
+        "diverges": {"optimizer": {"name": "sgd", "learning_rate": 1e30}, "training.clip_norm": None},
+        "fine": {},
+    }
+    path = write_suite(tmp_path, experiments=experiments)
+    assert main([str(path), "--out", str(tmp_path / "runs"), "--fail-fast"]) == 1
+    assert [row["experiment"] for row in rows_of(tmp_path / "runs" / "tiny" / "results.csv")] == ["diverges"]
+
+
+def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(tmp_path: Path, project: Path) -> None:
+    training = TINY["training"] | {"epochs": 4, "workers": 2}
+    dataset = TINY["dataset"] | {"train": 160}
+    path = write_suite(tmp_path, training=training, dataset=dataset)
+    command = [sys.executable, "tools/run_suite.py", str(path), "--out", str(tmp_path / "killed")]
+    process = subprocess.Popen(
+        command, cwd=project, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    for line in process.stderr:
+        if "epoch 2/4" in line:  # epoch 3 has begun
+            break
+    time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stderr.close()
+    run = Path("tiny", "tiny", "seed-0")
+    assert not (tmp_path / "killed" / run / "result.json").exists()
+    assert len(rows_of(tmp_path / "killed" / run / "metrics.csv")) < 4
+
+    assert main([str(path), "--out", str(tmp_path / "killed")]) == 0
+    assert main([str(path), "--out", str(tmp_path / "whole")]) == 0
+    assert_same_weights(tmp_path / "killed" / run, tmp_path / "whole" / run)
+    one, other = (
+        json.loads((tmp_path / kind / run / "result.json").read_text()) for kind in ("killed", "whole")
+    )
+    assert one["test"] == other["test"]
+    steps = [
+        event.step
+        for event in EventAccumulator(str(tmp_path / "killed" / run)).Reload().Scalars("train/loss")
+    ]
+    assert steps == [1, 2, 3, 4]
+
+
+def test_two_suites_do_not_write_into_one_folder(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import fcntl
+
+    with (finished / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert main([str(finished / "suite.yaml"), "--out", str(finished.parent)]) == 2
+    assert "another suite is running" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"tasks": {"mask": {"loss": "dise"}}}, "dice"),
+        ({"optimizer": {"name": "adamw", "learning_rat": 0.1}}, "learning_rate"),
+        ({"dataset": TINY["dataset"] | {"size": 4}}, "size"),
+        ({"dataset": {"name": "fg_bg", "root": "/nowhere/at/all"}}, "/nowhere/at/all"),
+        ({"grid": {}}, "grid"),
+    ],
+)
+def test_bad_configs_end_with_2_and_leave_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict, expected: str
+) -> None:
+    path = write_suite(tmp_path, **changes)
+    assert main([str(path), "--out", str(tmp_path / "runs")]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("error: ")
+    assert expected in message
+    assert "Traceback" not in message
+    assert not list((tmp_path / "runs").rglob("*.ckpt"))
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    assert main([str(write_suite(tmp_path)), "--out", str(tmp_path / "file")]) == 2
+    assert str(tmp_path / "file") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(__file__).parent.parent.glob("configs/*.yaml")), ids=lambda path: path.stem
+)
+def test_shipped_configs_are_sound(path: Path) -> None:
+    from cnnlib.config import load_suite
+
+    suite = load_suite(path)
+    assert suite.name == path.stem
+    assert yaml.safe_load(path.read_text()) is not None

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from cnnlib.workers import run_in_processes
+
+
+def work(job: tuple[str, Path]) -> None:
+    kind, folder = job
+    (folder / f"{kind}.started").write_text(str(os.getpid()))
+    if kind == "crash":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "fail":
+        raise SystemExit(3)
+    if kind == "sleep":
+        time.sleep(60)
+    (folder / f"{kind}.threads").write_text(str(torch.get_num_threads()))
+
+
+def test_a_crash_takes_nothing_with_it(tmp_path: Path) -> None:
+    jobs = [(kind, tmp_path) for kind in ("crash", "fail", "good")]
+    codes = {job[0]: code for job, code in run_in_processes(work, jobs, parallel=1)}
+    assert codes == {"crash": -signal.SIGKILL, "fail": 3, "good": 0}
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_jobs_share_the_cores(tmp_path: Path, parallel: int) -> None:
+    jobs = [(kind, tmp_path) for kind in ("one", "two", "three")]
+    assert all(code == 0 for _, code in run_in_processes(work, jobs, parallel))
+    expected = max(1, len(os.sched_getaffinity(0)) // parallel)
+    assert {path.read_text() for path in tmp_path.glob("*.threads")} == {str(expected)}
+
+
+def test_leaving_early_ends_what_runs(tmp_path: Path) -> None:
+    running = run_in_processes(work, [("good", tmp_path), ("sleep", tmp_path)], parallel=2)
+    next(running)
+    wait_for(tmp_path / "sleep.started")
+    began = time.monotonic()
+    running.close()
+    assert time.monotonic() - began < 30
+    assert not alive(int((tmp_path / "sleep.started").read_text()))
+
+
+def test_a_killed_parent_leaves_no_run_behind(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from tests.test_workers import work; "
+        "from cnnlib.workers import run_in_processes; "
+        "list(run_in_processes(work, [('sleep', Path(sys.argv[1]))], 1))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code, tmp_path], cwd=Path(__file__).parent.parent)
+    wait_for(tmp_path / "sleep.started")
+    parent.kill()
+    parent.wait()
+    child = int((tmp_path / "sleep.started").read_text())
+    deadline = time.monotonic() + 20
+    while alive(child) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not alive(child)
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not (path.exists() and path.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert path.exists()
+
+
+def alive(pid: int) -> bool:
+    """Running, and not a zombie that waits for its parent."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

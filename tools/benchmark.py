@@ -1,0 +1,158 @@
+"""Times what cnnlib claims to be quick at, against the plain way, in one process.
+
+python tools/benchmark.py training
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from cnnlib.augmentations import Flip, Pipeline
+from cnnlib.datasets import Scenes
+from cnnlib.datasets.loading import training_loader
+from cnnlib.engine.objective import Objective
+from cnnlib.engine.optimizer import adamw
+from cnnlib.engine.schedule import one_cycle
+from cnnlib.engine.trainer import Trainer
+from cnnlib.experiment import make_fabric
+from cnnlib.losses import BCELoss, CombinedLoss, L1Loss
+from cnnlib.models import ResUNet
+from cnnlib.tasks import DepthTask, MaskTask
+from cnnlib.types import CnnlibError
+
+
+class Silence:
+    """A progress display that shows nothing."""
+
+    def start(self, epochs: int, steps: int, done: int) -> None: ...
+
+    def steps_done(self, steps: int, loss: float, images_per_second: float) -> None: ...
+
+    def epoch_done(self, numbers: object) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class PlainUpsample(nn.Upsample):
+    """What ResUNet's table names, as torch has it."""
+
+    def __init__(self) -> None:
+        super().__init__(scale_factor=2, mode="bilinear", align_corners=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=["training"])
+    parser.add_argument("--size", type=int, default=96, help="image side (96)")
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--batches", type=int, default=6, help="batches a timed pass (6)")
+    parser.add_argument("--repeats", type=int, default=3, help="timed passes of each, in turns (3)")
+    options = parser.parse_args(arguments)
+    try:
+        scenes = Scenes(size=options.size, train=options.batches * options.batch_size, val=1, test=1)
+    except CnnlibError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    compare_training(scenes, options.batch_size, options.repeats)
+    return 0
+
+
+def compare_training(scenes: Scenes, batch_size: int, repeats: int) -> None:
+    """Images per second of a plain float32 loop and of the engine: same net, data, batches; loading included.
+
+    The two take turns, so that a machine that slows down slows both; the median of the passes counts.
+    """
+    train = scenes.split("train")
+    with tempfile.TemporaryDirectory() as folder:
+        ways = {
+            "plain loop": PlainLoop(train, batch_size),
+            "engine": EngineLoop(train, batch_size, Path(folder)),
+        }
+        for way in ways.values():
+            way.one_epoch()
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(repeats):
+            for name, way in ways.items():
+                began = time.perf_counter()
+                way.one_epoch()
+                seconds[name].append(time.perf_counter() - began)
+    speed = {name: len(train) / statistics.median(times) for name, times in seconds.items()}
+    for name, value in speed.items():
+        print(f"{name:12} {value:8.2f} images/s   {ways[name].note}")
+    print(f"{'ratio':12} {speed['engine'] / speed['plain loop']:8.2f}")
+
+
+class PlainLoop:
+    """What one writes in ten minutes: float32, NCHW, AdamW, loading in the loop's own process."""
+
+    note = "float32, NCHW"
+
+    def __init__(self, train: object, batch_size: int) -> None:
+        torch.manual_seed(0)
+        self.model = with_plain_upsampling(ResUNet())
+        self.loader = DataLoader(train, batch_size=batch_size, shuffle=True, drop_last=True)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3)
+        self.depth = DepthTask()
+
+    def one_epoch(self) -> None:
+        self.model.train()
+        for batch in self.loader:
+            image, mask, depth = batch["image"], batch["mask"], batch["depth"]
+            if torch.rand(()) < 0.5:
+                image, mask, depth = (tensor.flip(-1) for tensor in (image, mask, depth))
+            outputs = self.model(image)
+            loss = nn.functional.binary_cross_entropy_with_logits(outputs["mask"], mask)
+            loss = loss + nn.functional.l1_loss(self.depth.decode(outputs["depth"]), depth)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+
+
+class EngineLoop:
+    """The same through the library: its loader, pipeline, precision, memory format, fused optimizer and upsampling."""
+
+    def __init__(self, train: object, batch_size: int, folder: Path) -> None:
+        torch.manual_seed(0)
+        tasks = {"mask": MaskTask(), "depth": DepthTask()}
+        fabric, precision = make_fabric("auto")
+        self.note = f"{precision}, channels_last"
+        bare = ResUNet().to(memory_format=torch.channels_last)
+        optimizer = adamw(bare.parameters())
+        schedule = one_cycle(optimizer, total_steps=100_000)
+        model, optimizer = fabric.setup(bare, optimizer)
+        losses = {
+            "mask": CombinedLoss({"bce": (BCELoss(), 1.0)}),
+            "depth": CombinedLoss({"l1": (L1Loss(), 1.0)}),
+        }
+        objective = Objective(tasks, losses, {"mask": 1.0, "depth": 1.0})
+        self.loader = training_loader(train, Pipeline([Flip()], tasks), batch_size, workers=1, seed=0)
+        self.trainer = Trainer(
+            fabric, model, optimizer, objective, schedule, {}, folder, epochs=1, seed=0, progress=Silence()
+        )
+        self.epoch = 0
+
+    def one_epoch(self) -> None:
+        self.epoch += 1
+        self.trainer.train_epoch(self.loader, self.epoch)
+
+
+def with_plain_upsampling(model: nn.Module) -> nn.Module:
+    """The same net with torch's own upsampling in place of the library's."""
+    for parent in list(model.modules()):
+        for name, child in parent.named_children():
+            if type(child).__name__ == "Upsample":
+                setattr(parent, name, PlainUpsample())
+    return model
+
+
+if __name__ == "__main__":
+    sys.exit(main())

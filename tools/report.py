@@ -1,0 +1,33 @@
+"""Writes a finished suite's report.html and summary.csv again, from the files in its folder.
+
+python tools/report.py runs/joint_l1_l1
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from cnnlib.reporting.html import write_report
+from cnnlib.reporting.statistics import write_summary
+from cnnlib.types import CnnlibError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0: every report was written; 2: a folder holds no suite, or a damaged one."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUNS", help="suites' folders: runs/<suite>")
+    options = parser.parse_args(arguments)
+    try:
+        for folder in options.runs:
+            write_summary(folder)
+            print(write_report(folder))
+    except CnnlibError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
