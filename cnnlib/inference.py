@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 from PIL import Image
 from torch import Tensor, nn
 
-from cnnlib.config import load_suite
+from cnnlib.config import find, load_suite
 from cnnlib.datasets import DATASETS
 from cnnlib.datasets.image_files import list_images, read_color
 from cnnlib.engine.checkpoint import load_checkpoint
@@ -52,7 +52,7 @@ def load_run(folder: Path) -> TrainedRun:
         )
     (config,) = load_suite(path).experiments.values()
     weights = load_checkpoint(folder / "checkpoints" / "best.ckpt")["model"]
-    image_names = DATASETS[config.dataset.name].image_names
+    image_names = find(config.dataset.name, DATASETS).image_names
     tasks = build_tasks(config)
     fabric, _ = make_fabric(config.training.precision)
     model = build_model(config, tasks, image_names).to(fabric.device, memory_format=torch.channels_last)

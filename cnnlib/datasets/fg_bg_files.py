@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
+from rich.console import Console
+from rich.progress import Progress
 
 from cnnlib.datasets.faults import Faults
 from cnnlib.datasets.image_files import ImageFileError, list_images, read_color, read_gray
@@ -97,12 +98,10 @@ class SampleFiles:
         first_of_background = {self.backgrounds[index]: index for index in reversed(indices)}.values()
         sizes: dict[str, str] = {}
         depth_kinds: dict[str, str] = {}
-        with (
-            ThreadPoolExecutor(_THREADS) as pool,
-            tqdm(
-                total=count, desc="checking files", unit="sample", delay=3, leave=False, disable=None
-            ) as progress,
-        ):
+        console = Console(stderr=True)
+        bar = Progress(console=console, transient=True, disable=not console.is_terminal)
+        with ThreadPoolExecutor(_THREADS) as pool, bar:
+            checking = bar.add_task("checking files", total=count)
             for _, error in pool.map(lambda index: self._look("background", index), first_of_background):
                 _add(error, faults)
             for start in range(0, count, _CHUNK):  # in one go, the pool would queue every sample
@@ -112,7 +111,7 @@ class SampleFiles:
                         _add(error, faults)
                     sizes.setdefault(looks["image"][0], self.names[index])
                     depth_kinds.setdefault(looks["depth"][0], self.names[index])
-                progress.update(len(chunk))
+                bar.advance(checking, len(chunk))
         if one_size:
             _add_if_several("images of different sizes; set size to resize them", sizes, faults)
         _add_if_several("depth files of different kinds, which cannot share one scale", depth_kinds, faults)

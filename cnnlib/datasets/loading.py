@@ -91,4 +91,5 @@ def _loader(
         drop_last=shuffle and len(source) > batch_size,
         pin_memory=torch.cuda.is_available(),
         persistent_workers=workers > 0,
+        generator=torch.Generator(),  # else the loader draws from the global one, by the number of workers
     )

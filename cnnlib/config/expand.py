@@ -1,0 +1,269 @@
+"""Overrides by key path, and one suite's experiments out of its common part.
+
+A key path is dotted: ``training.epochs``, ``tasks.mask.loss.0.weight``. A mapping laid over a mapping is
+merged into it, with two exceptions: one that names a component (``{name: sgd, ...}``) replaces the component
+whole, so that no option of the old one stays behind, and a task that is set to null is removed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from cnnlib.config.errors import Fault, show, unknown
+from cnnlib.config.yaml_text import parse_yaml
+
+_PLAIN_COMPONENTS = ("dataset", "model", "optimizer", "schedule", "predictions")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One experiment before it is checked.
+
+    Attributes:
+        name: the experiment's.
+        config: the common part with this experiment's overrides laid over it.
+        overridden: the key paths that they set, and those that they made on the way.
+    """
+
+    name: str
+    config: dict[str, Any]
+    overridden: tuple[str, ...] = ()
+
+
+class PathError(Exception):
+    """A key path that leads nowhere: ``fault`` says why."""
+
+    def __init__(self, path: str, text: str) -> None:
+        super().__init__(path, text)
+        self.fault = Fault(path, text)
+
+
+def override(suite: dict[str, Any], text: str) -> tuple[dict[str, Any], list[str]]:
+    """``suite`` with ``key.path=value`` laid over it, and the key paths that this set or made.
+
+    Below ``grid`` and below an experiment's name, the rest of the path is one key, as in the file.
+
+    Raises:
+        PathError: if ``text`` is no override, or its path leads nowhere.
+    """
+    path, equals, value_text = text.partition("=")
+    path = path.strip()
+    if not equals or "" in path.split("."):
+        raise PathError("", f"an override is written key.path=value; this one is {text!r}")
+    try:
+        value = parse_yaml(value_text)
+    except ValueError as error:
+        raise PathError(path, f"its value {value_text!r} cannot be read: {error}") from None
+    head, _, rest = path.partition(".")
+    if head == "grid" and rest:
+        return {**suite, "grid": {**_mapping(suite, "grid"), rest: value}}, [path]
+    if head == "experiments" and rest:
+        experiments = _mapping(suite, "experiments")
+        return {**suite, "experiments": _override_experiment(experiments, rest, value)}, [path]
+    if head in ("grid", "experiments"):
+        return {**suite, head: value}, [path]
+    return assign(suite, path.split("."), value), _touched(suite, path, value)
+
+
+def assign(node: Any, path: Sequence[str], value: Any, at: tuple[str, ...] = ()) -> Any:
+    """A copy of ``node``, which stands at key path ``at``, with ``value`` laid over what ``path`` leads to.
+
+    Raises:
+        PathError: if the path leads into a value that has no keys, or past the end of a list.
+    """
+    if isinstance(node, str) and _is_component(at) and (path or isinstance(value, Mapping)):
+        node = {"name": node}
+    if path:
+        return _assign_inside(node, path[0], path[1:], value, at)
+    if (
+        isinstance(node, Mapping)
+        and isinstance(value, Mapping)
+        and not (_is_component(at) and "name" in value)
+    ):
+        for key, inner in value.items():
+            node = assign(node, [key], inner, at)
+        return node
+    return value
+
+
+def _assign_inside(node: Any, key: str, rest: Sequence[str], value: Any, at: tuple[str, ...]) -> Any:
+    if isinstance(node, list):
+        if not (key.isdecimal() and int(key) < len(node)):
+            indices = f"its indices are 0 to {len(node) - 1}" if node else "it is an empty list"
+            raise PathError(".".join(at), f"has no entry {key!r}: {indices}")
+        index = int(key)
+        return [*node[:index], assign(node[index], rest, value, (*at, key)), *node[index + 1 :]]
+    if node is not None and not isinstance(node, Mapping):
+        raise PathError(".".join(at), f"is {show(node)}, and holds no {key!r}")
+    node = node or {}
+    if at == ("tasks",) and not rest and value is None:
+        return {name: task for name, task in node.items() if name != key}
+    return {**node, key: assign(node.get(key), rest, value, (*at, key))}
+
+
+def variants(
+    common: dict[str, Any], experiments: Any, grid: Any, name: str
+) -> tuple[list[Variant], list[Fault]]:
+    """Every experiment of a suite, the named ones times the grid's points; and what is wrong with these two.
+
+    What is faulty is left out, so that the rest can still be checked.
+
+    Args:
+        common: the sections that all experiments share.
+        experiments: ``{name: {key path: value}}``; None where the suite names none.
+        grid: ``{key path: [values]}``; None where the suite has none.
+        name: of the one experiment of a suite with neither.
+    """
+    experiments, faults = _read_experiments(experiments)
+    grid, grid_faults = _read_grid(grid)
+    faults += grid_faults
+    points = list(_points(grid)) if grid else [(None, [])]
+    found = []
+    for (experiment, overrides), (point, values) in product(experiments.items() or [(None, {})], points):
+        parts = [part for part in (experiment, point) if part is not None]
+        title = ",".join(parts) if parts else name
+        config, overridden = common, []
+        for path, value in [*overrides.items(), *values]:
+            try:
+                touched = _touched(config, path, value)
+                config = assign(config, path.split("."), value)
+                overridden += touched
+            except PathError as error:
+                faults.append(Fault(error.fault.path, error.fault.text, f"experiment {title!r}"))
+        found.append(Variant(title, config, tuple(overridden)))
+    return found, faults
+
+
+def shared_folders(names: Sequence[str]) -> list[Fault]:
+    """One fault where names, and with them folders, are the same; some file systems take A and a for one."""
+    counts = Counter(name.casefold() for name in names)
+    clashing = sorted({name for name in names if counts[name.casefold()] > 1})
+    if not clashing:
+        return []
+    listed = ", ".join(map(repr, clashing))
+    return [Fault("", f"several experiments would share one folder: {listed}; name them under experiments")]
+
+
+def _read_experiments(experiments: Any) -> tuple[dict[str, dict[str, Any]], list[Fault]]:
+    if experiments is None:
+        return {}, []
+    if not isinstance(experiments, Mapping) or not experiments:
+        example = "{bce: {tasks.mask.loss: bce}}"
+        text = f"must map names to overrides, like {example}; it is {show(experiments)}"
+        return {}, [Fault("experiments", text)]
+    read, faults = {}, []
+    for name, overrides in experiments.items():
+        if isinstance(overrides, Mapping):
+            read[name], bad = _read_paths(f"experiments.{name}", overrides)
+            faults += bad
+        else:
+            text = f"must map key paths to values, or be {{}} for no override; it is {show(overrides)}"
+            faults.append(Fault(f"experiments.{name}", text))
+    return read, faults
+
+
+def _read_grid(grid: Any) -> tuple[dict[str, list[Any]], list[Fault]]:
+    if grid is None:
+        return {}, []
+    if not isinstance(grid, Mapping) or not grid:
+        example = "{optimizer.learning_rate: [0.1, 0.5]}"
+        text = f"must map key paths to lists of values, like {example}; it is {show(grid)}"
+        return {}, [Fault("grid", text)]
+    read, faults = _read_paths("grid", grid)
+    for path, values in list(read.items()):
+        if not isinstance(values, list) or not values:
+            text = f"must be a list of at least one value; it is {show(values)}"
+            faults.append(Fault(f"grid.{path}", text))
+            del read[path]
+    return read, faults
+
+
+def _read_paths(place: str, overrides: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
+    read = {path: value for path, value in overrides.items() if "" not in path.split(".")}
+    bad = [path for path in overrides if path not in read]
+    return read, [Fault(place, f"{path!r} is no key path: a part of it is empty") for path in bad]
+
+
+def _points(grid: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, Any]]]]:
+    """Each point of the grid: its name, and what it sets. The last key varies fastest."""
+    labels = _short_labels(list(grid))
+    for values in product(*grid.values()):
+        texts = [f"{labels[path]}={_value_name(value)}" for path, value in zip(grid, values, strict=True)]
+        yield ",".join(texts), list(zip(grid, values, strict=True))
+
+
+def _short_labels(paths: list[str]) -> dict[str, str]:
+    """The fewest last parts of each key path that tell it from the others."""
+    labels = {}
+    for path in paths:
+        parts = path.split(".")
+        endings = [".".join(parts[-count:]) for count in range(1, len(parts) + 1)]
+        others = [f".{other}" for other in paths if other != path]
+        labels[path] = next(
+            end for end in endings if not any(o.endswith(f".{end}") for o in others) or end == path
+        )
+    return labels
+
+
+def _value_name(value: Any) -> str:
+    """A value in a folder's name: ``0.1``, ``bce``, ``bce+dice-weight-0.5``."""
+    if isinstance(value, Mapping):
+        rest = [f"{key}-{_value_name(inner)}" for key, inner in value.items() if key != "name"]
+        return "-".join([*([_value_name(value["name"])] if "name" in value else []), *rest]) or "none"
+    if isinstance(value, list):
+        return "+".join(_value_name(entry) for entry in value) or "none"
+    return re.sub(r"[^\w.+-]|(?<=\.)\.", "_", value if isinstance(value, str) else show(value))
+
+
+def _is_component(at: tuple[str, ...]) -> bool:
+    match at:
+        case (section,):
+            return section in _PLAIN_COMPONENTS
+        case ("augmentations" | "tasks", _) | ("tasks", _, "loss") | ("tasks", _, "loss", _):
+            return True
+    return False
+
+
+def _override_experiment(experiments: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    name = max((name for name in experiments if f"{path}.".startswith(f"{name}.")), key=len, default=None)
+    if name is None:
+        raise PathError(f"experiments.{path}", unknown("experiment", path.partition(".")[0], experiments))
+    key = path[len(name) + 1 :]
+    if not key:
+        return {**experiments, name: value}
+    earlier = {old: kept for old, kept in _mapping(experiments, name).items() if old != key}
+    return {**experiments, name: {**earlier, key: value}}  # last, so that it is laid over the others
+
+
+def _mapping(parent: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = parent.get(key, {})
+    if not isinstance(value, dict):
+        raise PathError(key, f"is {show(value)}, and holds no keys")
+    return value
+
+
+def _touched(node: Any, path: str, value: Any) -> list[str]:
+    """The key paths that laying ``value`` over ``path`` sets, and the first that it has to make."""
+    parts = path.split(".")
+    for depth, key in enumerate(parts, start=1):
+        if isinstance(node, list) and key.isdecimal() and int(key) < len(node):
+            node = node[int(key)]
+        elif isinstance(node, Mapping) and key in node:
+            node = node[key]
+        else:
+            return [".".join(parts[:depth]), *_leaves(value, path)]
+    return list(_leaves(value, path))
+
+
+def _leaves(value: Any, path: str) -> Iterator[str]:
+    """The key paths that a mapping laid over another one sets."""
+    if isinstance(value, Mapping) and value and "name" not in value:
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}.{key}")
+    else:
+        yield path

@@ -1,0 +1,198 @@
+"""Arrays that are costly to make, kept on disk and read as memory maps.
+
+An entry is a folder with one ``.npy`` file an array and ``manifest.json``, which says what the arrays were made from
+and holds their checksums. What does not agree with its manifest, or was made from something else, is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+MANIFEST = "manifest.json"
+_STALE_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """Shape and dtype of a stored array; its first axis is the one that batches are stacked along."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+Batches = Callable[[], Iterable[Mapping[str, np.ndarray]]]
+"""Makes the arrays from their beginning: each batch holds the next rows of every array."""
+
+
+def cache_root(cache_dir: str | Path | None = None) -> Path:
+    """``cache_dir`` if given; else ``$CNNLIB_CACHE``; else ``cnnlib`` below ``$XDG_CACHE_HOME`` or ``~/.cache``."""
+    if cache_dir is not None:
+        return Path(cache_dir).expanduser()
+    if own := os.environ.get("CNNLIB_CACHE"):
+        return Path(own).expanduser()
+    if shared := os.environ.get("XDG_CACHE_HOME"):
+        return Path(shared) / "cnnlib"
+    return Path.home() / ".cache" / "cnnlib"
+
+
+def cached_arrays(
+    folder: Path, made_from: Mapping[str, Any], specs: Mapping[str, ArraySpec], batches: Batches
+) -> dict[str, np.ndarray]:
+    """The arrays of the entry ``folder``, made now if it is missing, damaged or was made from something else.
+
+    Processes that fill one entry at once do not disturb each other: each writes a folder of its own, and one is
+    renamed into place. Where the disk refuses, the arrays are made in memory, with a warning.
+
+    Args:
+        folder: the entry's folder, used by nothing else.
+        made_from: everything that the contents depend on, as JSON knows it.
+        specs: the arrays by name.
+        batches: makes their contents.
+
+    Returns:
+        Read-only arrays by name: memory maps, whose checksums were found right.
+    """
+    found = read_entry(folder, made_from, specs)
+    if found is not None:
+        return found
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(folder)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            _write(draft, made_from, specs, batches())
+            stored = _open(draft, made_from, specs)
+            _put_into_place(draft, folder, made_from, specs)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        warnings.warn(
+            f"the cache folder {folder} cannot be used ({error.strerror or error}); the data is made in memory and "
+            "will be made again next time. Set CNNLIB_CACHE or cache_dir to a folder that can be written to.",
+            stacklevel=2,
+        )
+        return _in_memory(specs, batches())
+    return stored
+
+
+def read_entry(
+    folder: Path, made_from: Mapping[str, Any], specs: Mapping[str, ArraySpec]
+) -> dict[str, np.ndarray] | None:
+    """The arrays of an entry that is whole and was made from ``made_from``, else None."""
+    try:
+        arrays = _open(folder, made_from, specs)
+        checksums = _manifest(folder)["sha256"]
+        if all(_sha256(array) == checksums[name] for name, array in arrays.items()):
+            return arrays
+    except (OSError, ValueError, KeyError, TypeError):  # TypeError: JSON, but no manifest
+        pass
+    return None
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+
+
+def _open(
+    folder: Path, made_from: Mapping[str, Any], specs: Mapping[str, ArraySpec]
+) -> dict[str, np.ndarray]:
+    """The arrays as memory maps; ``ValueError`` where they are not the ones that were asked for."""
+    if _manifest(folder)["made_from"] != json.loads(json.dumps(made_from)):
+        raise ValueError("made from something else")
+    arrays = {}
+    for name, spec in specs.items():
+        array = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        if array.shape != spec.shape or array.dtype != np.dtype(spec.dtype):
+            raise ValueError(f"{name} is {array.dtype} {array.shape}")
+        arrays[name] = array
+    return arrays
+
+
+def _write(
+    folder: Path,
+    made_from: Mapping[str, Any],
+    specs: Mapping[str, ArraySpec],
+    batches: Iterable[Mapping[str, np.ndarray]],
+) -> None:
+    """Plain writes, not through a map: a full disk is then an error and not a crash."""
+    files = {name: (folder / f"{name}.npy").open("wb") for name in specs}
+    try:
+        for name, spec in specs.items():
+            header = {"descr": np.dtype(spec.dtype).str, "fortran_order": False, "shape": spec.shape}
+            np.lib.format.write_array_header_1_0(files[name], header)
+        sums = {name: hashlib.sha256() for name in specs}
+        for batch in batches:
+            for name, spec in specs.items():
+                rows = np.ascontiguousarray(batch[name], spec.dtype)
+                files[name].write(rows.data)
+                sums[name].update(rows.data)
+        for file in files.values():
+            file.flush()
+            os.fsync(file.fileno())
+    finally:
+        for file in files.values():
+            file.close()
+    manifest = {
+        "made_from": dict(made_from),
+        "sha256": {name: value.hexdigest() for name, value in sums.items()},
+        "bytes": {name: (folder / f"{name}.npy").stat().st_size for name in specs},
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def _put_into_place(
+    draft: Path, folder: Path, made_from: Mapping[str, Any], specs: Mapping[str, ArraySpec]
+) -> None:
+    """Renames ``draft`` to ``folder``; what stands there stays if it is good, and goes if it is not."""
+    try:
+        draft.rename(folder)
+        return
+    except OSError:
+        if not folder.exists():
+            raise
+    if read_entry(folder, made_from, specs) is not None:
+        return  # another process was quicker
+    trash = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        folder.rename(trash / "old")
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(trash, ignore_errors=True)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Removes what killed processes left of this entry."""
+    for draft in folder.parent.glob(f".{folder.name}-*"):
+        if time.time() - draft.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _in_memory(
+    specs: Mapping[str, ArraySpec], batches: Iterable[Mapping[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    arrays = {name: np.empty(spec.shape, spec.dtype) for name, spec in specs.items()}
+    start = 0
+    for batch in batches:
+        stop = start + len(next(iter(batch.values())))
+        for name, array in arrays.items():
+            array[start:stop] = batch[name]
+        start = stop
+    for array in arrays.values():
+        array.flags.writeable = False
+    return arrays
+
+
+def _sha256(array: np.ndarray) -> str:
+    return hashlib.sha256(array.data).hexdigest()

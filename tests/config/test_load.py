@@ -1,0 +1,482 @@
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnnlib.config import (
+    Component,
+    ConfigError,
+    LossTerm,
+    SuiteConfig,
+    TaskConfig,
+    build,
+    load_suite,
+    to_yaml,
+)
+from cnnlib.config.tables import Tables, find
+from cnnlib.config.yaml_text import parse_yaml
+from cnnlib.types import CnnlibError
+
+Parse = Callable[..., SuiteConfig]
+
+
+def faults_of(parse: Parse, suite: Any, *overrides: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse(suite, *overrides)
+    return [str(fault) for fault in caught.value.faults]
+
+
+def put(mapping: Any, path: list[str], value: Any) -> Any:
+    key, *rest = path
+    return {**mapping, key: put(mapping.get(key, {}), rest, value) if rest else value}
+
+
+# ---------------------------------------------------------------- what is read
+
+
+def test_the_least_suite_gets_every_default(parse: Parse, suite: dict[str, Any]) -> None:
+    config = parse(suite)
+    assert (config.name, config.seeds, config.baseline) == ("trial", (0,), "trial")
+    experiment = config.experiments["trial"]
+    assert experiment.dataset == Component(name="rooms", options={"size": 32, "root": None})
+    assert experiment.augmentations == ()
+    assert experiment.tasks == {
+        "mask": TaskConfig(name="mask", loss=(LossTerm(name="bce", options={"pos_weight": None}),))
+    }
+    assert experiment.tasks["mask"].weight == experiment.tasks["mask"].loss[0].weight == 1.0
+    assert experiment.schedule == Component(name="constant")
+    assert experiment.training.model_dump() == {
+        "epochs": 3,
+        "batch_size": 16,
+        "workers": 2,
+        "precision": "auto",
+        "clip_norm": None,
+        "accumulate": 1,
+        "ema_decay": None,
+        "patience": None,
+    }
+    assert experiment.predictions == Component(name="folder", options={"count": None})
+
+
+def test_everything_can_be_said(parse: Parse) -> None:
+    config = parse(
+        {
+            "name": "all",
+            "seeds": [3, 1],
+            "dataset": {"name": "files", "root": "some/where"},
+            "augmentations": ["turn", {"name": "turn", "p": 1}],
+            "model": {"name": "net", "widths": [4], "norm": "group"},
+            "tasks": {
+                "far": {"name": "depth", "max_depth": 3, "weight": 0.5},
+                "mask": {"loss": ["bce", {"name": "dice", "smooth": 0, "weight": 2}]},
+            },
+            "optimizer": "adam",
+            "schedule": {"name": "steps", "at": [1, 2]},
+            "training": {
+                "epochs": 1,
+                "clip_norm": 1,
+                "ema_decay": 0.9,
+                "patience": 2,
+                "precision": "32-true",
+            },
+            "predictions": {"name": "folder", "count": 3},
+            "experiments": {"a": {}, "b": {"training": {"epochs": 2}, "optimizer.learning_rate": 1}},
+            "baseline": "b",
+        }
+    )
+    assert (config.name, config.seeds, config.baseline, list(config.experiments)) == (
+        "all",
+        (3, 1),
+        "b",
+        ["a", "b"],
+    )
+    a, b = config.experiments.values()
+    assert a.dataset.options == {"root": Path("some/where")}
+    assert [turn.options["p"] for turn in a.augmentations] == [0.5, 1.0]
+    assert a.tasks["far"] == TaskConfig(
+        name="depth", options={"max_depth": 3.0}, loss=(LossTerm(name="l1"),), weight=0.5
+    )
+    assert [(term.name, term.options, term.weight) for term in a.tasks["mask"].loss] == [
+        ("bce", {"pos_weight": None}, 1.0),
+        ("dice", {"smooth": 0.0}, 2.0),
+    ]
+    assert b.training == a.training.model_copy(update={"epochs": 2})
+    assert b.optimizer.options == {"learning_rate": 1.0}
+    assert a.optimizer.options == {"learning_rate": 0.001}
+
+
+def test_an_experiment_may_leave_a_task_out(parse: Parse, suite: dict[str, Any]) -> None:
+    suite["tasks"]["far"] = {"name": "depth"}
+    suite["experiments"] = {"both": {}, "alone": {"tasks.far": None}}
+    assert [list(each.tasks) for each in parse(suite).experiments.values()] == [["mask", "far"], ["mask"]]
+
+
+def test_what_only_the_experiments_bring_is_not_missed_in_the_common_part(
+    parse: Parse, suite: dict[str, Any]
+) -> None:
+    del suite["optimizer"]
+    suite["grid"] = {"optimizer": ["adam", {"name": "sgd", "learning_rate": 0.5}]}
+    assert list(parse(suite).experiments) == ["optimizer=adam", "optimizer=sgd-learning_rate-0.5"]
+
+
+def test_later_overrides_win(parse: Parse, suite: dict[str, Any]) -> None:
+    config = parse(suite, "training.epochs=4", "name=quick", "training.epochs=5", "seeds=[1, 2]")
+    assert (config.name, config.seeds) == ("quick", (1, 2))
+    assert config.experiments["quick"].training.epochs == 5
+
+
+def test_a_loss_of_weight_zero_is_only_logged(parse: Parse, suite: dict[str, Any]) -> None:
+    suite["tasks"]["mask"]["loss"] = ["bce", {"name": "dice", "weight": 0}]
+    assert [term.weight for term in parse(suite).experiments["trial"].tasks["mask"].loss] == [1.0, 0.0]
+
+
+def test_a_suite_can_be_sent_to_another_process(parse: Parse, suite: dict[str, Any]) -> None:
+    config = parse(suite)
+    assert pickle.loads(pickle.dumps(config)) == config
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "faults"),
+    [
+        (
+            "tasks.mask.loss",
+            "dise",
+            ["tasks.mask.loss: no loss is named 'dise' (did you mean 'dice'?); allowed: bce, dice, l1, or"],
+        ),
+        ("tasks.mask.loss", {"name": "dise"}, ["tasks.mask.loss.name: no loss is named 'dise'"]),
+        (
+            "tasks.mask.loss",
+            [{"name": "bce", "weight": -1}],
+            ["tasks.mask.loss.0.weight: must be greater than or equal to 0; it is -1"],
+        ),
+        (
+            "tasks.mask.loss",
+            {"name": "bce", "weigth": 1},
+            [
+                "tasks.mask.loss.weigth: there is no such option (did you mean 'weight'?); allowed: pos_weight, weight"
+            ],
+        ),
+        (
+            "tasks.mask.loss",
+            {"weight": 1},
+            ['tasks.mask.loss.name: must be one of bce, dice, l1; missing in {"weight": 1}'],
+        ),
+        ("tasks.mask.loss", {"name": 3}, ["tasks.mask.loss.name: must be one of bce, dice, l1; it is 3"]),
+        ("tasks.mask.loss", 3, ["tasks.mask.loss: must be a loss's name, or a mapping with a name; it is 3"]),
+        (
+            "tasks.mask.loss",
+            None,
+            ["tasks.mask.loss: must be a loss's name, or a mapping with a name; it is null"],
+        ),
+        ("tasks.mask.loss", [], ["tasks.mask.loss: must be a loss, or a list of at least one; it is []"]),
+        ("tasks.mask.loss", ["bce", "bce"], ["tasks.mask.loss.1: 'bce' stands twice in one list"]),
+        ("tasks.mask.weight", -0.5, ["tasks.mask.weight: must be greater than or equal to 0; it is -0.5"]),
+        ("tasks.mask.weight", 0, ["tasks: nothing would be trained: every weight is 0"]),
+        ("tasks.mask.weight", float("nan"), ["tasks.mask.weight: must be a finite number"]),
+        ("tasks.mask.size", 1, ["tasks.mask.size: there is no such option; allowed: loss, weight"]),
+        (
+            "tasks.msk",
+            {},
+            ["tasks.msk: the data set has no target 'msk' (did you mean 'mask'?); it has mask, far"],
+        ),
+        ("tasks.far", {}, ["tasks.far.name: no task is named 'far'; allowed: mask, depth"]),
+        (
+            "tasks.far",
+            {"name": "mask"},
+            ["tasks.far: the data set's 'far' is for a depth task, not for a mask task"],
+        ),
+        (
+            "tasks.far",
+            {"name": "depth", "loss": "dice"},
+            ["tasks.far.loss: 'dice' is no loss for a depth task; allowed: l1"],
+        ),
+        ("tasks.far", {"name": "depth", "max_depth": -1}, ["tasks.far: max_depth must be > 0; it is -1.0"]),
+        ("tasks", {}, ["tasks: must map at least one target to its task; it is {}"]),
+        ("tasks.mask", 3, ["tasks.mask: must be a mapping, {} for a task without options; it is 3"]),
+        ("tasks", [], ["tasks: must map at least one target to its task; it is []"]),
+        ("model", "resnet", ["model: no model is named 'resnet' (did you mean 'net'?)"]),
+        ("model", None, ["model: must be a model's name, or a mapping with a name; it is null"]),
+        ("model.in_channels", 3, ["model.in_channels: there is no such option"]),
+        ("dataset", "files", ["dataset.root: is required, and missing"]),
+        ("augmentations", "turn", ['augmentations: must be a list; it is "turn"']),
+        (
+            "augmentations",
+            [{"name": "turn", "p": 2}, "trun"],
+            [
+                "augmentations.0: p must be in [0, 1]; it is 2.0",
+                "augmentations.1: no augmentation is named 'trun' (did you mean 'turn'?)",
+            ],
+        ),
+        ("optimizer.learning_rate", -1, ["optimizer: learning_rate must be > 0; it is -1.0"]),
+        ("optimizer.learning_rate", "0.1", ['optimizer.learning_rate: must be a number; it is "0.1"']),
+        ("training.epochs", 0, ["training.epochs: must be greater than or equal to 1; it is 0"]),
+        ("training.epochs", 1.5, ["training.epochs: must be a whole number; it is 1.5"]),
+        (
+            "training.precision",
+            "bf16",
+            [
+                "training.precision: must be 'auto', '32-true', 'bf16-mixed' or '16-mixed'; it is \"bf16\" (did you m"
+            ],
+        ),
+        ("training.clip_norm", 0, ["training.clip_norm: must be greater than 0; it is 0"]),
+        ("training.ema_decay", 1, ["training.ema_decay: must be less than 1; it is 1"]),
+        (
+            "training.epoch",
+            3,
+            ["training.epoch: there is no such option (did you mean 'epochs'?); allowed: epochs, batch_size"],
+        ),
+        ("training", 3, ["training: must be a mapping; it is 3"]),
+        ("training", [], ["training: must be a mapping; it is []"]),
+        ("seeds", [], ["seeds: must be a list of at least 1; it is []"]),
+        ("seeds", [1, 1], ["seeds: must differ from each other; they are [1, 1]"]),
+        ("seeds", [-1], ["seeds.0: must be greater than or equal to 0; it is -1"]),
+        ("seeds", 0, ["seeds: must be a list; it is 0"]),
+        ("seeds", [2**32], ["seeds.0: must be less than 4294967296"]),
+        ("name", "a/b", ["name: must be fit for a folder"]),
+        ("name", 3, ["name: must be text; it is 3"]),
+        (
+            "baseline",
+            "trail",
+            ["baseline: no experiment is named 'trail' (did you mean 'trial'?); allowed: trial"],
+        ),
+        ("baseline", None, ["baseline: must be an experiment's name; it is null"]),
+        ("experiments", {}, ["experiments: must map names to overrides"]),
+        ("experiments", None, ["experiments: must map names to overrides"]),
+        ("grid", {}, ["grid: must map key paths to lists of values"]),
+        (
+            "grid",
+            {"training.epochs": []},
+            ["grid.training.epochs: must be a list of at least one value; it is []"],
+        ),
+        ("optimiser", "sgd", ["optimiser: no section is named 'optimiser' (did you mean 'optimizer'?)"]),
+        ("epochs", 3, ["epochs: there is no such section (did you mean 'training.epochs'?)"]),
+        (
+            "experiments",
+            {"a": {"seeds": [1]}, "b": {}},
+            ["seeds: belongs to the whole suite, and cannot differ between experiments [experiment 'a']"],
+        ),
+        (
+            "experiments",
+            {"a": {"training.epochs.x": 1}},
+            ["training.epochs: is 3, and holds no 'x' [experiment 'a']"],
+        ),
+        ("experiments", {"../a": {}}, ["experiments.../a: must be fit for a folder"]),
+    ],
+)
+def test_a_fault_tells_place_value_and_what_is_allowed(
+    parse: Parse, suite: dict[str, Any], path: str, value: Any, faults: list[str]
+) -> None:
+    suite["model"] = {"name": "net"}
+    told = faults_of(parse, put(suite, path.split("."), value))
+    assert len(told) == len(faults), told
+    for fault, start in zip(told, faults, strict=True):
+        assert fault.startswith(start)
+
+
+@pytest.mark.parametrize("section", ["dataset", "model", "tasks", "optimizer", "training"])
+def test_a_section_without_a_default_must_be_given(parse: Parse, suite: dict[str, Any], section: str) -> None:
+    del suite[section]
+    assert faults_of(parse, suite) == [f"{section}: is required, and missing"]
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".hidden", "a/b", "a\\b", "a..b", "a b", "-a", "a\n", "x" * 201]
+)
+def test_names_that_are_no_folders_are_refused(parse: Parse, suite: dict[str, Any], name: str) -> None:
+    suite["experiments"] = {name: {}}
+    assert "must be fit for a folder" in faults_of(parse, suite)[0]
+
+
+def test_all_faults_of_a_file_are_told_at_once(parse: Parse, suite: dict[str, Any]) -> None:
+    suite |= {
+        "seeds": [-1],
+        "modle": "net",
+        "schedule": "onecycle",
+        "baseline": "x",
+        "grid": {"training.epochs": [1, 0]},
+    }
+    suite["tasks"]["mask"]["loss"] = "dise"
+    suite["training"]["batchsize"] = 3
+    with pytest.raises(ConfigError) as caught:
+        parse(suite, "model.width=[3]", "nonsense", "trainng.epochs=3")
+    told = {fault.path: fault.origin for fault in caught.value.faults}
+    assert told == {
+        "": "override 'nonsense'",
+        "seeds.0": "",
+        "modle": "",
+        "trainng": "override 'trainng.epochs=3'",
+        "schedule": "",
+        "baseline": "",
+        "training.epochs": "experiment 'epochs=0'",
+        "tasks.mask.loss": "",
+        "training.batchsize": "",
+        "model.width": "override 'model.width=[3]'",
+    }
+    assert len(told) == len(caught.value.faults)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "trial.yaml: 10 faults"
+    assert lines[1:] == [f"  {fault}" for fault in caught.value.faults]
+
+
+def test_what_a_faulty_grid_would_have_brought_is_not_missed(parse: Parse, suite: dict[str, Any]) -> None:
+    del suite["optimizer"]["learning_rate"]
+    assert faults_of(parse, suite) == ["optimizer.learning_rate: is required, and missing"]
+    (fault,) = faults_of(parse, suite | {"grid": {"optimizer.learning_rate": []}})
+    assert fault.startswith("grid.optimizer.learning_rate: must be a list of at least one value")
+
+
+def test_a_fault_of_many_experiments_is_told_once(parse: Parse, suite: dict[str, Any]) -> None:
+    suite["grid"] = {"optimizer.learning_rate": [0.1, 0.2, 0.3, 0.4], "tasks.mask.loss": ["bce", "dise"]}
+    (fault,) = faults_of(parse, suite)
+    assert fault.startswith("tasks.mask.loss: no loss is named 'dise'")
+    assert fault.endswith(
+        "[experiments 'learning_rate=0.1,loss=dise', 'learning_rate=0.2,loss=dise', "
+        "'learning_rate=0.3,loss=dise' and 1 more]"
+    )
+
+
+def test_a_fault_of_the_only_experiment_names_it_where_its_override_brought_it(
+    parse: Parse, suite: dict[str, Any]
+) -> None:
+    suite["training"]["workers"] = -1
+    suite["experiments"] = {"only": {"tasks": {"mask": {"loss": "dise"}}}}
+    told = faults_of(parse, suite)
+    assert [fault.rpartition(" [")[2] for fault in told if "dise" in fault] == ["experiment 'only']"]
+    assert [fault for fault in told if "workers" in fault] == [
+        "training.workers: must be greater than or equal to 0; it is -1"
+    ]
+
+
+def test_an_experiment_that_replaces_an_overridden_value_is_what_brought_the_fault(
+    parse: Parse, suite: dict[str, Any]
+) -> None:
+    suite["experiments"] = {"a": {"training.epochs": 0}, "b": {}}
+    assert faults_of(parse, suite, "training.epochs=5") == [
+        "training.epochs: must be greater than or equal to 1; it is 0 [experiment 'a']"
+    ]
+
+
+def test_the_error_survives_another_process(parse: Parse, suite: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse({**suite, "seeds": []})
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    assert isinstance(caught.value, CnnlibError)
+
+
+# ---------------------------------------------------------------- files
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"", "the file is empty"),
+        (b"# nothing\n", "the file is empty"),
+        (b"- a\n", 'must be a mapping of sections; it is ["a"]'),
+        (b"scenes", 'must be a mapping of sections; it is "scenes"'),
+        (b"name: \xff", "is not UTF-8 text: byte 6 cannot be read"),
+        (b"name: a\nname: b\n", "line 2, column 1: the key 'name' stands twice in one mapping"),
+        (b"name: [a\n", "line 2, column 1: expected ',' or ']'"),
+        (b"a: &a [*a]", "holds more than plain values: Circular reference detected"),
+        (b"a: !!set {b}", "holds more than plain values: set has no plain notation"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, content: bytes, text: str) -> None:
+    path = tmp_path / "trial.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load_suite(path)
+    first, fault = str(caught.value).splitlines()
+    assert first == f"{path}: 1 fault"
+    assert fault.strip().startswith(text)
+
+
+def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no such file"):
+        load_suite(tmp_path / "trial.yaml")
+    with pytest.raises(ConfigError, match="Is a directory"):
+        load_suite(tmp_path)
+
+
+# ---------------------------------------------------------------- outside code and building
+
+
+def test_a_dotted_path_names_outside_code(
+    parse: Parse, suite: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_losses.py").write_text(
+        "class Mine:\n"
+        "    on_logits, tasks = True, frozenset({'mask'})\n"
+        "    def __init__(self, power: float = 2.0): self.power = power\n"
+        "class Bare: ...\n"
+    )
+    (tmp_path / "my_broken.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    suite["tasks"]["mask"]["loss"] = {"name": "my_losses.Mine", "power": 3}
+    (term,) = parse(suite).experiments["trial"].tasks["mask"].loss
+    assert build(term, {}).power == 3.0
+    for name, text in {
+        "my_losses.Mime": "cannot be imported: AttributeError",
+        "my_loses.Mine": "cannot be imported: ModuleNotFoundError",
+        "my_broken.Mine": "cannot be imported: ZeroDivisionError",
+        "my_losses.Bare": "cannot serve as a loss: it has no on_logits and no tasks",
+        "math.pi": "must be a class or a function; it is a float",
+        "..": "cannot be imported",
+    }.items():
+        suite["tasks"]["mask"]["loss"] = name
+        (fault,) = faults_of(parse, suite)
+        assert fault.startswith(f"tasks.mask.loss: {name!r} {text}")
+
+
+def test_build_gives_options_and_what_the_program_injects(
+    parse: Parse, suite: dict[str, Any], tables: Tables
+) -> None:
+    experiment = parse(suite).experiments["trial"]
+    assert build(experiment.optimizer, tables["optimizer"], parameters="all") == {
+        "parameters": "all",
+        "learning_rate": 0.1,
+        "momentum": 0.9,
+    }
+    net = build(experiment.model, tables["model"], outputs={"mask": 1})
+    assert (net.widths, net.outputs) == ([8, 16], {"mask": 1})
+    with pytest.raises(CnnlibError, match="did you mean 'adam'"):
+        find("adamw", tables["optimizer"])
+
+
+def test_a_saved_run_is_complete(parse: Parse, suite: dict[str, Any]) -> None:
+    text = to_yaml(parse(suite).experiments["trial"], "suite", "first", 7)
+    assert parse_yaml(text) == {
+        "name": "suite",
+        "seeds": [7],
+        "dataset": {"name": "rooms", "size": 32, "root": None},
+        "augmentations": [],
+        "model": {"name": "net", "widths": [8, 16], "copy": False, "norm": "batch", "scale": [0.5, 2.0]},
+        "tasks": {
+            "mask": {
+                "name": "mask",
+                "loss": [{"name": "bce", "pos_weight": None, "weight": 1.0}],
+                "weight": 1.0,
+            }
+        },
+        "optimizer": {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9},
+        "schedule": {"name": "constant"},
+        "training": {
+            "epochs": 3,
+            "batch_size": 16,
+            "workers": 2,
+            "precision": "auto",
+            "clip_norm": None,
+            "accumulate": 1,
+            "ema_decay": None,
+            "patience": None,
+        },
+        "predictions": {"name": "folder", "count": None},
+        "experiments": {"first": {}},
+        "baseline": "first",
+    }

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import Field
+
+from cnnlib.config.options import argument_notes, options_of
+from cnnlib.config.tables import Tables
+from cnnlib.types import CnnlibError
+
+
+class Typed:
+    def __init__(
+        self,
+        count: int = 1,
+        rate: float = 0.5,
+        flag: bool = False,
+        word: str = "a",
+        mode: Literal["near", "bilinear"] = "near",
+        path: Path = Path("here"),
+        maybe: float | None = None,
+        either: float | Literal["balanced"] = 1.0,
+        sizes: Sequence[int] = (1, 2),
+        pair: tuple[float, float] = (0.0, 1.0),
+        table: Mapping[str, int] | None = None,
+        share: Annotated[float, Field(gt=0, le=1)] = 1.0,
+    ) -> None: ...
+
+
+ACCEPTED = [
+    ("count", 3, 3),
+    ("rate", 3, 3.0),
+    ("flag", True, True),
+    ("word", "3", "3"),
+    ("mode", "bilinear", "bilinear"),
+    ("path", "a/b", Path("a/b")),
+    ("maybe", None, None),
+    ("maybe", 2, 2.0),
+    ("either", "balanced", "balanced"),
+    ("sizes", [3], [3]),
+    ("pair", [1, 2], (1.0, 2.0)),
+    ("table", {"a": 1}, {"a": 1}),
+    ("share", 1, 1.0),
+]
+REFUSED = [
+    ("count", "3", 'must be a whole number; it is "3"'),
+    ("count", 3.0, "must be a whole number; it is 3.0"),
+    ("count", True, "must be a whole number; it is true"),
+    ("rate", "0.1", 'must be a number; it is "0.1"'),
+    ("rate", True, "must be a number; it is true"),
+    ("rate", float("nan"), "must be a finite number"),
+    ("rate", None, "must be a number; it is null"),
+    ("flag", 1, "must be true or false; it is 1"),
+    ("word", 3, "must be text; it is 3"),
+    ("mode", "bilinar", "must be 'near' or 'bilinear'; it is \"bilinar\" (did you mean 'bilinear'?)"),
+    ("path", 3, "must be text; it is 3"),
+    ("either", "balance", "must be a number or 'balanced'; it is \"balance\" (did you mean 'balanced'?)"),
+    ("sizes", 3, "must be a list; it is 3"),
+    ("sizes", "12", 'must be a list; it is "12"'),
+    ("pair", [1, 2, 3], "must be a list of at most 2; it is [1, 2, 3]"),
+    ("share", 0, "must be greater than 0; it is 0"),
+    ("share", 1.5, "must be less than or equal to 1; it is 1.5"),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "taken"), ACCEPTED)
+def test_values_of_the_annotated_type_are_taken(name: str, given: Any, taken: Any) -> None:
+    options, faults = options_of(Typed).check({name: given}, "part")
+    assert not faults
+    assert options[name] == taken
+    assert type(options[name]) is type(taken)
+
+
+@pytest.mark.parametrize(("name", "given", "text"), REFUSED)
+def test_values_of_another_type_are_refused(name: str, given: Any, text: str) -> None:
+    _, (fault,) = options_of(Typed).check({name: given}, "part")
+    assert fault.path == f"part.{name}"
+    assert text in fault.text
+
+
+def test_a_fault_inside_a_list_names_its_index() -> None:
+    _, faults = options_of(Typed).check({"sizes": [1, "2", 3], "pair": [1]}, "part")
+    assert {(fault.path, fault.text) for fault in faults} == {
+        ("part.sizes.1", 'must be a whole number; it is "2"'),
+        ("part.pair.1", "is required, and missing"),
+    }
+
+
+def test_options_are_complete_and_in_the_signatures_order() -> None:
+    options, _ = options_of(Typed).check({"share": 0.5, "count": 2}, "")
+    assert list(options) == list(Typed.__init__.__annotations__)[:-1]
+    assert options["count"] == 2
+    assert options["sizes"] == [1, 2]  # as YAML would have given it, so that a saved file reads back equal
+
+
+def test_all_faults_are_told_at_once() -> None:
+    _, faults = options_of(Typed).check({"cuont": 2, "rate": "x", "flag": 0}, "part", own=["weight"])
+    assert {fault.path for fault in faults} == {"part.cuont", "part.rate", "part.flag"}
+    (text,) = [fault.text for fault in faults if fault.path == "part.cuont"]
+    assert "did you mean 'count'?" in text
+    assert text.endswith("share, weight")
+
+
+def test_a_required_option_that_is_missing_is_named(tables: Tables) -> None:
+    _, (fault,) = options_of(tables["optimizer"]["sgd"], frozenset({"parameters"})).check({}, "optimizer")
+    assert str(fault) == "optimizer.learning_rate: is required, and missing"
+
+
+def test_arguments_of_the_program_are_no_options(tables: Tables) -> None:
+    net = options_of(tables["model"]["net"], frozenset({"in_channels", "outputs"}))
+    assert net.names == ("widths", "copy", "norm", "scale")  # nor is `activation`, which no YAML can say
+    _, (fault,) = net.check({"in_channels": 3}, "model")
+    assert fault.text == "there is no such option; allowed: widths, copy, norm, scale"
+
+
+def test_a_component_without_options_says_so(tables: Tables) -> None:
+    _, (fault,) = options_of(tables["task"]["mask"]).check({"size": 3}, "tasks.mask")
+    assert str(fault) == "tasks.mask.size: there is no such option; none is allowed here"
+
+
+def test_dataclasses_are_components_too() -> None:
+    @dataclass
+    class Part:
+        size: int
+        rate: float = 1.0
+
+    assert options_of(Part).check({"size": 3}, "") == ({"size": 3, "rate": 1.0}, [])
+
+
+def test_signatures_that_cannot_serve_are_refused() -> None:
+    def clashing(name: str = "x") -> None: ...
+    def weighted(weight: float = 1.0) -> None: ...
+    def unresolved(size: Nowhere = 1) -> None: ...  # noqa: F821
+
+    with pytest.raises(CnnlibError, match="argument 'name'"):
+        options_of(clashing)
+    with pytest.raises(CnnlibError, match="argument 'weight'"):
+        options_of(weighted, own=("weight",))
+    assert options_of(weighted).names == ("weight",)
+    with pytest.raises(CnnlibError, match="Nowhere"):
+        options_of(unresolved)
+
+
+def test_notes_come_from_the_docstring(tables: Tables) -> None:
+    assert argument_notes(tables["model"]["net"]) == {
+        "widths": "channels of the levels, from fine to coarse.",
+        "copy": "two more.",
+        "norm": "two more.",
+    }
+    assert argument_notes(tables["loss"]["dice"]) == {}
+
+
+def test_the_json_schema_of_options_has_types_and_defaults() -> None:
+    schema = options_of(Typed).json_schema()
+    assert schema["count"] == {"type": "integer", "default": 1}
+    assert schema["mode"] == {"type": "string", "enum": ["near", "bilinear"], "default": "near"}
+    assert schema["share"]["exclusiveMinimum"] == 0
+    assert schema["pair"]["default"] == [0.0, 1.0]

@@ -1,0 +1,118 @@
+"""A saved configuration reads back as the one that was run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cnnlib.config import SuiteConfig, load_suite, parse_suite, to_yaml
+from cnnlib.config.tables import Tables, load_tables
+from cnnlib.config.yaml_text import parse_yaml
+
+# The tables are only read, so sharing them between examples is what is meant.
+SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+
+POSITIVE = st.floats(1e-9, 1e6) | st.integers(1, 9)
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1) | st.sampled_from(
+    ["1e-3", "no", "null", "~"]
+)
+NAMES = st.from_regex(r"\A[a-z0-9_][a-z0-9_=+-]{0,9}\Z") | st.sampled_from(
+    ["1e-3", "lr=0.1,loss=bce", "null", "v1.5"]
+)
+
+
+def entries(name: str, **options: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({"name": st.just(name)}, optional=options)
+
+
+def files(root: str) -> dict[str, str]:
+    return {"name": "files", "root": root}
+
+
+LOSSES = entries("bce", pos_weight=POSITIVE | st.none() | st.just("balanced"), weight=POSITIVE)
+LOSSES |= entries("dice", smooth=POSITIVE, weight=POSITIVE) | st.sampled_from(["bce", "dice", "l1"])
+NETS = entries(
+    "net",
+    widths=st.lists(st.integers(1, 99), max_size=4),
+    copy=st.booleans(),
+    norm=st.sampled_from(["group"]),
+)
+TASKS = st.fixed_dictionaries(
+    {
+        "mask": st.fixed_dictionaries(
+            {}, optional={"loss": LOSSES | LOSSES.map(lambda loss: [loss]), "weight": POSITIVE}
+        )
+    },
+    optional={"far": entries("depth", max_depth=POSITIVE, weight=POSITIVE)},
+)
+TRAINING = st.fixed_dictionaries(
+    {"epochs": st.integers(1, 9)},
+    optional={"clip_norm": st.none() | POSITIVE, "ema_decay": st.floats(0.01, 0.99)},
+)
+SECTIONS = {
+    "dataset": entries("rooms", size=st.integers(), root=TEXT | st.none()) | TEXT.map(files),
+    "augmentations": st.lists(
+        entries("turn", degrees=POSITIVE, p=st.floats(0, 1)) | st.just("turn"), max_size=3
+    ),
+    "model": st.just("net") | NETS,
+    "tasks": TASKS,
+    "optimizer": entries("adam", learning_rate=POSITIVE) | st.just("adam"),
+    "schedule": entries("steps", at=st.lists(st.integers(), max_size=3)) | st.just("constant"),
+    "training": TRAINING,
+    "predictions": entries("folder", count=st.none() | st.integers(0, 9)),
+}
+OVERRIDES = st.fixed_dictionaries({}, optional=SECTIONS)
+EXPERIMENTS = st.dictionaries(NAMES, OVERRIDES, min_size=1, max_size=3)
+SUITES = st.fixed_dictionaries(
+    SECTIONS, optional={"experiments": EXPERIMENTS, "seeds": st.just([3, 2**32 - 1])}
+)
+
+
+@SHARED
+@given(mapping=SUITES)
+def test_a_saved_suite_reads_back_equal(tables: Tables, mapping: dict[str, Any]) -> None:
+    suite = parse_suite(mapping, source="trial.yaml", tables=tables)
+    assert parse_suite(parse_yaml(suite.to_yaml()), source="other.yaml", tables=tables) == suite
+
+
+@SHARED
+@given(mapping=SUITES, seed=st.integers(0, 2**32 - 1))
+def test_a_saved_run_reads_back_equal(tables: Tables, mapping: dict[str, Any], seed: int) -> None:
+    for name, experiment in parse_suite(mapping, source="trial.yaml", tables=tables).experiments.items():
+        saved = parse_suite(parse_yaml(to_yaml(experiment, "s", name, seed)), tables=tables)
+        assert saved == SuiteConfig(name="s", seeds=(seed,), baseline=name, experiments={name: experiment})
+
+
+def test_experiments_that_differ_in_their_tasks_read_back_equal(
+    parse: Callable[..., SuiteConfig], suite: dict[str, Any]
+) -> None:
+    suite["tasks"]["far"] = {"name": "depth"}
+    suite |= {"experiments": {"alone": {"tasks.far": None}, "both": {}}, "baseline": "both"}
+    saved = parse_yaml(parse(suite).to_yaml())
+    assert parse(saved) == parse(suite)
+    assert "tasks" not in saved
+    assert "model" not in saved["experiments"]["both"]
+
+
+TRAINABLE = [
+    (name, kind)
+    for name, loss in load_tables()["loss"].items()
+    for kind in sorted(loss.tasks & load_tables()["task"].keys())
+]
+
+
+@pytest.mark.parametrize(("loss", "kind"), TRAINABLE)
+def test_every_loss_of_the_library_reads_back_equal(loss: str, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "trial.yaml"
+    path.write_text(
+        "dataset: scenes\nmodel: resunet_lite\noptimizer: sgd\ntraining: {epochs: 1}\n"
+        f"tasks: {{{kind}: {{loss: {loss}}}}}\n"
+    )
+    suite = load_suite(path)
+    path.write_text(to_yaml(suite.experiments["trial"], "trial", "trial", 0))
+    assert load_suite(path) == suite

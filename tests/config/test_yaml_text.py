@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnnlib.config.yaml_text import dump_yaml, parse_yaml
+
+# What YAML 1.1 or 1.2 could take for something else than text.
+TRAPS = [
+    "1e-3",
+    "1.e5",
+    "no",
+    "on",
+    "Yes",
+    "null",
+    "~",
+    "",
+    "010",
+    "0x1f",
+    "1:30",
+    "2020-01-01",
+    "<<",
+    "=",
+    "true",
+]
+TRAPS += [
+    "1_000",
+    ".5",
+    "-.inf",
+    ".nan",
+    "- a",
+    "a: b",
+    "#x",
+    "!x",
+    "&x",
+    "*x",
+    "{",
+    "\t",
+    "é",
+    "+1",
+    "0o7",
+    "1.",
+]
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"])) | st.sampled_from(TRAPS)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT
+VALUES = st.recursive(
+    SCALARS, lambda v: st.lists(v, max_size=4) | st.dictionaries(TEXT, v, max_size=4), max_leaves=12
+)
+
+
+@given(VALUES)
+def test_what_is_dumped_is_read_back(value: Any) -> None:
+    back = parse_yaml(dump_yaml(value))
+    assert back == value
+    assert json.dumps(back) == json.dumps(value)  # 1 is not 1.0, and true is not 1
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 0.001),
+        ("1E5", 100000.0),
+        ("+2.5e+3", 2500.0),
+        (".5", 0.5),
+        ("1.", 1.0),
+        ("-.inf", -math.inf),
+        ("-3", -3),
+        ("0", 0),
+        ("no", "no"),
+        ("on", "on"),
+        ("1:30", "1:30"),
+        ("010", "010"),
+        ("1_000", "1_000"),
+        ("2020-01-01", "2020-01-01"),
+        ("True", True),
+        ("", None),
+        ("{a: }", {"a": None}),
+        ("{on: 1}", {"on": 1}),
+    ],
+)
+def test_plain_values_mean_what_they_look_like(text: str, value: Any) -> None:
+    back = parse_yaml(text)
+    assert back == value
+    assert type(back) is type(value)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_numbers_are_read_as_python_reads_them(number: float) -> None:
+    assert parse_yaml(repr(number)) == number
+    assert parse_yaml(f"{number:e}") == float(f"{number:e}")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: 1\nb: 2\na: 3\n", ["line 3, column 1", "'a'", "twice"]),
+        ("x: {a: {b: 1, b: 1}}", ["line 1, column 15", "'b'", "twice"]),
+        ("1: x", ["line 1, column 1", "quotes"]),
+        ("null: x", ["quotes"]),
+        ("true: x", ["quotes"]),
+        ("? [a]\n: x", ["must be text"]),
+        ("a: [1, 2", ["line 1"]),
+        ("a: b: c", ["line 1, column 5"]),
+        ("a: !!python/object:os.system x", ["line 1", "python/object"]),
+        ("a: 1\n---\nb: 2", ["line 2", "document"]),
+        ("a: \x07", ["not allowed"]),
+        ("[" * 1000, ["nested too deeply"]),
+        ("9" * 5000, ["digits"]),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_its_place(text: str, words: list[str]) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the words are checked below
+        parse_yaml(text)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_merged_mapping_may_be_overridden() -> None:
+    text = "base: &base {a: 1, b: 2}\nmore: &more {<<: *base, b: 3}\nlast: {<<: *more, c: 4}"
+    assert parse_yaml(text) == {
+        "base": {"a": 1, "b": 2},
+        "more": {"a": 1, "b": 3},
+        "last": {"a": 1, "b": 3, "c": 4},
+    }
