@@ -1,0 +1,135 @@
+"""How wrong a prediction is, as one number to go down on.
+
+Each loss is a function, ``dice_loss(pred, target, valid=None, ...)``, and a thin module twin, ``DiceLoss``.
+All keep the promises of ``Loss``. What each of them is good for stands in docs/losses.md, made from the
+docstrings here.
+"""
+
+from cnnlib.losses.base import Loss
+from cnnlib.losses.bce import BCELoss, WeightedBCELoss, bce_loss, weighted_bce_loss
+from cnnlib.losses.boundary import BoundaryLoss, boundary_loss
+from cnnlib.losses.combined import CombinedLoss
+from cnnlib.losses.cosine import CosineLoss, cosine_loss
+from cnnlib.losses.cross_entropy import CrossEntropyLoss, cross_entropy_loss
+from cnnlib.losses.focal import FocalLoss, focal_loss
+from cnnlib.losses.gradient import (
+    GradientLoss,
+    MultiScaleGradientLoss,
+    SmoothnessLoss,
+    gradient_loss,
+    multi_scale_gradient_loss,
+    smoothness_loss,
+)
+from cnnlib.losses.lovasz import LovaszLoss, lovasz_loss
+from cnnlib.losses.region import (
+    DiceLoss,
+    FocalTverskyLoss,
+    JaccardLoss,
+    TverskyLoss,
+    dice_loss,
+    focal_tversky_loss,
+    jaccard_loss,
+    tversky_loss,
+)
+from cnnlib.losses.regression import L1Loss, MSELoss, RMSELoss, l1_loss, mse_loss, rmse_loss
+from cnnlib.losses.robust import (
+    BerHuLoss,
+    CharbonnierLoss,
+    HuberLoss,
+    LogCoshLoss,
+    SmoothL1Loss,
+    berhu_loss,
+    charbonnier_loss,
+    huber_loss,
+    log_cosh_loss,
+    smooth_l1_loss,
+)
+from cnnlib.losses.scale_invariant import SILogLoss, SSILoss, silog_loss, ssi_loss
+from cnnlib.losses.ssim import MSSSIMLoss, SSIMLoss, ms_ssim_loss, ssim_loss
+
+LOSSES: dict[str, type[Loss]] = {
+    "bce": BCELoss,
+    "weighted_bce": WeightedBCELoss,
+    "focal": FocalLoss,
+    "boundary": BoundaryLoss,
+    "dice": DiceLoss,
+    "jaccard": JaccardLoss,
+    "tversky": TverskyLoss,
+    "focal_tversky": FocalTverskyLoss,
+    "lovasz": LovaszLoss,
+    "l1": L1Loss,
+    "mse": MSELoss,
+    "rmse": RMSELoss,
+    "huber": HuberLoss,
+    "smooth_l1": SmoothL1Loss,
+    "charbonnier": CharbonnierLoss,
+    "log_cosh": LogCoshLoss,
+    "berhu": BerHuLoss,
+    "ssim": SSIMLoss,
+    "ms_ssim": MSSSIMLoss,
+    "gradient": GradientLoss,
+    "multi_scale_gradient": MultiScaleGradientLoss,
+    "smoothness": SmoothnessLoss,
+    "silog": SILogLoss,
+    "ssi": SSILoss,
+    "cross_entropy": CrossEntropyLoss,
+    "cosine": CosineLoss,
+}
+
+__all__ = [
+    "LOSSES",
+    "BCELoss",
+    "BerHuLoss",
+    "BoundaryLoss",
+    "CharbonnierLoss",
+    "CombinedLoss",
+    "CosineLoss",
+    "CrossEntropyLoss",
+    "DiceLoss",
+    "FocalLoss",
+    "FocalTverskyLoss",
+    "GradientLoss",
+    "HuberLoss",
+    "JaccardLoss",
+    "L1Loss",
+    "LogCoshLoss",
+    "Loss",
+    "LovaszLoss",
+    "MSELoss",
+    "MSSSIMLoss",
+    "MultiScaleGradientLoss",
+    "RMSELoss",
+    "SILogLoss",
+    "SSILoss",
+    "SSIMLoss",
+    "SmoothL1Loss",
+    "SmoothnessLoss",
+    "TverskyLoss",
+    "WeightedBCELoss",
+    "bce_loss",
+    "berhu_loss",
+    "boundary_loss",
+    "charbonnier_loss",
+    "cosine_loss",
+    "cross_entropy_loss",
+    "dice_loss",
+    "focal_loss",
+    "focal_tversky_loss",
+    "gradient_loss",
+    "huber_loss",
+    "jaccard_loss",
+    "l1_loss",
+    "log_cosh_loss",
+    "lovasz_loss",
+    "ms_ssim_loss",
+    "mse_loss",
+    "multi_scale_gradient_loss",
+    "rmse_loss",
+    "silog_loss",
+    "smooth_l1_loss",
+    "smoothness_loss",
+    "ssi_loss",
+    "ssim_loss",
+    "tversky_loss",
+    "weighted_bce_loss",
+]

@@ -1,0 +1,130 @@
+"""Depth losses that forgive a wrong scale, or a wrong scale and shift, of the whole image."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from cnnlib.losses.base import Loss, check_option
+from cnnlib.losses.reduction import mean_over_images, valid_inputs
+
+_LEAST_DEPTH = 1e-6
+_RIDGE = 1e-6
+
+
+def silog_loss(
+    pred: Tensor, target: Tensor, valid: Tensor | None = None, scale_invariance: float = 0.5
+) -> Tensor:
+    """``SILogLoss`` as a function."""
+    pred, target, valid = valid_inputs(pred, target, valid)
+    ratio = (pred.clamp(min=_LEAST_DEPTH).log() - target.clamp(min=_LEAST_DEPTH).log()).flatten(1)  # (B, N)
+    inside = valid.flatten(1)
+    mean = _mean(ratio, inside)
+    variance = _mean((ratio - mean).square(), inside)
+    # mean g² - λ (mean g)², written as a sum so that rounding cannot make it negative.
+    values = variance + (1 - scale_invariance) * mean.square()
+    return mean_over_images(values.squeeze(1), valid)
+
+
+class SILogLoss(Loss):
+    """Scale-invariant logarithmic error: relative depth counts, a common factor is partly forgiven.
+
+    Formula: mean g² - λ (mean g)², g = log p - log t, image by image, λ = scale_invariance; depths below
+        0.000001 are taken as that
+    Range: [0, ∞)
+    Task: depth
+    Source: Eigen et al., Depth Map Prediction from a Single Image, NIPS 2014
+
+    Args:
+        scale_invariance: how much of a wrong common factor is forgiven, from 0 (nothing) to 1 (everything).
+
+    Raises:
+        CnnlibError: if ``scale_invariance`` is out of its range.
+    """
+
+    tasks: ClassVar[frozenset[str]] = frozenset({"depth"})
+
+    def __init__(self, scale_invariance: float = 0.5) -> None:
+        super().__init__()
+        check_option(0 <= scale_invariance <= 1, "scale_invariance", "from 0 to 1", scale_invariance)
+        self.scale_invariance = scale_invariance
+
+    def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
+        return silog_loss(pred, target, valid, self.scale_invariance)
+
+
+def ssi_loss(
+    pred: Tensor,
+    target: Tensor,
+    valid: Tensor | None = None,
+    error: Literal["l1", "mse"] = "mse",
+    trim: float = 0.0,
+) -> Tensor:
+    """``SSILoss`` as a function."""
+    pred, target, valid = valid_inputs(pred, target, valid)
+    inside = valid.flatten(1)
+    residual = _residual_after_alignment(pred.flatten(1), target.flatten(1), inside)
+    values = residual.abs() if error == "l1" else residual.square()
+    return mean_over_images(_trimmed_mean(values, inside, trim), valid)
+
+
+def _residual_after_alignment(pred: Tensor, target: Tensor, inside: Tensor) -> Tensor:
+    """``s · pred + b - target``, (B, N), with the s and b of each row that make its squares least."""
+    pred = pred - _mean(pred, inside)  # centred, the shift is solved for
+    target = target - _mean(target, inside)
+    covariance = _mean(pred * target, inside)
+    # The ridge is far below what a useful prediction varies by; it only bounds the gradient of a flat one.
+    variance = _mean(pred.square(), inside) + _RIDGE * _mean(target.square(), inside)
+    flat = variance == 0
+    scale = torch.where(flat, 0.0, covariance / torch.where(flat, 1.0, variance))
+    return scale * pred - target
+
+
+def _trimmed_mean(values: Tensor, inside: Tensor, trim: float) -> Tensor:
+    """Mean (B,) of each row's ``values`` without the largest share ``trim`` of them."""
+    if trim:
+        kept = ((1 - trim) * inside.sum(dim=1, keepdim=True)).ceil()
+        values = torch.where(inside, values, torch.inf).sort(dim=1).values
+        inside = torch.arange(values.shape[1], device=values.device) < kept
+    return _mean(values, inside).squeeze(1)
+
+
+def _mean(values: Tensor, inside: Tensor) -> Tensor:
+    """Mean (B, 1) of each row's ``values`` (B, N) that are ``inside``; 0 where none is."""
+    total = torch.where(inside, values, 0.0).sum(dim=1, keepdim=True)
+    return total / inside.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+class SSILoss(Loss):
+    """Scale-and-shift-invariant error: each prediction is first aligned to its truth by least squares.
+
+    It teaches shape, not metres: add an absolute loss where metres matter, also because the scale may come
+    out negative, and then an inverted map costs nothing.
+
+    Formula: mean ρ(s p + b - t), (s, b) = argmin Σ (s p + b - t)² image by image, ρ the square or the
+        absolute value
+    Range: [0, ∞)
+    Task: depth
+    Source: Ranftl et al., Towards Robust Monocular Depth Estimation (MiDaS), TPAMI 2022 (on inverse depth there)
+
+    Args:
+        error: "mse" or "l1", how what is left after the alignment is measured.
+        trim: share of each image's largest errors that are left out, from 0 to below 1; MiDaS takes 0.2.
+
+    Raises:
+        CnnlibError: if an option is out of its range.
+    """
+
+    tasks: ClassVar[frozenset[str]] = frozenset({"depth"})
+
+    def __init__(self, error: Literal["l1", "mse"] = "mse", trim: float = 0.0) -> None:
+        super().__init__()
+        check_option(error in ("l1", "mse"), "error", '"l1" or "mse"', error)
+        check_option(0 <= trim < 1, "trim", "from 0 to below 1", trim)
+        self.error = error
+        self.trim = trim
+
+    def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
+        return ssi_loss(pred, target, valid, self.error, self.trim)

@@ -1,0 +1,57 @@
+"""How far predicted depths are from the true ones."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cnnlib.metrics.base import PerImageSums, sum_per_image
+
+
+class DepthMetrics(PerImageSums):
+    """The field's depth metrics, over all valid pixels, of prediction p and target t::
+
+        mae = mean |p - t|                      abs_rel = mean |p - t| / t
+        rmse = sqrt(mean (p - t)^2)             delta1, 2, 3 = share with max(p / t, t / p) < 1.25, 1.25^2, 1.25^3
+        silog = 100 sqrt(mean d^2 - (mean d)^2),  d = log p - log t
+
+    ``mae`` and ``rmse`` are in the target's unit, the others have none. ``abs_rel``, ``silog`` and the deltas use
+    only the pixels whose target is positive. A prediction that is not positive makes ``silog`` NaN and is outside
+    every delta. Without a pixel to measure, a metric is NaN.
+
+    The set and its names are those of Eigen et al., "Depth Map Prediction from a Single Image using a Multi-Scale
+    Deep Network", 2014 (arXiv:1406.2283); ``silog`` is the root of their scale-invariant error times 100, as the
+    KITTI benchmark prints it. On a split all of them are taken over its pixels together; benchmarks that average
+    over images instead (KITTI's does) are matched by the mean of ``per_image``.
+    """
+
+    def sums(self, pred: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+        positive = valid & (target > 0)
+        pred, target = pred.double(), target.double()
+        # What is not measured becomes an error of 0 first, since it may be NaN, infinite or zero.
+        error = (pred - target).abs().masked_fill(~valid, 0.0)
+        ratio = (pred / target).masked_fill(~positive, 1.0)
+        log_ratio = ratio.log()
+        distance = torch.maximum(ratio, 1 / ratio).masked_fill(ratio <= 0, torch.inf)
+        deltas = [(distance < 1.25**power) & positive for power in (1, 2, 3)]
+        return sum_per_image(
+            valid,
+            error,
+            error.square(),
+            positive,
+            (ratio - 1).abs(),  # |p - t| / t
+            log_ratio,
+            log_ratio.square(),
+            *deltas,
+        )
+
+    def formulas(self, sums: Tensor) -> dict[str, Tensor]:
+        valid, error, square, positive, relative, log_ratio, log_square, *deltas = sums.unbind(-1)
+        variance = log_square / positive - (log_ratio / positive).square()
+        return {
+            "mae": error / valid,
+            "rmse": (square / valid).sqrt(),
+            "abs_rel": relative / positive,
+            "silog": 100 * variance.clamp(min=0).sqrt(),  # rounding may leave it just below zero
+            **{f"delta{power}": inside / positive for power, inside in enumerate(deltas, start=1)},
+        }

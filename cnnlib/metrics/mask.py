@@ -1,0 +1,37 @@
+"""How well a binary mask is found."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from cnnlib.metrics.base import PerImageSums, sum_per_image
+
+
+class MaskMetrics(PerImageSums):
+    """``iou``, ``dice``, ``precision`` and ``recall`` of the foreground, from the counts of pixels.
+
+    With true and false positives and false negatives, tp, fp and fn::
+
+        iou = tp / (tp + fp + fn)         precision = tp / (tp + fp)
+        dice = 2 tp / (2 tp + fp + fn)    recall = tp / (tp + fn)
+
+    Predictions are probabilities; at 0.5 and above a pixel is foreground, as in the files that ``MaskTask`` writes.
+    Where neither prediction nor target has any foreground they agree: ``iou`` and ``dice`` are 1 (the custom of
+    segmentation_models.pytorch). ``precision`` without a predicted pixel and ``recall`` without a true one are
+    0 / 0 and stay NaN, and so does everything where no pixel is valid.
+    """
+
+    def sums(self, pred: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+        found, truth = (pred >= 0.5) & valid, (target >= 0.5) & valid
+        return sum_per_image(found & truth, found, truth, valid)
+
+    def formulas(self, sums: Tensor) -> dict[str, Tensor]:
+        both, found, truth, valid = sums.unbind(-1)
+        either = found + truth - both
+        nothing_to_find = (either == 0) & (valid > 0)
+        return {
+            "iou": (both / either).masked_fill(nothing_to_find, 1.0),
+            "dice": (2 * both / (found + truth)).masked_fill(nothing_to_find, 1.0),
+            "precision": both / found,
+            "recall": both / truth,
+        }

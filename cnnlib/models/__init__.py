@@ -1,0 +1,12 @@
+"""Models: ``forward(image) -> {task name: logits}``, with no knowledge of losses."""
+
+from torch import nn
+
+from cnnlib.models.resunet import ResUNet, ResUNetLite
+
+MODELS: dict[str, type[nn.Module]] = {
+    "resunet": ResUNet,
+    "resunet_lite": ResUNetLite,
+}
+
+__all__ = ["MODELS", "ResUNet", "ResUNetLite"]
