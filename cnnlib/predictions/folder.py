@@ -28,7 +28,11 @@ class FolderPersister:
     """
 
     def __init__(
-        self, out: Path, tasks: Mapping[str, Task], image_names: Sequence[str], count: Annotated[int, Field(ge=0)] | None = None
+        self,
+        out: Path,
+        tasks: Mapping[str, Task],
+        image_names: Sequence[str],
+        count: Annotated[int, Field(ge=0)] | None = None,
     ) -> None:
         self._out = out
         self._layout = Layout(tasks, image_names, count)

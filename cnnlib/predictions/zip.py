@@ -34,7 +34,11 @@ class ZipPersister:
     """
 
     def __init__(
-        self, out: Path, tasks: Mapping[str, Task], image_names: Sequence[str], count: Annotated[int, Field(ge=0)] | None = None
+        self,
+        out: Path,
+        tasks: Mapping[str, Task],
+        image_names: Sequence[str],
+        count: Annotated[int, Field(ge=0)] | None = None,
     ) -> None:
         self._path = out / "predictions.zip"
         self._partial = out / f".predictions.zip.{secrets.token_hex(4)}.partial"
