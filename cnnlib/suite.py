@@ -16,6 +16,7 @@ from cnnlib.experiment import Run, run_experiment
 from cnnlib.files import write_atomically, write_csv, write_json
 from cnnlib.reporting.html import write_report
 from cnnlib.reporting.statistics import write_summary
+from cnnlib.reporting.tensorboard import write_layout
 from cnnlib.types import CnnlibError
 from cnnlib.workers import run_in_processes
 
@@ -76,6 +77,7 @@ def run_suite(
             if code and fail_fast:
                 break
         results = write_results(runs, folder)
+        write_layout(folder)
         write_summary(folder)
         write_report(folder)
     return results

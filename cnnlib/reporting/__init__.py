@@ -1,0 +1,1 @@
+"""What people see: progress while it runs, TensorBoard, tables, and the page that compares."""

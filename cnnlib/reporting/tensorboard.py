@@ -1,0 +1,128 @@
+"""Runs as TensorBoard shows them: ``tensorboard --logdir runs/<suite>``."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+from cnnlib.tasks import Task
+from cnnlib.tasks.panel import draw_panel, panel_tensor
+
+_LAYOUT_SUFFIX = ".layout"
+
+
+class TensorBoardLogger:
+    """Writes event files into a run's folder.
+
+    Args:
+        folder: the run's folder.
+        purge_step: a run that is picked up again says which step it writes next: what an earlier attempt wrote for
+            that step and later ones is not shown any more.
+    """
+
+    def __init__(self, folder: Path, purge_step: int | None = None) -> None:
+        self._writer = SummaryWriter(str(folder), purge_step=purge_step)
+
+    def log_scalars(self, scalars: Mapping[str, float], step: int) -> None:
+        for tag, value in scalars.items():
+            if tag != "epoch":  # that is the step
+                self._writer.add_scalar(tag, value, step)
+        self._writer.flush()
+
+    def log_picture(self, tag: str, picture: Tensor, step: int) -> None:
+        """``picture`` is uint8 (3, H, W)."""
+        self._writer.add_image(tag, picture, step)
+
+    def log_hparams(self, hyperparameters: Mapping[str, float | str], metrics: Mapping[str, float]) -> None:
+        """A line in the table of the HParams tab: what the run was given, and what came out.
+
+        Written into the run's own event file: ``SummaryWriter.add_hparams`` would open a second run beside it.
+        """
+        for summary in hparams(dict(hyperparameters), dict(metrics)):
+            self._writer.file_writer.add_summary(summary)
+        for tag, value in metrics.items():
+            self._writer.add_scalar(tag, value)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class PanelSink:
+    """Shows the first predictions of an epoch's validation as panels, under one tag a sample.
+
+    Args:
+        logger: where the pictures go.
+        tasks: what is predicted.
+        image_names: what each group of three channels of an image shows.
+        step: the epoch.
+        count: how many samples are shown.
+    """
+
+    def __init__(
+        self,
+        logger: TensorBoardLogger,
+        tasks: Mapping[str, Task],
+        image_names: Sequence[str],
+        step: int,
+        count: int,
+    ) -> None:
+        self._logger = logger
+        self._tasks = tasks
+        self._image_names = image_names
+        self._step = step
+        self._left = count
+
+    def write(
+        self,
+        name: str,
+        image: Tensor,
+        predictions: Mapping[str, Tensor],
+        targets: Mapping[str, Tensor],
+        valid: Mapping[str, Tensor],
+    ) -> None:
+        if self._left == 0:
+            return
+        self._left -= 1
+        panel = draw_panel(name, image, self._image_names, self._tasks, predictions, targets, valid)
+        self._logger.log_picture(f"panels/{name}", panel_tensor(panel), self._step)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def write_layout(folder: Path) -> None:
+    """Gives TensorBoard's Custom Scalars tab one chart a metric with every run of the suite in ``folder`` on it.
+
+    The metrics are those that the runs' ``metrics.csv`` have by now. The layout of an earlier call is replaced.
+    """
+    for old in folder.glob(f"events.out.tfevents.*{_LAYOUT_SUFFIX}"):
+        old.unlink()
+    tags = dict.fromkeys(tag for path in sorted(folder.glob("*/*/metrics.csv")) for tag in _columns(path))
+    charts = chart_layout(tag for tag in tags if tag.startswith(("train/", "val/")))
+    if charts:
+        with SummaryWriter(str(folder), filename_suffix=_LAYOUT_SUFFIX) as writer:
+            writer.add_custom_scalars(charts)
+
+
+def chart_layout(tags: Iterable[str]) -> dict[str, dict[str, list[object]]]:
+    """Category to chart to its kind and tags, as ``SummaryWriter.add_custom_scalars`` takes it.
+
+    A category a task (``loss`` for what belongs to all), a chart a tag. A tag is matched as a regular expression from
+    its start, so it is escaped and closed.
+    """
+    layout: dict[str, dict[str, list[object]]] = {}
+    for tag in tags:
+        task = tag.split("/")[1]
+        layout.setdefault(task, {})[tag] = ["Multiline", [f"^{re.escape(tag)}$"]]
+    return layout
+
+
+def _columns(path: Path) -> list[str]:
+    with path.open(newline="") as file:
+        return next(csv.reader(file), [])

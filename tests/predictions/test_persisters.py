@@ -1,0 +1,247 @@
+"""Saved predictions: what is written can be read back, stays where it belongs, and is whole or not there."""
+
+from __future__ import annotations
+
+import gc
+import io
+import zipfile
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from cnnlib.predictions import PERSISTERS, FolderPersister, ZipPersister
+from cnnlib.predictions.layout import Layout, safe_stem
+from cnnlib.tasks import DepthTask, MaskTask
+from cnnlib.types import CnnlibError, PredictionSink
+
+TASKS = {"mask": MaskTask(), "depth": DepthTask(max_depth=20.0)}
+INPUTS = ("bg", "fg_bg")
+
+
+def sample(seed: int = 0, height: int = 12, width: int = 16) -> dict[str, object]:
+    generator = torch.Generator().manual_seed(seed)
+    shape = (1, height, width)
+    return {
+        "image": torch.rand((6, height, width), generator=generator),
+        "predictions": {
+            "mask": torch.rand(shape, generator=generator),
+            "depth": 20 * torch.rand(shape, generator=generator),
+        },
+        "targets": {
+            "mask": (torch.rand(shape, generator=generator) > 0.5).float(),
+            "depth": 20 * torch.rand(shape, generator=generator),
+        },
+        "valid": {
+            "mask": torch.ones(shape, dtype=torch.bool),
+            "depth": torch.rand(shape, generator=generator) > 0.2,
+        },
+    }
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """Every file below a persister's folder, by path, whichever form it has."""
+    archive = out / "predictions.zip"
+    if archive.exists():
+        with zipfile.ZipFile(archive) as file:
+            assert file.testzip() is None
+            return {name: file.read(name) for name in file.namelist()}
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+def picture(content: bytes) -> np.ndarray:
+    return np.array(Image.open(io.BytesIO(content)))
+
+
+@pytest.mark.parametrize("kind", PERSISTERS)
+def test_everything_that_was_written_is_read_back(tmp_path: Path, kind: str) -> None:
+    sink = PERSISTERS[kind](tmp_path / "out", TASKS, INPUTS)
+    assert isinstance(sink, PredictionSink)
+    given_sample = sample()
+    sink.write("a", **given_sample)
+    sink.close()
+    files = contents(tmp_path / "out")
+
+    depth = given_sample["predictions"]["depth"]
+    assert picture(files["depth/a.png"]).dtype == np.uint16
+    np.testing.assert_allclose(picture(files["depth/a.png"]) / 1000, depth[0], atol=0.00051)
+    np.testing.assert_array_equal(
+        picture(files["mask/a.png"]), (given_sample["predictions"]["mask"][0] >= 0.5) * 255
+    )
+    np.testing.assert_array_equal(
+        picture(files["truth/mask/a.png"]), given_sample["targets"]["mask"][0] * 255
+    )
+    np.testing.assert_allclose(
+        picture(files["truth/depth/a.png"]) / 1000, given_sample["targets"]["depth"][0], atol=0.00051
+    )
+    np.testing.assert_array_equal(
+        picture(files["valid/depth/a.png"]), given_sample["valid"]["depth"][0] * 255
+    )
+    assert "valid/mask/a.png" not in files  # all of it is known
+    for index, name in enumerate(INPUTS):
+        shown = given_sample["image"][3 * index : 3 * index + 3].permute(1, 2, 0).numpy()
+        np.testing.assert_allclose(picture(files[f"input/{name}/a.png"]) / 255, shown, atol=0.00197)
+    assert min(picture(files["panels/a.png"]).shape[:2]) > 256
+    for task in TASKS.values():
+        assert task.file_note in files["README.txt"].decode()
+
+
+def test_folder_and_zip_hold_the_same_files(tmp_path: Path) -> None:
+    for kind, persister in PERSISTERS.items():
+        sink = persister(tmp_path / kind, TASKS, INPUTS)
+        for index in range(3):
+            sink.write(f"scene/{index}", **sample(index))
+        sink.close()
+    assert contents(tmp_path / "folder") == contents(tmp_path / "zip")
+
+
+@pytest.mark.parametrize("kind", PERSISTERS)
+def test_a_new_image_has_no_truth_to_save(tmp_path: Path, kind: str) -> None:
+    sink = PERSISTERS[kind](tmp_path, TASKS, INPUTS)
+    sink.write("a", **(sample() | {"targets": {}, "valid": {}}))
+    sink.close()
+    assert {path.split("/")[0] for path in contents(tmp_path)} == {
+        "mask",
+        "depth",
+        "input",
+        "panels",
+        "README.txt",
+    }
+
+
+@pytest.mark.parametrize("kind", PERSISTERS)
+@pytest.mark.parametrize("count", [0, 2])
+def test_the_first_samples_are_kept(tmp_path: Path, kind: str, count: int) -> None:
+    sink = PERSISTERS[kind](tmp_path, TASKS, INPUTS, count=count)
+    for index in range(4):
+        sink.write(f"s{index}", **sample(index))
+    sink.close()
+    kept = {path for path in contents(tmp_path) if path.startswith("mask/")}
+    assert kept == {f"mask/s{index}.png" for index in range(count)}
+
+
+NASTY = [
+    "../x",
+    "/etc/passwd",
+    "a/b",
+    "..",
+    ".",
+    ".hidden",
+    "C:\\x",
+    "a%2Fb",
+    "new\nline",
+    "ends.",
+    "日本",
+    "a b",
+    "-rf",
+]
+
+
+@pytest.mark.parametrize("kind", PERSISTERS)
+def test_no_name_leads_out_of_the_folder(tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "deep" / "out"
+    sink = PERSISTERS[kind](out, {"mask": MaskTask()}, INPUTS)
+    one = sample()
+    for name in NASTY:
+        sink.write(name, one["image"], {"mask": one["predictions"]["mask"]}, {}, {})
+    sink.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["deep"]
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out"]
+    saved = [path for path in contents(out) if path.startswith("mask/")]
+    assert all(len(Path(path).parts) == 2 for path in saved)
+    assert sorted(unquote(Path(path).name.removesuffix(".png")) for path in saved) == sorted(NASTY)
+
+
+@given(st.text(min_size=1))
+def test_a_safe_name_can_be_turned_back(name: str) -> None:
+    stem = safe_stem(name)
+    assert unquote(stem) == name
+    assert not set(stem) & set('/\\:*?"<>|\0\n')
+    assert stem not in (".", "..")
+
+
+@pytest.mark.parametrize("kind", PERSISTERS)
+@pytest.mark.parametrize(("first", "second"), [("a", "a"), ("Scene", "scene")])
+def test_two_samples_may_not_share_a_file(tmp_path: Path, kind: str, first: str, second: str) -> None:
+    sink = PERSISTERS[kind](tmp_path, TASKS, INPUTS)
+    sink.write(first, **sample())
+    with pytest.raises(CnnlibError, match=rf"'{first}' and '{second}' would be saved under one name"):
+        sink.write(second, **sample())
+
+
+@pytest.mark.parametrize("name", ["", "x" * 241, "é" * 130])
+def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
+    with pytest.raises(CnnlibError, match="cannot name a file"):
+        Layout(TASKS, INPUTS, None).files(name, **sample())
+
+
+def test_faults_of_the_config_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(CnnlibError, match="may not be called 'truth'"):
+        FolderPersister(tmp_path, {"truth": MaskTask()}, INPUTS)
+    with pytest.raises(CnnlibError, match=r"count must be 0 or more.*-1"):
+        ZipPersister(tmp_path, TASKS, INPUTS, count=-1)
+    (tmp_path / "file").touch()
+    for persister in PERSISTERS.values():
+        with pytest.raises(CnnlibError, match="cannot hold predictions"):
+            persister(tmp_path / "file", TASKS, INPUTS)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_archive_appears_when_it_is_whole(tmp_path: Path) -> None:
+    sink = ZipPersister(tmp_path, TASKS, INPUTS)
+    sink.write("a", **sample())
+    assert not (tmp_path / "predictions.zip").exists()
+    sink.close()
+    written = (tmp_path / "predictions.zip").read_bytes()
+    sink.close()
+    assert (tmp_path / "predictions.zip").read_bytes() == written
+    assert [path.name for path in tmp_path.iterdir()] == ["predictions.zip"]
+
+
+def test_the_archive_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    class Counted(zipfile.ZipFile):
+        def __init__(self, *arguments: object, **options: object) -> None:
+            opened.append(arguments)
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr("cnnlib.predictions.zip.ZipFile", Counted)
+    sink = ZipPersister(tmp_path, TASKS, INPUTS)
+    for index in range(4):
+        sink.write(f"s{index}", **sample(index))
+    sink.close()
+    assert len(opened) == 1
+
+
+def test_equal_samples_give_equal_archives(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        sink = ZipPersister(tmp_path / folder, TASKS, INPUTS)
+        sink.write("a", **sample())
+        sink.close()
+    assert (tmp_path / "one/predictions.zip").read_bytes() == (tmp_path / "two/predictions.zip").read_bytes()
+
+
+def test_writing_that_breaks_leaves_the_old_archive(tmp_path: Path) -> None:
+    (tmp_path / "predictions.zip").write_bytes(b"of an earlier run")
+    sink = ZipPersister(tmp_path, TASKS, INPUTS)
+    sink.write("a", **sample())
+    with pytest.raises(CnnlibError):
+        sink.write("b", **(sample() | {"image": torch.rand(4, 8, 8)}))
+    sink.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["predictions.zip"]
+    assert (tmp_path / "predictions.zip").read_bytes() == b"of an earlier run"
+
+
+def test_an_archive_that_is_never_closed_leaves_nothing(tmp_path: Path) -> None:
+    sink = ZipPersister(tmp_path, TASKS, INPUTS)
+    sink.write("a", **sample())
+    assert list(tmp_path.iterdir())
+    del sink
+    gc.collect()
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,119 @@
+"""The page in headless Chromium, at a desk's width and a telephone's."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from cnnlib.reporting.html import write_report
+from tests.reporting.fake_suite import fail, write_suite
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="no Chromium on the PATH: install it to test the report's page"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = write_suite(tmp_path_factory.mktemp("runs") / "joint", images=10, size=16, persister="folder")
+    fail(folder, "l1", 2, "TrainingDivergedError: " + "a_word_too_long_for_any_line_" * 8)
+    return write_report(folder).as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[1280, 390], ids=["desk", "phone"])
+def page(request: pytest.FixtureRequest, browser: object, address: str) -> Iterator[object]:
+    """The page, opened; whatever it complains about or asks the network for fails the test."""
+    page = browser.new_page(viewport={"width": request.param, "height": 844})
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda one: None if one.url.startswith("data:") else complaints.append(one.url))
+    page.goto(address)
+    yield page
+    assert complaints == [address]
+    page.close()
+
+
+def test_the_page_does_not_scroll_sideways(page: object) -> None:
+    widths = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert widths[0] <= widths[1]
+
+
+def test_every_picture_is_shown(page: object) -> None:
+    broken = page.evaluate("[...document.querySelectorAll('main img')].filter(i => !i.naturalWidth).length")
+    assert page.locator("main img").count() > 50
+    assert broken == 0
+
+
+def test_a_click_sorts_the_table(page: object) -> None:
+    rows = "[...document.querySelectorAll('.leaderboard tbody tr:not(.constant)')]"
+    values = f"{rows}.map(row => +row.cells[1].dataset.value)"
+    names = "[...document.querySelectorAll('.leaderboard tbody tr')].map(r => r.cells[0].innerText.trim())"
+    assert page.evaluate(values) == sorted(page.evaluate(values), reverse=True)  # best first, to begin with
+    page.locator(".leaderboard thead button", has_text="mask/iou").click()
+    assert page.evaluate(values) == sorted(page.evaluate(values))
+    page.locator(".leaderboard thead button", has_text="experiment").click()
+    assert page.evaluate(names) == ["bce", "dice", "l1", "mean image"]
+    page.locator(".leaderboard thead button", has_text="experiment").click()
+    assert page.evaluate(names) == ["l1", "dice", "bce", "mean image"]
+
+
+def test_one_image_at_a_time_or_all(page: object) -> None:
+    shown = page.locator(".sample:visible")
+    assert shown.count() == 1
+    page.locator(".chooser button").nth(8).click()
+    assert shown.count() == 1
+    assert "worst" in shown.locator("h3").inner_text()
+    page.get_by_text("show all", exact=True).click()
+    assert shown.count() == 9
+
+
+def test_a_picture_can_be_enlarged(page: object) -> None:
+    page.locator(".sample:visible .tiles img").first.click()
+    dialog = page.locator("dialog")
+    assert dialog.is_visible()
+    assert "input: bg" in dialog.inner_text()
+    page.keyboard.press("Escape")
+    assert not dialog.is_visible()
+
+
+def test_the_legend_hides_curves(page: object) -> None:
+    dice = page.locator(".series[data-series='1'] .line").first
+    assert dice.is_visible()
+    page.locator(".legend button", has_text="dice").click()
+    assert not dice.is_visible()
+    page.locator(".legend [data-all]").click()
+    assert page.locator(".series:visible").count() == 0
+    page.locator(".legend [data-all]").click()
+    assert dice.is_visible()
+
+
+def test_paper_shows_every_image(page: object) -> None:
+    page.emulate_media(media="print")
+    assert page.locator(".sample:visible").count() == 9
+    assert page.locator(".chooser").is_hidden()

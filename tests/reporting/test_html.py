@@ -1,0 +1,185 @@
+"""The page: everything on it, nothing from outside, and a folder that is not whole still makes one."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from cnnlib.reporting.html import write_report
+from cnnlib.types import CnnlibError
+from tests.reporting.fake_suite import fail, write_suite
+from tools import report as tool
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_suite(tmp_path_factory.mktemp("runs") / "joint", images=10, size=16, persister="zip")
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "runs" / "joint"))
+
+
+class Page(HTMLParser):
+    """Collects a page's text, its tags and what they refer to; fails where tags do not close in order."""
+
+    VOID = ("meta", "link", "img", "br")
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.references: list[str] = []
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.feed(html)
+        assert not self.open, self.open
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        self.references += [value for key, value in attributes if key in ("src", "href", "action") and value]
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.words.append(data)
+
+
+def page(folder: Path) -> Page:
+    return Page(write_report(folder).read_text())
+
+
+def test_the_page_holds_everything(folder: Path) -> None:
+    found = page(folder)
+    for words in (
+        "joint 3 experiments, seeds 0, 1, 2",
+        "mask/iou Highest: dice with",
+        "Against the baseline bce",
+        "mean image",
+        "val/depth/mae",
+        "The best three, three typical and the worst three of 10 test images by mask/iou",
+        "a tenth of max_depth (10)",
+        "How results spread",
+        "11,033,922",
+        "python tools/run_suite.py runs/joint/suite.yaml --out again",
+        "python tools/run_suite.py runs/joint/dice/seed-2/config.yaml --out again",
+        "tensorboard --logdir runs/joint",
+    ):
+        assert words in found.text
+    assert found.text.count("best: mask/iou") == found.text.count("worst: mask/iou") == 3
+
+
+def test_the_page_refers_to_nothing_outside(folder: Path) -> None:
+    html = write_report(folder).read_text()
+    assert all(reference.startswith("data:") for reference in Page(html).references)
+    assert not re.search(r"url\(|@import|https?://", html)
+    assert "default-src 'none'" in html
+
+
+def test_the_same_folder_gives_the_same_page(folder: Path) -> None:
+    first = write_report(folder).read_bytes()
+    assert write_report(folder).read_bytes() == first
+
+
+def test_failures_are_shown_with_their_error(folder: Path) -> None:
+    fail(folder, "l1", 1, "TrainingDivergedError: the loss became nan <b>here</b>")
+    shutil.rmtree(folder / "l1" / "seed-2")
+    found = page(folder)
+    assert "l1, seed 1 failed: TrainingDivergedError: the loss became nan <b>here</b>" in found.text
+    assert "l1, seed 2: not finished" in found.text
+
+
+def test_a_suite_of_which_nothing_finished_is_still_a_page(folder: Path) -> None:
+    for experiment in ("bce", "dice", "l1"):
+        for seed in range(3):
+            fail(folder, experiment, seed, "no data")
+    found = page(folder)
+    assert found.text.count("no data") == 9
+    assert "Result on the test split" not in found.text
+    assert "n/a" not in found.text
+
+
+def test_names_from_outside_are_text(tmp_path: Path) -> None:
+    folder = write_suite(
+        tmp_path / "<script>x", experiments={"<img src=x>": 0.0}, seeds=(0,), images=2, size=8
+    )
+    html = write_report(folder).read_text()
+    assert "<img src=x>" not in html
+    assert "<script>x" not in html
+    assert "<img src=x>" in Page(html).text
+
+
+def test_without_predictions_the_rest_is_there(tmp_path: Path) -> None:
+    found = page(write_suite(tmp_path / "s", images=3, size=8))
+    assert "No run has kept its predictions" in found.text
+    assert "What it cost" in found.text
+    assert "of each test image" in found.text
+
+
+@pytest.mark.parametrize(
+    "missing", ["metrics.csv", "per_image.csv", "config.yaml", "environment.json", "predictions"]
+)
+def test_a_missing_part_is_left_out(folder: Path, missing: str) -> None:
+    for path in folder.glob(f"*/*/{missing}"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    found = page(folder)
+    assert "Result on the test split" in found.text
+    if missing.endswith((".csv", "config.yaml")):
+        assert f"bce, seed 0: no {missing}" in found.text
+
+
+def test_one_run_reads_well(tmp_path: Path) -> None:
+    folder = write_suite(
+        tmp_path / "l1_depth", experiments={"l1_depth": 0.0}, seeds=(0,), tasks=("depth",), images=2, size=8,
+        persister="folder",
+    )  # fmt: skip
+    found = page(folder)
+    assert "1 experiment, seed 0" in found.text
+    assert "depth/mae l1_depth reaches 0." in found.text
+    for words in ("±", "Holm", "baseline", "over seeds", "all experiments", "±", "Click a name"):
+        assert words not in found.text
+
+
+def test_one_seed_says_what_it_can_not(tmp_path: Path) -> None:
+    found = page(write_suite(tmp_path / "s", experiments={"a": 0.0, "b": 3.0}, seeds=(0,), size=8))
+    assert "better (this training run only): b" in found.text
+    assert "another seed may turn it round" in found.text
+
+
+def test_an_undefined_metric_is_not_a_number_on_the_page(folder: Path) -> None:
+    for path in folder.glob("bce/*/result.json"):
+        result = json.loads(path.read_text())
+        result["test"] |= {"mask/iou": None, "mask/precision": None}
+        path.write_text(json.dumps(result))
+    found = page(folder)
+    assert "n/a" in found.text
+    assert "nan" not in found.text.split("Do it again")[0]
+
+
+def test_the_tool_writes_page_and_summary(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tool.main([str(folder), str(folder)]) == 0
+    assert capsys.readouterr().out.splitlines() == [str(folder / "report.html")] * 2
+    assert (folder / "summary.csv").exists()
+
+
+def test_the_tool_refuses_what_is_no_suite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tool.main([str(tmp_path)]) == 2
+    assert "no suite.yaml" in capsys.readouterr().err
+    with pytest.raises(CnnlibError, match=r"no suite\.yaml"):
+        write_report(tmp_path)
