@@ -21,9 +21,10 @@ def run_in_processes(
     The exit code is 0, or what the process died of (negative: the signal). Closing the iterator ends what runs.
     A fork server imports the library once and hands every job a fresh copy.
     """
-    # A thread that waits for another must not burn the core that the other needs: on a machine that does anything
-    # else at the same time, spinning made a step four times slower. Read when a process loads OpenMP.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # A thread that waits for another must soon let go of the core that the other needs: with one more process on two
+    # cores, endless spinning made a step four times slower, and never spinning makes a quiet machine a third slower.
+    # Read when a process loads OpenMP.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["cnnlib.experiment"])
     threads = max(1, len(os.sched_getaffinity(0)) // parallel)

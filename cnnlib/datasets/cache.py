@@ -13,7 +13,8 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import numpy as np
 
 MANIFEST = "manifest.json"
 _STALE_SECONDS = 24 * 3600
+_ATTEMPTS = 10
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,9 @@ def cached_arrays(
 
     Returns:
         Read-only arrays by name: memory maps, whose checksums were found right.
+
+    Raises:
+        ValueError: if the batches do not hold as many rows as the specs say.
     """
     found = read_entry(folder, made_from, specs)
     if found is not None:
@@ -70,20 +75,19 @@ def cached_arrays(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _remove_stale(folder)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            _write(draft, made_from, specs, batches())
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+            draft = Path(scratch, "new")
+            draft.mkdir()
+            _write(draft, made_from, specs, _complete(specs, batches()))
             stored = _open(draft, made_from, specs)
             _put_into_place(draft, folder, made_from, specs)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
         warnings.warn(
             f"the cache folder {folder} cannot be used ({error.strerror or error}); the data is made in memory and "
             "will be made again next time. Set CNNLIB_CACHE or cache_dir to a folder that can be written to.",
             stacklevel=2,
         )
-        return _in_memory(specs, batches())
+        return _in_memory(specs, _complete(specs, batches()))
     return stored
 
 
@@ -96,7 +100,7 @@ def read_entry(
         checksums = _manifest(folder)["sha256"]
         if all(_sha256(array) == checksums[name] for name, array in arrays.items()):
             return arrays
-    except (OSError, ValueError, KeyError, TypeError):  # TypeError: JSON, but no manifest
+    except (OSError, EOFError, ValueError, KeyError, TypeError):  # TypeError: JSON, but no manifest
         pass
     return None
 
@@ -152,24 +156,38 @@ def _write(
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
+def _complete(
+    specs: Mapping[str, ArraySpec], batches: Iterable[Mapping[str, np.ndarray]]
+) -> Iterator[Mapping[str, np.ndarray]]:
+    """The batches; ``ValueError`` at their end unless they held every row of every array."""
+    rows = dict.fromkeys(specs, 0)
+    for batch in batches:
+        for name in specs:
+            rows[name] += len(batch[name])
+        yield batch
+    for name, spec in specs.items():
+        if rows[name] != spec.shape[0]:
+            raise ValueError(f"{name} must have {spec.shape[0]} rows; the batches held {rows[name]}")
+
+
 def _put_into_place(
     draft: Path, folder: Path, made_from: Mapping[str, Any], specs: Mapping[str, ArraySpec]
 ) -> None:
-    """Renames ``draft`` to ``folder``; what stands there stays if it is good, and goes if it is not."""
-    try:
-        draft.rename(folder)
-        return
-    except OSError:
-        if not folder.exists():
-            raise
-    if read_entry(folder, made_from, specs) is not None:
-        return  # another process was quicker
-    trash = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        folder.rename(trash / "old")
-        draft.rename(folder)
-    finally:
-        shutil.rmtree(trash, ignore_errors=True)
+    """Renames ``draft`` to ``folder``; what stands there stays if it is good, and goes if it is not.
+
+    Other processes may do the same at the same time: what fails because of them is tried again.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            draft.rename(folder)
+            return
+        except OSError as error:
+            refused = error
+        if read_entry(folder, made_from, specs) is not None:
+            return  # another process was quicker
+        with suppress(FileNotFoundError):  # another process has taken it away
+            folder.rename(draft.with_name(f"old-{attempt}"))
+    raise refused
 
 
 def _remove_stale(folder: Path) -> None:

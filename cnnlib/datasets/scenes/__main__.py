@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cnnlib.datasets.scenes.contact_sheet import contact_sheet
 from cnnlib.datasets.scenes.render import SPLITS
+from cnnlib.types import CnnlibError
 
 
 def main() -> None:
@@ -17,7 +18,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--split", choices=SPLITS, default="train")
     arguments = parser.parse_args()
-    contact_sheet(arguments.count, arguments.size, arguments.seed, arguments.split).save(arguments.out)
+    try:
+        sheet = contact_sheet(arguments.count, arguments.size, arguments.seed, arguments.split)
+        sheet.save(arguments.out)
+    except (CnnlibError, OSError, ValueError) as error:  # ValueError: not the ending of a picture file
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -7,16 +7,24 @@ import torch
 from PIL import Image, ImageDraw
 
 from cnnlib.datasets.scenes.render import CLASSES, render
+from cnnlib.datasets.scenes.source import MIN_SIZE
 from cnnlib.tasks import DepthTask, MaskTask
 from cnnlib.tasks.drawing import color_map
-from cnnlib.types import Split
+from cnnlib.types import CnnlibError, Split
 
 COLUMNS = ("bg", "fg_bg", "mask", "depth", "normals", "classes")
 _GAP, _CAPTION = 4, 16
 
 
 def contact_sheet(count: int = 8, size: int = 160, seed: int = 0, split: Split = "train") -> Image.Image:
-    """The first ``count`` scenes, a row each; with the classes the main object's box and landmarks."""
+    """The first ``count`` scenes, a row each; with the classes the main object's box and landmarks.
+
+    Raises:
+        CnnlibError: unless there is at least one scene, of at least 16 pixels, and the seed is not negative.
+    """
+    for key, value, least in (("count", count, 1), ("size", size, MIN_SIZE), ("seed", seed, 0)):
+        if value < least:
+            raise CnnlibError(f"contact sheet: {key} must be at least {least}; it is {value}")
     scenes = render(seed, split, range(count), size)
     step = size + _GAP
     sheet = Image.new("RGB", (len(COLUMNS) * step + _GAP, count * step + _CAPTION), "white")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -13,11 +13,13 @@ from cnnlib.datasets.scenes.camera import Camera
 from cnnlib.datasets.scenes.objects import SceneObject
 from cnnlib.datasets.scenes.solids import FAMILIES
 
-Place = Literal["room", "courtyard", "open"]
+Place: TypeAlias = Literal["room", "courtyard", "open"]
+_PLACES: tuple[Place, ...] = (*["room"] * 11, *["courtyard"] * 4, *["open"] * 5)
 
 _TRIES = 40
 _GAP = 0.06
 _SUN_DISTANCE = 200.0
+_EYE_HEIGHT = 1.5
 _GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
 
 
@@ -64,17 +66,13 @@ class Scene:
 
 def sample_scene(rng: np.random.Generator) -> Scene:
     """Draws a scene; the same state of ``rng`` gives the same scene."""
-    place: Place = rng.choice(["room", "courtyard", "open"], p=[0.55, 0.2, 0.25])
-    yaw = np.radians(rng.uniform(-28, 28))
-    camera = Camera.looking(
-        position=np.array([0, 0, rng.uniform(1.4, 1.65)]),
-        yaw=yaw,
-        pitch=np.radians(rng.uniform(7, 24)),
-        roll=np.radians(rng.normal(0, 1.2)),
-        focal=rng.uniform(0.95, 1.05),
-    )
+    place = materials.chosen(rng, _PLACES)
+    yaw, pitch = np.radians(rng.uniform(-33, 33)), np.radians(rng.uniform(5, 30))
+    # Height and focal length cannot be told from a picture alone: they vary less than what can.
+    position, focal = np.array([0, 0, rng.uniform(1.45, 1.6)]), rng.uniform(0.975, 1.025)
+    camera = Camera.looking(position, yaw, pitch, roll=np.radians(rng.normal(0, 1.2)), focal=focal)
     surfaces = _surfaces(rng, place)
-    objects = _objects(rng, yaw, surfaces)
+    objects = _objects(rng, yaw, pitch, surfaces)
     return Scene(camera, surfaces, materials.sky_of(rng), _light(rng, place, yaw, surfaces), objects)
 
 
@@ -82,7 +80,7 @@ def _surfaces(rng: np.random.Generator, place: Place) -> tuple[Surface, ...]:
     up = np.array([0.0, 0.0, 1.0])
     if place == "open":
         return (Surface("ground", up, 0.0, materials.ground_texture(rng)),)
-    left, right, back = rng.uniform(1.7, 4.0), rng.uniform(1.7, 4.0), rng.uniform(3.9, 7.6)
+    left, right, back = rng.uniform(2.1, 4.2), rng.uniform(2.1, 4.2), rng.uniform(3.4, 7.8)
     sides = (
         (np.array([0.0, -1, 0]), -back),
         (np.array([1.0, 0, 0]), -left),
@@ -90,7 +88,7 @@ def _surfaces(rng: np.random.Generator, place: Place) -> tuple[Surface, ...]:
     )
     texture = materials.wall_texture(rng)
     if place == "courtyard":
-        top = rng.uniform(1.2, 2.4)
+        top = rng.uniform(1.7, 2.6)  # nobody looks over it, at what would be farther than MAX_DEPTH
         ground = Surface("ground", up, 0.0, materials.ground_texture(rng))
         return (ground, *(Surface("wall", normal, offset, texture, top) for normal, offset in sides))
     skirting = materials.skirting_color(rng)
@@ -120,16 +118,20 @@ def _light(rng: np.random.Generator, place: Place, yaw: float, surfaces: tuple[S
     return Light(_SUN_DISTANCE * toward, radius, color, _SUN_DISTANCE, ambient, 0.5 * ambient)
 
 
-def _objects(rng: np.random.Generator, yaw: float, surfaces: tuple[Surface, ...]) -> tuple[SceneObject, ...]:
+def _objects(
+    rng: np.random.Generator, yaw: float, pitch: float, surfaces: tuple[Surface, ...]
+) -> tuple[SceneObject, ...]:
     """1 to 3 objects that stand clear of the walls and of each other; the first is in the middle of the view."""
     walls = [surface for surface in surfaces if surface.normal[2] == 0]
-    # Every room has this place; it is taken only where the first object finds no other.
+    # As near as the floor is seen, near the lower edge of the picture, which is 27 degrees below its middle.
+    nearest = max(2.0, _EYE_HEIGHT / np.tan(pitch + np.radians(22)))
     first = _resting_object(rng)
-    spot = _free_spot(rng, first, yaw, walls, [], nearest=2.1, farthest=3.5, spread=0.28)
-    objects = [_moved(first, _spot(yaw, 0.0, 2.5) if spot is None else spot)]
-    for _ in range(int(rng.choice([0, 1, 2], p=[0.35, 0.4, 0.25]))):
+    spot = _free_spot(rng, first, yaw, walls, [], nearest, nearest + 0.7, spread=0.28)
+    # Every room has the other place; it is taken only where the first object found none.
+    objects = [_moved(first, _spot(yaw, 0.0, 2.1) if spot is None else spot)]
+    for _ in range(materials.chosen(rng, (0, 0, 0, 1, 1, 1, 2, 2))):
         item = _resting_object(rng)
-        spot = _free_spot(rng, item, yaw, walls, objects, nearest=2.1, farthest=5.5, spread=0.42)
+        spot = _free_spot(rng, item, yaw, walls, objects, nearest, 4.2, spread=0.42)
         if spot is not None:
             objects.append(_moved(item, spot))
     return tuple(objects)
@@ -137,7 +139,7 @@ def _objects(rng: np.random.Generator, yaw: float, surfaces: tuple[Surface, ...]
 
 def _resting_object(rng: np.random.Generator) -> SceneObject:
     """An object above the world's origin, on the floor."""
-    family = str(rng.choice(list(FAMILIES)))
+    family = materials.chosen(rng, tuple(FAMILIES))
     solid = FAMILIES[family](rng)
     turn = rng.uniform(0, 2 * np.pi)
     axes = np.array([[np.cos(turn), np.sin(turn), 0], [-np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
@@ -145,9 +147,9 @@ def _resting_object(rng: np.random.Generator) -> SceneObject:
         axes = np.stack([axes[0], axes[2], -axes[1]])
     texture = materials.object_texture(rng, solid.girth)
     item = SceneObject(
-        family, solid, np.zeros(3), axes, texture, gloss=float(rng.choice([0.0, 0.25, 0.6, 1.0]))
+        family, solid, np.zeros(3), axes, texture, gloss=materials.chosen(rng, (0.0, 0.25, 0.6, 1.0))
     )
-    return _moved(item, np.array([0.0, 0.0, item.half_size[2]]))
+    return _moved(item, -item.support(np.array([[0.0, 0.0, -1.0]]))[0] * [0, 0, 1])
 
 
 def _free_spot(

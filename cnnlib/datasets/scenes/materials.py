@@ -1,6 +1,12 @@
-"""What things are made of: palettes chosen by eye, and textures drawn from them."""
+"""What things are made of: palettes chosen by eye, and textures drawn from them.
+
+Boards, tiles and bricks have one size everywhere, as they have in life: it tells how far away they are.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -26,50 +32,67 @@ SKIES = (  # zenith, horizon, hills
     ("4f8fd0", "cfe3f2", "5d7f8f"), ("3d78c0", "e4ecf0", "56776a"), ("7f9fc0", "f3d9bc", "7d6f80"),
     ("8fa6b8", "dfe3e4", "6f7f86"), ("5a78b8", "f2c6a0", "665a78"), ("6fb2dd", "eaf4f4", "4f7f66"),
 )  # fmt: skip
+# Patterns; one that is named twice is drawn twice as often.
+_FLOORS = (
+    "planks",
+    "planks",
+    "planks",
+    "tiles",
+    "tiles",
+    "checker",
+    "checker",
+    "mottled",
+    "marble",
+    "bricks",
+)
+_WALLS = ("plain", "plain", "plain", "plain", "stripes", "stripes", "bricks", "bricks", "tiles", "dots")
+_GROUNDS = ("mottled", "mottled", "mottled", "mottled", "mottled", "tiles", "tiles", "bricks", "checker")
+_OBJECTS = ("plain", "stripes", "checker", "dots", "marble", "planks", "tiles", "mottled")
+
+Option = TypeVar("Option")
+
+
+def chosen(rng: np.random.Generator, options: Sequence[Option]) -> Option:
+    """One of the options; several times as quick as ``rng.choice``, which makes an array of them first."""
+    return options[rng.integers(len(options))]
 
 
 def linear(color: str) -> np.ndarray:
-    """``"rrggbb"`` as displayed to linear RGB (3,); a square stands for the display's curve, here and in ``expose``."""
+    """``"rrggbb"`` as displayed to linear RGB (3,); the display's curve is taken for a square, as in ``render``."""
     return np.array([int(color[i : i + 2], 16) / 255 for i in (0, 2, 4)]) ** 2
 
 
 def floor_texture(rng: np.random.Generator) -> Texture:
-    pattern = str(rng.choice(["planks", "tiles", "checker", "mottled", "marble", "bricks"], p=_FLOOR_SHARES))
-    turn = float(rng.choice([0.0, np.pi / 2, np.pi / 4]))
+    pattern = chosen(rng, _FLOORS)
+    turn = chosen(rng, (0.0, np.pi / 2, np.pi / 4))
     if pattern == "planks":
         wood = _pick(rng, WOODS)
-        return Texture(pattern, np.stack([wood, 0.3 * wood]), rng.uniform(1.1, 1.5), turn, 1.0, _shift(rng))
+        return Texture(pattern, np.stack([wood, 0.3 * wood]), 1.3, turn, 1.0, _shift(rng))
     first, second = _two(rng, STONES)
     if pattern == "tiles":
         colors = np.stack([first, 0.45 * first])
-        return Texture(pattern, colors, rng.choice([0.4, 0.6]), turn, 0.8, _shift(rng))
+        return Texture(pattern, colors, 0.5, turn, 0.8, _shift(rng))
     if pattern == "bricks":
         brick = _pick(rng, BRICKS)
-        return Texture(pattern, np.stack([brick, second]), rng.uniform(0.4, 0.5), turn, 1.0, _shift(rng))
+        return Texture(pattern, np.stack([brick, second]), 0.45, turn, 1.0, _shift(rng))
     if pattern == "mottled":  # a carpet
         carpet = _pick(rng, WALL_PAINTS)
         return Texture(pattern, np.stack([carpet, 0.8 * carpet]), 0.5, 0.0, 0.5, _shift(rng))
     if pattern == "marble":
         return Texture(pattern, np.stack([linear("e9e6df"), 0.6 * second]), 0.9, turn, 1.0, _shift(rng))
     dark = _pick(rng, ("3b3f45", "6e4a3a", "4d6470", "5c6b57"))
-    return Texture(
-        pattern, np.stack([linear("e6e0d4"), dark]), rng.choice([0.4, 0.5]), turn, 1.0, _shift(rng)
-    )
-
-
-_FLOOR_SHARES = (0.3, 0.2, 0.2, 0.1, 0.1, 0.1)
+    return Texture(pattern, np.stack([linear("e6e0d4"), dark]), 0.5, turn, 1.0, _shift(rng))
 
 
 def wall_texture(rng: np.random.Generator) -> Texture:
-    pattern = str(rng.choice(["plain", "stripes", "bricks", "tiles", "dots"], p=[0.4, 0.2, 0.2, 0.1, 0.1]))
+    pattern = chosen(rng, _WALLS)
     paint = _pick(rng, WALL_PAINTS)
     if pattern == "bricks":
         mortar = linear("cfc8bd")
         return Texture(pattern, np.stack([_pick(rng, BRICKS), mortar]), 0.42, 0.0, 1.0, _shift(rng))
     if pattern == "tiles":
         return Texture(pattern, np.stack([paint, 0.6 * paint]), 0.3, 0.0, 0.5, _shift(rng))
-    period = rng.uniform(0.18, 0.3)
-    return Texture(pattern, np.stack([paint, rng.uniform(0.72, 0.85) * paint]), period, 0.0, 1.0, _shift(rng))
+    return Texture(pattern, np.stack([paint, rng.uniform(0.72, 0.85) * paint]), 0.24, 0.0, 1.0, _shift(rng))
 
 
 def ceiling_texture(rng: np.random.Generator) -> Texture:
@@ -78,14 +101,14 @@ def ceiling_texture(rng: np.random.Generator) -> Texture:
 
 
 def ground_texture(rng: np.random.Generator) -> Texture:
-    pattern = str(rng.choice(["mottled", "tiles", "bricks", "checker"], p=[0.55, 0.2, 0.15, 0.1]))
+    pattern = chosen(rng, _GROUNDS)
     if pattern == "mottled":
         first, second = (linear(color) for color in GROUNDS[rng.integers(len(GROUNDS))])
         return Texture(pattern, np.stack([first, second]), 0.35, 0.0, 1.0, _shift(rng))
     first, second = _two(rng, STONES)
     if pattern == "checker":
         return Texture(pattern, np.stack([first, 0.5 * second]), 0.5, rng.uniform(0, np.pi), 1.0, _shift(rng))
-    period = 0.6 if pattern == "tiles" else 0.45
+    period = 0.5 if pattern == "tiles" else 0.45
     colors = np.stack([first, 0.45 * first])
     return Texture(pattern, colors, period, rng.uniform(0, np.pi), 1.0, _shift(rng))
 
@@ -96,7 +119,7 @@ def skirting_color(rng: np.random.Generator) -> np.ndarray:
 
 def object_texture(rng: np.random.Generator, girth: float) -> Texture:
     """``girth`` is the radius that it is wrapped around: a whole number of repeats goes once around."""
-    pattern = str(rng.choice(["plain", "stripes", "checker", "dots", "marble", "planks", "tiles", "mottled"]))
+    pattern = chosen(rng, _OBJECTS)
     first, second = _two(rng, OBJECT_COLORS)
     repeats = 2 * int(rng.integers(3, 7))
     period = 2 * np.pi * girth / repeats
@@ -109,7 +132,7 @@ def object_texture(rng: np.random.Generator, girth: float) -> Texture:
         return Texture(pattern, np.stack([first, 0.6 * first]), 0.5, 0.0, 0.6, _shift(rng))
     if pattern == "tiles":
         second = 0.5 * first
-    turn = float(rng.choice([0.0, np.pi / 2])) if pattern == "stripes" else 0.0
+    turn = chosen(rng, (0.0, np.pi / 2)) if pattern == "stripes" else 0.0
     return Texture(pattern, np.stack([first, second]), period, turn, 1.0, _shift(rng))
 
 
@@ -125,8 +148,10 @@ def _pick(rng: np.random.Generator, colors: tuple[str, ...]) -> np.ndarray:
 
 
 def _two(rng: np.random.Generator, colors: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    first, second = rng.choice(len(colors), 2, replace=False)
-    return _pick(rng, (colors[first],)), _pick(rng, (colors[second],))
+    """Two different colours of a palette."""
+    first = int(rng.integers(len(colors)))
+    rest = colors[:first] + colors[first + 1 :]
+    return _pick(rng, colors[first : first + 1]), _pick(rng, rest)
 
 
 def _shift(rng: np.random.Generator) -> tuple[float, float]:

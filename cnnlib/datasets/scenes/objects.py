@@ -48,7 +48,7 @@ class SceneObject:
     @cached_property
     def half_size(self) -> np.ndarray:
         """(3,): half the extent along each axis of the world."""
-        return np.diagonal(self.support(np.eye(3))) - self.position
+        return np.diagonal(self.support(np.eye(3)) - self.support(-np.eye(3))) / 2
 
     @cached_property
     def footprint(self) -> float:
@@ -82,8 +82,11 @@ class SceneObject:
         offset = origins - column(self.position)
         along = -dot(offset, directions)
         square = dot(directions, directions)
-        distance = dot(offset, offset) * square - along * along
-        near = np.flatnonzero((distance < np.float32(self.radius**2) * square) & (along > 0))
+        away, reach = dot(offset, offset), np.float32(self.radius**2)
+        # A ray that starts within the sphere around the object may go away from its middle and still hit it.
+        near = np.flatnonzero(
+            (away * square - along * along < reach * square) & ((along > 0) | (away < reach))
+        )
         closest = along[near] / square[near]
         directions = pick(directions, near)
         offset = offset if offset.shape[1] == 1 else pick(offset, near)
@@ -98,17 +101,17 @@ class SceneObject:
     def albedo(self, points: np.ndarray, normals: np.ndarray, width: np.ndarray) -> np.ndarray:
         """Colours (3, M) at surface points (3, M) with normals (3, M), all in the object's own coordinates."""
         x, y, z = points
-        if self.solid.mapping == "block":
+        if self.solid.wrapping == "block":
             return self._wrapped_flat(points, np.argmax(np.abs(normals), axis=0), width)
         radius = np.sqrt(x * x + y * y)
         girth = np.float32(self.solid.girth)
         around = np.arctan2(y, x) * girth
-        if self.solid.mapping == "ring":
+        if self.solid.wrapping == "ring":
             minor = np.float32(self.solid.hull.ball)
             return self.texture.albedo(around, np.arctan2(z, radius - girth) * minor, width, width)
         around_width = width * girth / np.maximum(radius, np.float32(1e-3))
         color = self.texture.albedo(around, z, around_width, width)
-        if self.solid.mapping == "tube":
+        if self.solid.wrapping == "tube":
             cap = np.flatnonzero(np.abs(normals[2]) > 0.95)
             put(color, cap, self.texture.albedo(x[cap], y[cap], width[cap], width[cap]))
         return color

@@ -25,7 +25,7 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 def render(seed: int, split: Split, indices: Iterable[int], size: int) -> dict[str, np.ndarray]:
-    """Renders N scenes.
+    """Renders N scenes, at least one.
 
     Returns:
         image: uint8 (N, 6, size, size), without the objects, then with them.
@@ -99,7 +99,7 @@ def _generator(seed: int, split: Split, index: int) -> np.random.Generator:
 
 def _exposed(color: np.ndarray, brightness: float, rng: np.random.Generator) -> np.ndarray:
     """Linear colours (3, H, W) as a camera stores them, uint8: two shots differ a little in all but the view."""
-    gains = brightness * rng.uniform(0.94, 1.06) * (1 + rng.normal(0, 0.012, (3, 1, 1)))
+    gains = brightness * rng.uniform(0.95, 1.05) * (1 + rng.normal(0, 0.01, (3, 1, 1)))
     shown = np.sqrt(1 - np.exp(-color * gains.astype(np.float32)))
-    shown += np.float32(rng.uniform(0.004, 0.012)) * rng.standard_normal(color.shape, np.float32)
+    shown += np.float32(rng.uniform(0.003, 0.01)) * rng.standard_normal(color.shape, np.float32)
     return (np.clip(shown, 0, 1) * 255 + np.float32(0.5)).astype(np.uint8)

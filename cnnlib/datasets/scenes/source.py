@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
@@ -89,7 +87,7 @@ class Scenes:
         return SceneSplit(part, cached_arrays(folder, made_from, specs, lambda: self._batches(part)))
 
     def _folder(self, part: Split) -> Path:
-        name = f"{part}-{self.counts[part]}-size-{self.size}-seed-{self.seed}-v{VERSION}"
+        name = f"{part}-{self.counts[part]}-size-{self.size}-seed-{self.seed}"
         return cache_root(self.cache_dir) / "scenes" / name
 
     def _batches(self, part: Split) -> Iterator[dict[str, np.ndarray]]:
@@ -97,15 +95,12 @@ class Scenes:
         count = self.counts[part]
         chunks = [range(start, min(start + _BATCH, count)) for start in range(0, count, _BATCH)]
 
-        def stored(chunk: range) -> dict[str, np.ndarray]:
-            scenes = render(self.seed, part, chunk, self.size)
-            depth = np.rint(scenes["depth"] * _MILLIMETRES).astype(np.uint16)
-            return {"image": scenes["image"], "mask": scenes["mask"].astype(np.uint8), "depth": depth}
-
-        with _progress() as progress, ThreadPoolExecutor(_threads()) as pool:
+        with _progress() as progress:
             bar = progress.add_task(f"rendering scenes ({part})", total=count)
-            for chunk, batch in zip(chunks, pool.map(stored, chunks), strict=True):
-                yield batch
+            for chunk in chunks:
+                scenes = render(self.seed, part, chunk, self.size)
+                depth = np.rint(scenes["depth"] * _MILLIMETRES).astype(np.uint16)
+                yield {"image": scenes["image"], "mask": scenes["mask"].astype(np.uint8), "depth": depth}
                 progress.advance(bar, len(chunk))
 
 
@@ -131,11 +126,6 @@ class SceneSplit:
             "depth_valid": depth > 0,
             "name": f"{self._part}-{index:05d}",
         }
-
-
-def _threads() -> int:
-    """The renderer's time is spent in NumPy, which lets other threads run meanwhile."""
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def _progress() -> Progress:

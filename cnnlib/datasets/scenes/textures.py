@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 
@@ -18,9 +19,10 @@ _NOISE_SIZE = 512
 _NOISE_METRES = 4.0
 _TINTS = 1024
 
-Pattern = Callable[
-    [np.ndarray, np.ndarray, np.ndarray, np.ndarray, "Texture"], tuple[np.ndarray | float, np.ndarray | float]
-]
+Look: TypeAlias = tuple[np.ndarray | np.float32, np.ndarray | np.float32]
+"""A blend and a brightness, one for each point or one for all."""
+
+Pattern: TypeAlias = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, "Texture"], Look]
 
 
 @dataclass(frozen=True)
@@ -59,38 +61,38 @@ class Texture:
         return np.clip(color * tone, 0, 1)
 
 
-def plain(u: np.ndarray, v: np.ndarray, wide_u: np.ndarray, wide_v: np.ndarray, texture: Texture):
+def plain(u: np.ndarray, v: np.ndarray, wide_u: np.ndarray, wide_v: np.ndarray, texture: Texture) -> Look:
     return np.float32(0), 1 + np.float32(0.05 * texture.contrast) * noise(u, v)
 
 
-def checker(u: np.ndarray, v: np.ndarray, wide_u: np.ndarray, wide_v: np.ndarray, texture: Texture):
+def checker(u: np.ndarray, v: np.ndarray, wide_u: np.ndarray, wide_v: np.ndarray, texture: Texture) -> Look:
     across = _square_wave(u, wide_u, texture.period)
     along = _square_wave(v, wide_v, texture.period)
     blend = np.float32(0.5) - np.float32(0.5) * across * along
     return blend, 1 + np.float32(0.1 * texture.contrast) * noise(2 * u, 2 * v)
 
 
-def stripes(u: np.ndarray, v: np.ndarray, wide_u: np.ndarray, wide_v: np.ndarray, texture: Texture):
+def stripes(u: np.ndarray, v: np.ndarray, wide_u: np.ndarray, wide_v: np.ndarray, texture: Texture) -> Look:
     return np.float32(0.5) + np.float32(0.5) * _square_wave(u, wide_u, texture.period), np.float32(1)
 
 
-def tiles(u: np.ndarray, v: np.ndarray, wide_u: np.ndarray, wide_v: np.ndarray, texture: Texture):
+def tiles(u: np.ndarray, v: np.ndarray, wide_u: np.ndarray, wide_v: np.ndarray, texture: Texture) -> Look:
     """Squares between thin joints."""
     return _masonry(u, v, wide_u, wide_v, texture, aspect=1.0, stagger=0.0, joint=0.035)
 
 
-def bricks(u: np.ndarray, v: np.ndarray, wide_u: np.ndarray, wide_v: np.ndarray, texture: Texture):
+def bricks(u: np.ndarray, v: np.ndarray, wide_u: np.ndarray, wide_v: np.ndarray, texture: Texture) -> Look:
     return _masonry(u, v, wide_u, wide_v, texture, aspect=0.4, stagger=0.5, joint=0.05)
 
 
-def planks(u: np.ndarray, v: np.ndarray, wide_u: np.ndarray, wide_v: np.ndarray, texture: Texture):
+def planks(u: np.ndarray, v: np.ndarray, wide_u: np.ndarray, wide_v: np.ndarray, texture: Texture) -> Look:
     """Boards along u, eight times as long as wide, with their grain."""
     blend, tone = _masonry(u, v, wide_u, wide_v, texture, aspect=0.125, stagger=0.37, joint=0.006)
     grain = noise(np.float32(0.35) * u, 5 * v)
     return blend, tone * (1 + np.float32(0.13 * texture.contrast) * grain)
 
 
-def dots(u: np.ndarray, v: np.ndarray, wide_u: np.ndarray, wide_v: np.ndarray, texture: Texture):
+def dots(u: np.ndarray, v: np.ndarray, wide_u: np.ndarray, wide_v: np.ndarray, texture: Texture) -> Look:
     """Discs on a lattice whose every other row is shifted."""
     cell = np.float32(texture.period)
     row = np.floor(v / cell)
@@ -105,14 +107,14 @@ def dots(u: np.ndarray, v: np.ndarray, wide_u: np.ndarray, wide_v: np.ndarray, t
     return disc + share * (np.float32(0.246) - disc), np.float32(1)
 
 
-def marble(u: np.ndarray, v: np.ndarray, wide_u: np.ndarray, wide_v: np.ndarray, texture: Texture):
+def marble(u: np.ndarray, v: np.ndarray, wide_u: np.ndarray, wide_v: np.ndarray, texture: Texture) -> Look:
     zoom = np.float32(0.5 / texture.period)
     bent = zoom * (u + np.float32(0.6) * v) + np.float32(0.3) * noise(zoom * u, zoom * v)
     vein = 1 - np.abs(np.sin(np.float32(np.pi) * bent))
     return vein * vein * vein, np.float32(1)
 
 
-def mottled(u: np.ndarray, v: np.ndarray, wide_u: np.ndarray, wide_v: np.ndarray, texture: Texture):
+def mottled(u: np.ndarray, v: np.ndarray, wide_u: np.ndarray, wide_v: np.ndarray, texture: Texture) -> Look:
     """Grass, sand, stone: two scales of noise."""
     zoom = np.float32(0.5 / texture.period)
     coarse = np.clip(np.float32(0.5) + np.float32(0.45) * noise(zoom * u, zoom * v), 0, 1)
@@ -205,7 +207,10 @@ def _masonry(
     stagger: float,
     joint: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Courses of stones ``period`` long and ``aspect`` times as high, every one with a tint of its own."""
+    """Courses of stones ``period`` long and ``aspect`` times as high, every one with a tint of its own.
+
+    ``stagger`` is how far a course is shifted along the one below, and ``joint`` how wide a joint is, in lengths.
+    """
     length, height = np.float32(texture.period), np.float32(texture.period * aspect)
     y = v / height
     course = np.floor(y)

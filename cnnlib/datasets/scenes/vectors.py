@@ -26,7 +26,7 @@ def weighted(weights: np.ndarray | tuple[float, ...], vectors: np.ndarray) -> np
 
 def rotated(rows: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """``rows @ vectors`` for a matrix (3, 3) and vectors (3, M)."""
-    return np.array([weighted(row, vectors) for row in rows])
+    return rows.astype(np.float32) @ vectors
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import io
+import statistics
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from cnnlib.reporting.console import print_results
+from cnnlib.reporting.history import HistoryFile
+from cnnlib.reporting.progress import ConsoleProgress
+
+
+def result(experiment: str, seed: int, iou: float | None) -> dict[str, Any]:
+    return {
+        "experiment": experiment,
+        "seed": seed,
+        "status": "finished",
+        "seconds": 10.0,
+        "images_per_second": 50.0,
+        "test": {"mask/iou": iou, "mask/dice": 0.5},
+        "mean_image": {"mask/iou": 0.125, "mask/dice": 0.2},
+        "ranked_by": [{"metric": "mask/iou", "higher_is_better": True}],
+    }
+
+
+def printed(results: list[dict[str, Any]]) -> str:
+    console = Console(file=io.StringIO(), width=120)
+    print_results(results, Path("runs/zoo"), console)
+    return console.file.getvalue()
+
+
+def row_of(text: str, name: str) -> str:
+    (line,) = [line for line in text.splitlines() if line.startswith(f"│ {name} ")]
+    return line
+
+
+def test_the_table_has_mean_and_spread_and_the_mean_image() -> None:
+    text = printed([result("bce", 0, 0.9), result("bce", 1, 0.8), result("l1", 0, 0.7)])
+    assert f"{0.85:.4f} ± {statistics.stdev([0.9, 0.8]):.4f}" in row_of(text, "bce")
+    assert "0.7000" in row_of(text, "l1")
+    assert "±" not in row_of(text, "l1")
+    assert "0.1250" in row_of(text, "(mean image)")
+    assert "report.html" in text
+
+
+def test_failures_are_told_beside_what_finished() -> None:
+    failed = {"experiment": "dice", "seed": 3, "status": "failed", "error": "[red] is no markup"}
+    text = printed([result("bce", 0, None), failed])
+    assert "FAILED  dice seed 3: [red] is no markup" in text
+    assert " - " in row_of(text, "bce")
+
+
+def test_nothing_but_failures_has_no_table() -> None:
+    assert "│" not in printed([{"experiment": "dice", "seed": 3, "status": "failed", "error": "x"}])
+
+
+def test_history_is_complete_after_every_epoch(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    history = HistoryFile(path, [{"epoch": 1, "train/loss": 2.0, "seconds": 1.0}])
+    history.log_scalars({"epoch": 2, "train/loss": 1.5, "seconds": 2.0}, 2)
+    assert path.read_text().splitlines() == [
+        "epoch,seconds,images_per_second,learning_rate,train/loss",
+        "1,1.0,,,2.0",
+        "2,2.0,,,1.5",
+    ]
+
+
+def test_progress_is_a_line_an_epoch_where_nobody_watches() -> None:
+    console = Console(file=io.StringIO(), width=40)
+    progress = ConsoleProgress("bce seed 0", ["val/mask/iou"], console)
+    progress.start(epochs=3, steps=10, done=1)
+    progress.steps_done(5, 0.7, 100.0)
+    progress.epoch_done({"train/loss": 0.5, "val/mask/iou": 0.75, "images_per_second": 99.6})
+    progress.stop()
+    expected = "bce seed 0  epoch 2/3  loss 0.5000  val/mask/iou 0.7500  100 images/s"
+    assert console.file.getvalue() == expected + "\n"
+
+
+def test_progress_shows_a_bar_where_somebody_watches() -> None:
+    console = Console(file=io.StringIO(), width=140, force_terminal=True)
+    progress = ConsoleProgress("bce seed 0", ["val/mask/iou"], console)
+    progress.start(epochs=2, steps=10, done=1)
+    progress.steps_done(5, 0.7, 100.0)
+    progress.stop()
+    text = console.file.getvalue()
+    assert "75 %" in text
+    assert "loss 0.7000" in text
+    assert "100 images/s" in text
