@@ -63,6 +63,15 @@ def world_normals(scene: Scene, seen: Trace) -> np.ndarray:
     normals = pick(table, seen.surface)
     for i, item in enumerate(scene.objects):
         index = np.flatnonzero(seen.item == i)
-        points = column(scene.camera.position) + pick(seen.directions, index) * seen.depth[index]
-        put(normals, index, item.to_world(item.solid.body.normal(item.local_points(points))))
+        directions = pick(seen.directions, index)
+        points = column(scene.camera.position) + directions * seen.depth[index]
+        normal = item.to_world(item.solid.body.normal(item.local_points(points)))
+        put(normals, index, _facing(normal, directions))
     return normals
+
+
+def _facing(normals: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """What is seen faces the ray; at a silhouette, rounding of the hit point may turn a normal a little beyond it."""
+    away = np.maximum((normals * directions).sum(0), 0) / (directions**2).sum(0)
+    turned = normals - away * directions
+    return turned / np.linalg.norm(turned, axis=0)
