@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -192,8 +190,12 @@ def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(tmp_path: Path, p
         if "epoch 2/4" in line:  # epoch 3 has begun
             break
     time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
     process.wait()
+    deadline = time.monotonic() + 60
+    while (left := session_of(process.pid)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not left, "run, loader workers or fork server outlived the suite"
     process.stderr.close()
     run = Path("tiny", "tiny", "seed-0")
     assert not (tmp_path / "killed" / run / "result.json").exists()
@@ -211,6 +213,19 @@ def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(tmp_path: Path, p
         for event in EventAccumulator(str(tmp_path / "killed" / run)).Reload().Scalars("train/loss")
     ]
     assert steps == [1, 2, 3, 4]
+
+
+def session_of(leader: int) -> list[int]:
+    """The living processes that ``leader`` started, and theirs."""
+    left = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, session = path.read_text().rpartition(")")[2].split()[:4]
+        except OSError:  # it ended meanwhile
+            continue
+        if int(session) == leader and state != "Z":
+            left.append(int(path.parent.name))
+    return left
 
 
 def test_two_suites_do_not_write_into_one_folder(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:

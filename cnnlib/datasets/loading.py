@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -91,5 +92,7 @@ def _loader(
         drop_last=shuffle and len(source) > batch_size,
         pin_memory=torch.cuda.is_available(),
         persistent_workers=workers > 0,
+        # Forked workers watch the process that they serve; those of a fork server would outlive it when it is killed.
+        multiprocessing_context="fork" if workers > 0 and sys.platform == "linux" else None,
         generator=torch.Generator(),  # else the loader draws from the global one, by the number of workers
     )
