@@ -20,7 +20,6 @@ setup(
     package_data={"cnnlib.reporting": ["*.html", "*.css", "*.js"]},
     install_requires=[
         "jinja2>=3.1,<4",
-        "kornia>=0.8,<1",
         "lightning-fabric>=2.5,<3",
         "matplotlib>=3.9",
         "numpy>=2.0,<3",
@@ -29,7 +28,6 @@ setup(
         "pyyaml>=6,<7",
         "rich>=13.9",
         "scipy>=1.14,<2",
-        "segmentation-models-pytorch>=0.5,<1",
         "tensorboard>=2.18,<3",
         "torch>=2.9,<3",
         "torchmetrics>=1.6,<2",
@@ -39,11 +37,13 @@ setup(
         "dev": [
             "hypothesis>=6.120",
             "jsonschema>=4.23",
+            "kornia>=0.8,<1",
             "playwright>=1.49",
             "pre-commit>=4",
             "pytest>=8.3",
             "ruff>=0.9",
             "scikit-image>=0.25",
+            "segmentation-models-pytorch>=0.5,<1",
         ],
     },
     classifiers=[

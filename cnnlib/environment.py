@@ -19,8 +19,6 @@ _PACKAGES = (
     "lightning-fabric",
     "torchmetrics",
     "numpy",
-    "segmentation-models-pytorch",
-    "kornia",
 )
 
 
