@@ -15,7 +15,7 @@ from cnnlib.datasets.cache import ArraySpec, cache_root, cached_arrays
 from cnnlib.datasets.scenes.render import SPLITS, render
 from cnnlib.types import CnnlibError, Sample, Split
 
-VERSION = 1
+VERSION = 3
 """Counted up whenever the pictures or targets change: what is on disk of another version is rendered again."""
 
 MIN_SIZE = 16
