@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from cnnlib.augmentations import AUGMENTATIONS, Pipeline
 from cnnlib.config import ExperimentConfig, build, to_yaml
@@ -32,7 +33,7 @@ from cnnlib.reporting.history import HistoryFile
 from cnnlib.reporting.progress import ConsoleProgress
 from cnnlib.reporting.tensorboard import PanelSink, TensorBoardLogger
 from cnnlib.tasks import TASKS, Task
-from cnnlib.types import DataSource, SampleSource, SplitMetric
+from cnnlib.types import DataSource, PredictionSink, Sample, SampleSource, SplitMetric
 
 _PANELS_AN_EPOCH = 4
 
@@ -52,19 +53,36 @@ class Run:
         return to_yaml(self.config, self.suite, self.experiment, self.seed)
 
 
-def run_experiment(run: Run) -> dict[str, Any]:
-    """Trains, tests and saves; picks up from the last checkpoint where the run's folder holds one.
+@dataclass(frozen=True)
+class Setup:
+    """What a run is made of: built from its config, nothing trained yet."""
 
-    Returns:
-        What ``result.json`` holds.
+    data: DataSource
+    tasks: dict[str, Task]
+    train: SampleSource
+    train_loader: DataLoader[Sample]
+    val_loader: DataLoader[Sample]
+    test_loader: DataLoader[Sample]
+    model: nn.Module
+    trainer: Trainer
+    metrics: dict[str, SplitMetric]
+    precision: str
+    ranked_by: list[dict[str, Any]]
+    """``metric`` (``<task>/<name>``) and ``higher_is_better`` of each task, as ``result.json`` has it."""
+
+    def persister(self, config: ExperimentConfig, out: Path) -> PredictionSink:
+        return build(
+            config.predictions, PERSISTERS, out=out, tasks=self.tasks, image_names=self.data.image_names
+        )
+
+
+def set_up(run: Run) -> Setup:
+    """Data, net, loss, optimizer and trainer of a run; the same for the same run.
 
     Raises:
-        CnnlibError: the data or a checkpoint cannot be used.
-        TrainingDivergedError: the loss became NaN or infinite.
+        CnnlibError: the data cannot be used.
     """
     config, options = run.config, run.config.training
-    run.folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(run.folder / "config.yaml", run.config_text())
 
     # Data
     data: DataSource = build(config.dataset, DATASETS)
@@ -73,8 +91,6 @@ def run_experiment(run: Run) -> dict[str, Any]:
     augmented = Pipeline([build(augmentation, AUGMENTATIONS) for augmentation in config.augmentations], tasks)
     plain = Pipeline([], tasks)
     train_loader = training_loader(train, augmented, options.batch_size, options.workers, run.seed)
-    val_loader = evaluation_loader(val, plain, options.batch_size, options.workers)
-    test_loader = evaluation_loader(test, plain, options.batch_size, options.workers)
 
     # Model, loss, optimizer
     torch.manual_seed(run.seed)
@@ -86,9 +102,6 @@ def run_experiment(run: Run) -> dict[str, Any]:
     schedule = build(config.schedule, SCHEDULES, optimizer=optimizer, total_steps=steps)
     model, optimizer = fabric.setup(bare, optimizer)
     metrics = {name: METRICS[task.kind]().to(fabric.device) for name, task in tasks.items()}
-    write_json(run.folder / "environment.json", environment(fabric.device, precision))
-
-    # Training
     ranked_by = [
         {"metric": f"{name}/{task.main_metric}", "higher_is_better": task.higher_is_better}
         for name, task in tasks.items()
@@ -111,26 +124,53 @@ def run_experiment(run: Run) -> dict[str, Any]:
         ema_decay=options.ema_decay,
         patience=options.patience,
     )
+    return Setup(
+        data,
+        tasks,
+        train,
+        train_loader,
+        evaluation_loader(val, plain, options.batch_size, options.workers),
+        evaluation_loader(test, plain, options.batch_size, options.workers),
+        bare,
+        trainer,
+        metrics,
+        precision,
+        ranked_by,
+    )
+
+
+def run_experiment(run: Run) -> dict[str, Any]:
+    """Trains, tests and saves; picks up from the last checkpoint where the run's folder holds one.
+
+    Returns:
+        What ``result.json`` holds.
+
+    Raises:
+        CnnlibError: the data or a checkpoint cannot be used.
+        TrainingDivergedError: the loss became NaN or infinite.
+    """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(run.folder / "config.yaml", run.config_text())
+    setup = set_up(run)
+    trainer, metrics = setup.trainer, setup.metrics
+    device = trainer.fabric.device
+    write_json(run.folder / "environment.json", environment(device, setup.precision))
+
+    # Training
     trainer.resume()
     tensorboard = TensorBoardLogger(run.folder, purge_step=trainer.state.epoch + 1)
     trainer.loggers = [tensorboard, HistoryFile(run.folder / "metrics.csv", trainer.state.history)]
     state = trainer.fit(
-        train_loader,
-        val_loader,
-        lambda epoch: PanelSink(tensorboard, tasks, data.image_names, epoch, _PANELS_AN_EPOCH),
+        setup.train_loader,
+        setup.val_loader,
+        lambda epoch: PanelSink(tensorboard, setup.tasks, setup.data.image_names, epoch, _PANELS_AN_EPOCH),
     )
 
     # Test
     trainer.load_best()
     names = Names()
-    persister = build(
-        config.predictions,
-        PERSISTERS,
-        out=run.folder / "predictions",
-        tasks=tasks,
-        image_names=data.image_names,
-    )
-    numbers = trainer.validate(test_loader, [persister, names])
+    persister = setup.persister(run.config, run.folder / "predictions")
+    numbers = trainer.validate(setup.test_loader, [persister, names])
     persister.close()
     write_per_image(run.folder / "per_image.csv", names, metrics)
 
@@ -144,15 +184,15 @@ def run_experiment(run: Run) -> dict[str, Any]:
         "best_epoch": state.best_epoch,
         "seconds": state.seconds,
         "images_per_second": sum(row["images_per_second"] for row in state.history) / len(state.history),
-        "peak_memory_mib": peak_memory_mib(fabric.device),
-        "parameters": sum(parameter.numel() for parameter in bare.parameters()),
+        "peak_memory_mib": peak_memory_mib(device),
+        "parameters": sum(parameter.numel() for parameter in setup.model.parameters()),
         "test": numbers,
-        "mean_image": measure_mean_image(tasks, train, test_loader, metrics),
-        "ranked_by": ranked_by,
+        "mean_image": measure_mean_image(setup.tasks, setup.train, setup.test_loader, metrics),
+        "ranked_by": setup.ranked_by,
     }
     tensorboard.log_hparams(
-        hyperparameters(config, run.seed),
-        {f"test/{ranked['metric']}": numbers[ranked["metric"]] for ranked in ranked_by},
+        hyperparameters(run.config, run.seed),
+        {f"test/{ranked['metric']}": numbers[ranked["metric"]] for ranked in setup.ranked_by},
     )
     tensorboard.close()
     write_json(run.folder / "result.json", result)

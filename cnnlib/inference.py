@@ -12,11 +12,12 @@ from lightning_fabric import Fabric
 from PIL import Image
 from torch import Tensor, nn
 
-from cnnlib.config import find, load_suite
+from cnnlib.config import load_suite
 from cnnlib.datasets import DATASETS
 from cnnlib.datasets.image_files import list_images, read_color
 from cnnlib.engine.checkpoint import load_checkpoint
 from cnnlib.experiment import build_model, build_tasks, make_fabric
+from cnnlib.lookup import find
 from cnnlib.tasks import Task
 from cnnlib.types import CnnlibError
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from cnnlib.config import SuiteConfig, build
+from cnnlib.estimate import epochs_left, time_trials
 from cnnlib.experiment import Run, run_experiment
 from cnnlib.files import write_atomically, write_csv, write_json
 from cnnlib.reporting.html import write_report
 from cnnlib.reporting.statistics import write_summary
 from cnnlib.reporting.tensorboard import write_layout
-from cnnlib.types import CnnlibError
+from cnnlib.types import CnnlibError, Forecast
 from cnnlib.workers import run_in_processes
 
 
@@ -81,6 +82,36 @@ def run_suite(
         write_summary(folder)
         write_report(folder)
     return results
+
+
+def forecast_suite(
+    suite: SuiteConfig, out: Path, *, jobs: int = 1, overwrite: bool = False, resume: bool = True
+) -> list[Forecast]:
+    """What ``run_suite`` would do with the same arguments, and for how long; leaves nothing in ``out``.
+
+    Opens the data, which fills its caches, and times a few batches of every experiment that has something to run.
+
+    Raises:
+        CnnlibError: what ``run_suite`` would raise, or an experiment that cannot even begin.
+    """
+    runs = plan(suite, out)
+    if not overwrite:
+        _refuse_other_configs(runs)
+    finished = [run for run in runs if not overwrite and is_finished(run)]
+    waiting = [run for run in runs if run not in finished]
+    if waiting:
+        _check_data(waiting)
+    trials = time_trials(list({run.experiment: run for run in waiting}.values()), jobs)
+    forecasts = []
+    for name in suite.experiments:
+        epochs = [
+            epochs_left(run) if resume and not overwrite else run.config.training.epochs
+            for run in waiting
+            if run.experiment == name
+        ]
+        seconds = sum(trials[name].seconds(count) for count in epochs)
+        forecasts.append(Forecast(name, sum(run.experiment == name for run in finished), epochs, seconds))
+    return forecasts
 
 
 def is_finished(run: Run) -> bool:

@@ -6,6 +6,7 @@ Shapes are written ``(B, C, H, W)``: batch, channels, height, width.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor
@@ -107,3 +108,16 @@ class PredictionSink(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is left to do of an experiment."""
+
+    experiment: str
+    finished: int
+    """Runs that would be skipped."""
+    epochs: list[int]
+    """Of each run that would be trained, how many epochs are before it."""
+    seconds: float
+    """All that, one after the other."""

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "cnnlib"
-LEAVES = {"types", "checks", "files"}
+LEAVES = {"types", "checks", "files", "lookup"}
 
 ALLOWED = {
     "types": set(),
     "checks": {"types"},
     "files": set(),
+    "lookup": {"checks", "types"},
     "environment": set(),
     "workers": set(),
     "tasks": LEAVES,
@@ -39,7 +40,7 @@ ALLOWED = {
     "predictions": LEAVES | {"tasks"},
     "reporting": LEAVES | {"tasks"},
 }
-ROOF = {"experiment", "suite", "inference"}  # these know everyone
+ROOF = {"experiment", "estimate", "suite", "inference"}  # these know everyone
 
 
 def room(path: Path) -> str:

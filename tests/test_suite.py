@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -215,6 +216,50 @@ def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(tmp_path: Path, p
     assert steps == [1, 2, 3, 4]
 
 
+def test_a_killed_suite_ends_with_the_table_of_an_unbroken_one(tmp_path: Path, project: Path) -> None:
+    """Killed while two of its runs are finished and two are under way: nothing is run twice."""
+    experiments = {"bce": {}, "l1": {"tasks.mask.loss": "l1"}, "dice": {"tasks.mask.loss": "dice"}}
+    training = TINY["training"] | {"epochs": 3}
+    path = write_suite(tmp_path, seeds=[0, 1], experiments=experiments, training=training)
+    command = [sys.executable, "tools/run_suite.py", str(path), "--jobs", "2"]
+    killed = tmp_path / "killed" / "tiny"
+    process = subprocess.Popen(
+        [*command, "--out", str(killed.parent)],
+        cwd=project,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while len(done := list(killed.glob("*/*/result.json"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    while session_of(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    before = {path: path.stat().st_mtime_ns for path in killed.glob("*/*/result.json")}
+    assert set(done) <= before.keys()
+    assert 2 <= len(before) < 6
+
+    for out in ("killed", "whole"):
+        assert main([*command[2:], "--out", str(tmp_path / out)]) == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    for run in killed.glob("*/seed-*"):
+        epochs = [event.step for event in EventAccumulator(str(run)).Reload().Scalars("train/loss")]
+        assert epochs == [1, 2, 3]  # none twice
+    measured = {"seconds", "images_per_second", "peak_memory_mib"}
+    one, other = (
+        [
+            {key: value for key, value in row.items() if key not in measured}
+            for row in rows_of(suite / "results.csv")
+        ]
+        for suite in (killed, tmp_path / "whole" / "tiny")
+    )
+    assert len(one) == 6
+    assert one == other
+    summaries = [(suite / "summary.csv").read_text() for suite in (killed, tmp_path / "whole" / "tiny")]
+    assert summaries[0] == summaries[1]
+
+
 def session_of(leader: int) -> list[int]:
     """The living processes that ``leader`` started, and theirs."""
     left = []
@@ -226,6 +271,61 @@ def session_of(leader: int) -> list[int]:
         if int(session) == leader and state != "Z":
             left.append(int(path.parent.name))
     return left
+
+
+def test_a_dry_run_lists_what_is_left_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_suite(tmp_path, seeds=[0, 1], experiments={"bce": {}, "l1": {"tasks.mask.loss": "l1"}})
+    command = [str(path), "--out", str(tmp_path / "runs"), "--jobs", "2"]
+    assert main([*command, "--dry-run"]) == 0
+    fresh = capsys.readouterr().out
+    assert cells_of(fresh, "bce")[:3] == cells_of(fresh, "l1")[:3] == ["0", "2", "4"]
+    assert "4 runs to do, 2 at a time: about " in fresh
+    assert not (tmp_path / "runs").exists()
+
+    assert main(command) == 0
+    (tmp_path / "runs/tiny/l1/seed-1/result.json").unlink()  # as if killed after its last epoch
+    shutil.rmtree(tmp_path / "runs/tiny/l1/seed-0")
+    before = sorted((tmp_path / "runs").rglob("*"))
+    capsys.readouterr()
+    assert main([*command, "--dry-run"]) == 0
+    broken = capsys.readouterr().out
+    assert cells_of(broken, "bce") == ["2", "0", "0"]
+    assert cells_of(broken, "l1")[:3] == ["0", "2", "2"]
+    assert main([*command, "--dry-run", "--overwrite"]) == 0
+    assert "4 runs to do" in capsys.readouterr().out
+    assert sorted((tmp_path / "runs").rglob("*")) == before
+
+
+def cells_of(printed: str, experiment: str) -> list[str]:
+    """The cells that follow the experiment's name."""
+    (line,) = [line for line in printed.splitlines() if experiment in line.replace("│", " ").split()]
+    return line.replace("│", " ").split()[1:]
+
+
+def test_a_dry_run_tells_what_cannot_begin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_suite(
+        tmp_path,
+        optimizer={"name": "sgd", "learning_rate": 1e30},
+        training=TINY["training"] | {"clip_norm": None},
+    )
+    assert main([str(path), "--out", str(tmp_path / "runs"), "--dry-run"]) == 2
+    assert "tiny: its trial failed: TrainingDivergedError" in capsys.readouterr().err
+
+
+def test_a_dry_run_estimates_what_a_run_takes(tmp_path: Path) -> None:
+    """Within a factor that no noise of a machine explains, so that a wrong unit or a forgotten split is found."""
+    from cnnlib.config import load_suite
+    from cnnlib.suite import forecast_suite
+
+    path = write_suite(
+        tmp_path, dataset=TINY["dataset"] | {"train": 240}, training=TINY["training"] | {"epochs": 4}
+    )
+    (forecast,) = forecast_suite(load_suite(path), tmp_path / "runs")
+    assert main([str(path), "--out", str(tmp_path / "runs")]) == 0
+    taken = json.loads((tmp_path / "runs/tiny/tiny/seed-0/result.json").read_text())["seconds"]
+    assert taken / 4 < forecast.seconds < taken * 4
 
 
 def test_two_suites_do_not_write_into_one_folder(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:

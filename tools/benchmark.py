@@ -26,20 +26,9 @@ from cnnlib.engine.trainer import Trainer
 from cnnlib.experiment import make_fabric
 from cnnlib.losses import BCELoss, CombinedLoss, L1Loss
 from cnnlib.models import ResUNet
+from cnnlib.reporting.progress import SilentProgress
 from cnnlib.tasks import DepthTask, MaskTask
 from cnnlib.types import CnnlibError
-
-
-class Silence:
-    """A progress display that shows nothing."""
-
-    def start(self, epochs: int, steps: int, done: int) -> None: ...
-
-    def steps_done(self, steps: int, loss: float, images_per_second: float) -> None: ...
-
-    def epoch_done(self, numbers: object) -> None: ...
-
-    def stop(self) -> None: ...
 
 
 class PlainUpsample(nn.Upsample):
@@ -136,7 +125,16 @@ class EngineLoop:
         objective = Objective(tasks, losses, {"mask": 1.0, "depth": 1.0})
         self.loader = training_loader(train, Pipeline([Flip()], tasks), batch_size, workers=1, seed=0)
         self.trainer = Trainer(
-            fabric, model, optimizer, objective, schedule, {}, folder, epochs=1, seed=0, progress=Silence()
+            fabric,
+            model,
+            optimizer,
+            objective,
+            schedule,
+            {},
+            folder,
+            epochs=1,
+            seed=0,
+            progress=SilentProgress(),
         )
         self.epoch = 0
 

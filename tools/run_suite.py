@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from cnnlib.config import load_suite
-from cnnlib.reporting.console import print_results
-from cnnlib.suite import run_suite
+from cnnlib.reporting.console import print_forecast, print_results
+from cnnlib.suite import forecast_suite, run_suite
 from cnnlib.types import CnnlibError
 
 
@@ -37,9 +37,20 @@ def main(arguments: list[str] | None = None) -> int:
         help="go on with unfinished runs where they were interrupted, or from their start (go on)",
     )
     parser.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="only list what would run, and for how long, after short trials",
+    )
     options = parser.parse_args(arguments)
     try:
         suite = load_suite(options.config, options.overrides)
+        if options.dry_run:
+            forecasts = forecast_suite(
+                suite, options.out, jobs=options.jobs, overwrite=options.overwrite, resume=options.resume
+            )
+            print_forecast(forecasts, options.jobs)
+            return 0
         results = run_suite(
             suite,
             options.out,

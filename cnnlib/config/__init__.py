@@ -12,7 +12,6 @@ from cnnlib.config.schema import (
     TaskConfig,
     TrainingConfig,
 )
-from cnnlib.config.tables import find
 
 __all__ = [
     "Component",
@@ -24,7 +23,6 @@ __all__ = [
     "TaskConfig",
     "TrainingConfig",
     "build",
-    "find",
     "json_schema",
     "load_suite",
     "parse_suite",

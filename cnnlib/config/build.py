@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from cnnlib.config.schema import Component
-from cnnlib.config.tables import find
+from cnnlib.lookup import find
 
 T = TypeVar("T")
 

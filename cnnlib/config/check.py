@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from cnnlib.checks import did_you_mean
 from cnnlib.config.build import build
-from cnnlib.config.errors import MISSING, Fault, show, unknown
+from cnnlib.config.errors import MISSING, Fault, show
 from cnnlib.config.options import options_of
 from cnnlib.config.schema import (
     SECTION_DEFAULTS,
@@ -24,8 +24,9 @@ from cnnlib.config.schema import (
     TrainingConfig,
     Weight,
 )
-from cnnlib.config.tables import ROOMS, Factory, Tables, find
+from cnnlib.config.tables import ROOMS, Tables
 from cnnlib.config.validation import validated
+from cnnlib.lookup import Factory, find, unknown
 from cnnlib.types import CnnlibError
 
 _TRAINING: TypeAdapter[TrainingConfig] = TypeAdapter(TrainingConfig)

@@ -12,7 +12,8 @@ from typing import Any
 
 from cnnlib.config.options import argument_notes, options_of
 from cnnlib.config.schema import SECTIONS, LossTerm, TaskConfig, TrainingConfig
-from cnnlib.config.tables import ROOMS, Factory, Tables, load_tables
+from cnnlib.config.tables import ROOMS, Tables, load_tables
+from cnnlib.lookup import Factory
 
 Schema = dict[str, Any]
 _OUTSIDE = {

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnnlib.checks import did_you_mean
 from cnnlib.types import CnnlibError
 
 MISSING = "is required, and missing"
@@ -56,9 +55,3 @@ def show(value: Any) -> str:
     """A value as its writer sees it: ``null``, ``true``, ``"text"``; shortened where it is long."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
-
-
-def unknown(what: str, word: str, allowed: Iterable[str]) -> str:
-    """``"no loss is named 'dise' (did you mean 'dice'?); allowed: bce, dice"``."""
-    names = list(allowed)
-    return f"no {what} is named {word!r}{did_you_mean(word, names)}; allowed: {', '.join(names) or 'none'}"

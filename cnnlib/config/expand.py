@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from cnnlib.config.errors import Fault, show, unknown
+from cnnlib.config.errors import Fault, show
 from cnnlib.config.yaml_text import parse_yaml
+from cnnlib.lookup import unknown
 
 _PLAIN_COMPONENTS = ("dataset", "model", "optimizer", "schedule", "predictions")
 

@@ -10,12 +10,13 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from cnnlib.config.check import check_experiment, unknown_section
-from cnnlib.config.errors import MISSING, ConfigError, Fault, show, unknown
+from cnnlib.config.errors import MISSING, ConfigError, Fault, show
 from cnnlib.config.expand import PathError, Variant, override, shared_folders, variants
 from cnnlib.config.schema import SECTIONS, SUITE_KEYS, ExperimentConfig, FolderName, Seeds, SuiteConfig
 from cnnlib.config.tables import Tables, load_tables
 from cnnlib.config.validation import plain, validated
 from cnnlib.config.yaml_text import parse_yaml
+from cnnlib.lookup import unknown
 
 _NAME: TypeAdapter[str] = TypeAdapter(FolderName)
 _SEEDS: TypeAdapter[tuple[int, ...]] = TypeAdapter(Seeds)

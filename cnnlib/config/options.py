@@ -13,8 +13,8 @@ from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from cnnlib.config.errors import Fault
-from cnnlib.config.tables import Factory
 from cnnlib.config.validation import plain, validated
+from cnnlib.lookup import Factory
 from cnnlib.types import CnnlibError
 
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

@@ -11,6 +11,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cnnlib.types import Forecast
+
 
 def print_results(results: Sequence[Mapping[str, Any]], folder: Path, console: Console | None = None) -> None:
     """A row an experiment (mean and spread over seeds), the mean image's row, the failures, what to open next."""
@@ -27,6 +29,38 @@ def print_results(results: Sequence[Mapping[str, Any]], folder: Path, console: C
     console.print(f"compare      {folder / 'report.html'}", markup=False, highlight=False)
     console.print(f"predictions  {folder}/<experiment>/seed-<n>/predictions", markup=False, highlight=False)
     console.print(f"curves       tensorboard --logdir {folder}", markup=False, highlight=False)
+
+
+def print_forecast(forecasts: Sequence[Forecast], jobs: int, console: Console | None = None) -> None:
+    """A row an experiment: what is finished, what would run, for how long; then the whole, ``jobs`` at a time."""
+    console = console or Console(soft_wrap=True)
+    table = Table(title="Dry run: nothing was kept", title_justify="left")
+    table.add_column("experiment", no_wrap=True)
+    for column in ("finished", "to run", "epochs", "about"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in forecasts:
+        table.add_row(
+            row.experiment,
+            str(row.finished),
+            str(len(row.epochs)),
+            str(sum(row.epochs)),
+            _duration(row.seconds) if row.epochs else "",
+        )
+    console.print(table)
+    waiting = sum(len(row.epochs) for row in forecasts)
+    if not waiting:
+        console.print("all runs are finished")
+        return
+    at_a_time = min(jobs, waiting)
+    seconds = sum(row.seconds for row in forecasts) / at_a_time
+    console.print(f"{waiting} runs to do, {at_a_time} at a time: about {_duration(seconds)}", highlight=False)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _table(finished: Sequence[Mapping[str, Any]]) -> Table:

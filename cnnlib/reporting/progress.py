@@ -54,3 +54,15 @@ class ConsoleProgress:
 
     def stop(self) -> None:
         self.bar.stop()
+
+
+class SilentProgress:
+    """Shows nothing: for runs that are only timed."""
+
+    def start(self, epochs: int, steps: int, done: int) -> None: ...
+
+    def steps_done(self, steps: int, loss: float, images_per_second: float) -> None: ...
+
+    def epoch_done(self, numbers: Mapping[str, float]) -> None: ...
+
+    def stop(self) -> None: ...

@@ -17,7 +17,7 @@ import numpy as np
 import yaml
 from PIL import Image, UnidentifiedImageError
 
-from cnnlib.checks import did_you_mean
+from cnnlib.lookup import find
 from cnnlib.tasks import TASKS, Task
 from cnnlib.types import CnnlibError
 
@@ -311,11 +311,9 @@ def _build_task(name: str, written: Mapping[str, str], path: Path) -> Task:
     """A task from its entry in ``config.yaml``, less what only training needs."""
     options = {key: _typed(text) for key, text in written.items() if key not in ("name", "loss", "weight")}
     kind = written.get("name", name)
-    if kind not in TASKS:
-        raise CnnlibError(f"{path}: tasks.{name}: no task is called {kind!r}{did_you_mean(kind, TASKS)}")
     try:
-        return TASKS[kind](**options)
-    except TypeError as error:
+        return find(kind, TASKS, "task", needs=("kind",))(**options)
+    except (CnnlibError, TypeError) as error:
         raise CnnlibError(f"{path}: tasks.{name}: {error}") from None
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from cnnlib.config import (
     load_suite,
     to_yaml,
 )
-from cnnlib.config.tables import Tables, find
+from cnnlib.config.tables import Tables
 from cnnlib.config.yaml_text import parse_yaml
+from cnnlib.lookup import find
 from cnnlib.types import CnnlibError
 
 Parse = Callable[..., SuiteConfig]
@@ -417,7 +419,8 @@ def test_a_dotted_path_names_outside_code(
         "class Bare: ...\n"
     )
     (tmp_path / "my_broken.py").write_text("1 / 0")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)  # where a user types the command
+    monkeypatch.setattr(sys, "path", [*sys.path])
     suite["tasks"]["mask"]["loss"] = {"name": "my_losses.Mine", "power": 3}
     (term,) = parse(suite).experiments["trial"].tasks["mask"].loss
     assert build(term, {}).power == 3.0

@@ -102,7 +102,7 @@ def test_a_damaged_file_is_named(folder: Path, file: str, content: str | None, m
 @pytest.mark.parametrize(
     ("tasks", "message"),
     [
-        ("{mask: {name: maks}}", "tasks.mask: no task is called 'maks' .did you mean 'mask'"),
+        ("{mask: {name: maks}}", "tasks.mask: no task is named 'maks' .did you mean 'mask'"),
         ("{mask: {name: mask, size: 3}}", "tasks.mask: MaskTask.. takes no arguments"),
     ],
 )

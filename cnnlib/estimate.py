@@ -1,0 +1,119 @@
+"""How long a suite would take: a few real batches of every experiment, timed, and counted up."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from cnnlib.experiment import Run, set_up
+from cnnlib.files import write_json
+from cnnlib.reporting.progress import SilentProgress
+from cnnlib.types import CnnlibError
+from cnnlib.workers import run_in_processes
+
+_WARM_UP = 3
+_TIMED = 8
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What was timed of one experiment, in seconds."""
+
+    start: float
+    """Data, net and loss, until the first batch."""
+    epoch: float
+    """Training and validation."""
+    test: float
+    """The test split, its predictions saved."""
+
+    def seconds(self, epochs: int) -> float:
+        return self.start + epochs * self.epoch + self.test
+
+
+def time_trials(runs: Sequence[Run], jobs: int) -> dict[str, Trial]:
+    """A trial of each experiment, ``jobs`` at a time, as a suite would run them. Leaves nothing behind.
+
+    Args:
+        runs: one of each experiment.
+
+    Raises:
+        CnnlibError: an experiment that cannot even begin.
+    """
+    trials, faults = {}, []
+    with tempfile.TemporaryDirectory() as folder:
+        moved = [replace(run, folder=Path(folder) / str(index)) for index, run in enumerate(runs)]
+        for run, code in run_in_processes(_try, moved, jobs):
+            path = run.folder / "trial.json"
+            found = json.loads(path.read_text()) if path.exists() else {"error": f"it died with code {code}"}
+            if "error" in found:
+                faults.append(f"{run.experiment}: its trial failed: {found['error']}")
+            else:
+                trials[run.experiment] = Trial(**found)
+    if faults:
+        raise CnnlibError("\n".join(faults))
+    return trials
+
+
+def epochs_left(run: Run) -> int:
+    """How many epochs a run has before it, should it go on from its last checkpoint."""
+    total = run.config.training.epochs
+    if not (run.folder / "checkpoints" / "last.ckpt").exists():
+        return total
+    with (run.folder / "metrics.csv").open(newline="") as file:
+        return max(0, total - sum(1 for _ in csv.DictReader(file)))
+
+
+def _try(run: Run) -> None:
+    """In a process of its own, which its ``trial.json`` outlives."""
+    run.folder.mkdir()
+    try:
+        found = vars(_time(run))
+    except Exception as error:
+        found = {"error": f"{type(error).__name__}: {error}"}
+    write_json(run.folder / "trial.json", found)
+
+
+def _time(run: Run) -> Trial:
+    began = time.perf_counter()
+    setup = set_up(run)
+    start = time.perf_counter() - began
+    trainer = setup.trainer
+    trainer.progress = SilentProgress()
+    trainer.train_epoch(_First(setup.train_loader, _WARM_UP), epoch=1)
+
+    def timed(loader: DataLoader[Any], work: Any) -> float:
+        """Seconds for the whole of ``loader``, from its first batches."""
+        first = _First(loader, _TIMED)
+        began = time.perf_counter()
+        work(first)
+        return (time.perf_counter() - began) * len(loader) / len(first)
+
+    training = timed(setup.train_loader, lambda loader: trainer.train_epoch(loader, epoch=1))
+    validation = timed(setup.val_loader, trainer.validate)
+    persister = setup.persister(run.config, run.folder / "predictions")
+    test = timed(setup.test_loader, lambda loader: trainer.validate(loader, [persister]))
+    return Trial(start, training + validation, test)
+
+
+class _First:
+    """The first batches of a loader."""
+
+    def __init__(self, loader: DataLoader[Any], batches: int) -> None:
+        self.loader = loader
+        self.sampler = loader.sampler
+        self.batches = min(batches, len(loader))
+
+    def __len__(self) -> int:
+        return self.batches
+
+    def __iter__(self) -> Iterator[Any]:
+        return islice(iter(self.loader), self.batches)
