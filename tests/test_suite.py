@@ -328,6 +328,31 @@ def test_a_dry_run_estimates_what_a_run_takes(tmp_path: Path) -> None:
     assert taken / 4 < forecast.seconds < taken * 4
 
 
+def test_code_of_ones_own_runs_from_data_to_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data set, a task and losses that stand in the working directory, by their dotted path."""
+    (tmp_path / "mine.py").write_text(
+        "from cnnlib.datasets import Scenes\n"
+        "from cnnlib.losses import BCELoss, DiceLoss\n"
+        "from cnnlib.tasks import MaskTask\n"
+        "class MyScenes(Scenes): ...\n"
+        "class MyMask(MaskTask): ...\n"
+        "class MyBCE(BCELoss): ...\n"
+        "class MyDice(DiceLoss): ...\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    path = write_suite(
+        tmp_path,
+        dataset=TINY["dataset"] | {"name": "mine.MyScenes"},
+        tasks={"mask": {"name": "mine.MyMask", "loss": ["mine.MyBCE", "mine.MyDice"]}},
+        experiments={"two": {}, "one": {"tasks.mask.loss": "mine.MyDice"}},
+    )
+    assert main([str(path), "--out", "runs"]) == 0
+    suite = tmp_path / "runs" / "tiny"
+    assert "train/mask/mine.MyDice" in rows_of(suite / "two/seed-0/metrics.csv")[0]
+    assert (suite / "report.html").read_text().count("data:image/webp") > 10  # pictures were decoded by MyMask
+
+
 def test_two_suites_do_not_write_into_one_folder(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import fcntl
 

@@ -28,15 +28,16 @@ class CombinedLoss(nn.Module):
         for name, (_, weight) in terms.items():
             allowed = weight >= 0 and math.isfinite(weight)
             check_option(allowed, f"the weight of loss {name!r}", "a number of at least 0", weight)
-        self.losses = nn.ModuleDict({name: loss for name, (loss, _) in terms.items()})
-        self.weights = {name: float(weight) for name, (_, weight) in terms.items()}
+        self.names = tuple(terms)  # apart from the modules, whose names cannot have the dots of outside code
+        self.losses = nn.ModuleList(loss for loss, _ in terms.values())
+        self.weights = tuple(float(weight) for _, weight in terms.values())
 
     def prepare(self, targets: Iterable[Tensor]) -> None:
         """Shows the training targets to every term; see ``Loss.prepare``.
 
         Each term that learns from them walks ``targets`` for itself, so a generator will not do for two.
         """
-        for loss in self.losses.values():
+        for loss in self.losses:
             loss.prepare(targets)
 
     def forward(
@@ -58,19 +59,11 @@ class CombinedLoss(nn.Module):
         Raises:
             ValueError: if the shapes differ, or a term needs the image and there is none.
         """
-        values = {
-            name: self._term(name, logits if loss.on_logits else pred, target, valid, image)
-            for name, loss in self.losses.items()
-        }
-        total = sum(self.weights[name] * value for name, value in values.items())
-        return total, {name: value.detach() for name, value in values.items()}
-
-    def _term(
-        self, name: str, output: Tensor, target: Tensor, valid: Tensor | None, image: Tensor | None
-    ) -> Tensor:
-        loss = self.losses[name]
-        if not loss.needs_image:
-            return loss(output, target, valid)
-        if image is None:
-            raise ValueError(f"loss {name!r} needs the image; pass it as image=")
-        return loss(output, target, valid, image=image)
+        values = []
+        for name, loss in zip(self.names, self.losses, strict=True):
+            if loss.needs_image and image is None:
+                raise ValueError(f"loss {name!r} needs the image; pass it as image=")
+            extra = {"image": image} if loss.needs_image else {}
+            values.append(loss(logits if loss.on_logits else pred, target, valid, **extra))
+        total = sum(weight * value for weight, value in zip(self.weights, values, strict=True))
+        return total, {name: value.detach() for name, value in zip(self.names, values, strict=True)}

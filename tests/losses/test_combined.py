@@ -77,3 +77,9 @@ def test_says_which_term_lacks_the_image() -> None:
     combined = CombinedLoss({"calm": (SmoothnessLoss(), 1.0)})
     with pytest.raises(ValueError, match="loss 'calm' needs the image"):
         combined(LOGITS, LOGITS, TARGET)
+
+
+def test_a_term_may_be_called_by_a_dotted_path() -> None:
+    """As outside code is; PyTorch's own containers refuse such names."""
+    _, terms = CombinedLoss({"my.losses.Mine": (L1Loss(), 1.0)})(LOGITS, LOGITS.sigmoid(), TARGET)
+    assert list(terms) == ["my.losses.Mine"]
