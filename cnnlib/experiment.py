@@ -33,7 +33,7 @@ from cnnlib.reporting.history import HistoryFile
 from cnnlib.reporting.progress import ConsoleProgress
 from cnnlib.reporting.tensorboard import PanelSink, TensorBoardLogger
 from cnnlib.tasks import TASKS, Task
-from cnnlib.types import DataSource, PredictionSink, Sample, SampleSource, SplitMetric
+from cnnlib.types import DataSource, Predicted, PredictionSink, Sample, SampleSource, SplitMetric
 
 _PANELS_AN_EPOCH = 4
 
@@ -280,15 +280,8 @@ class Names:
     def __init__(self) -> None:
         self.names: list[str] = []
 
-    def write(
-        self,
-        name: str,
-        image: Tensor,
-        predictions: Mapping[str, Tensor],
-        targets: Mapping[str, Tensor],
-        valid: Mapping[str, Tensor],
-    ) -> None:
-        self.names.append(name)
+    def write(self, sample: Predicted) -> None:
+        self.names.append(sample.name)
 
     def close(self) -> None:
         pass

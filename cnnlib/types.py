@@ -6,7 +6,7 @@ Shapes are written ``(B, C, H, W)``: batch, channels, height, width.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor
@@ -89,23 +89,26 @@ class Progress(Protocol):
     def stop(self) -> None: ...
 
 
+@dataclass(frozen=True)
+class Predicted:
+    """A sample and what was predicted for it, all on the CPU."""
+
+    name: str
+    image: Tensor
+    """What the model was shown, (C, H, W) in [0, 1]."""
+    predictions: Mapping[str, Tensor]
+    """Decoded, (C, H, W) by task."""
+    targets: Mapping[str, Tensor] = field(default_factory=dict)
+    """As the predictions; empty where the truth is not known."""
+    valid: Mapping[str, Tensor] = field(default_factory=dict)
+    """Which target values count, bool (C, H, W) by task; a task that is not there counts wholly."""
+
+
 @runtime_checkable
 class PredictionSink(Protocol):
     """Receives decoded predictions, one sample at a time."""
 
-    def write(
-        self,
-        name: str,
-        image: Tensor,
-        predictions: Mapping[str, Tensor],
-        targets: Mapping[str, Tensor],
-        valid: Mapping[str, Tensor],
-    ) -> None:
-        """``image`` (C, H, W); predictions and targets (C, H, W) by task; ``valid`` bool by task.
-
-        ``targets`` and ``valid`` are empty for images whose truth is not known.
-        """
-        ...
+    def write(self, sample: Predicted) -> None: ...
 
     def close(self) -> None: ...
 

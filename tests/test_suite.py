@@ -350,7 +350,9 @@ def test_code_of_ones_own_runs_from_data_to_report(tmp_path: Path, monkeypatch: 
     assert main([str(path), "--out", "runs"]) == 0
     suite = tmp_path / "runs" / "tiny"
     assert "train/mask/mine.MyDice" in rows_of(suite / "two/seed-0/metrics.csv")[0]
-    assert (suite / "report.html").read_text().count("data:image/webp") > 10  # pictures were decoded by MyMask
+    assert (suite / "report.html").read_text().count(
+        "data:image/webp"
+    ) > 10  # pictures were decoded by MyMask
 
 
 def test_two_suites_do_not_write_into_one_folder(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from rich.progress import track
 
 from cnnlib.inference import find_images, load_run, read_inputs
 from cnnlib.predictions import PERSISTERS
-from cnnlib.types import CnnlibError
+from cnnlib.types import CnnlibError, Predicted
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         images = read_inputs(run, inputs, options.background)
         sink = PERSISTERS[options.format](options.out, run.tasks, run.image_names)
         for name, image in track(images, "predicting", total=len(inputs), disable=not sys.stderr.isatty()):
-            sink.write(name, image, run.predict(image), {}, {})
+            sink.write(Predicted(name, image, run.predict(image)))
         sink.close()
     except CnnlibError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cnnlib.engine.objective import Objective
 from cnnlib.tasks import Task
-from cnnlib.types import Batch, PredictionSink, SplitMetric
+from cnnlib.types import Batch, Predicted, PredictionSink, SplitMetric
 
 
 @torch.inference_mode()
@@ -57,13 +57,14 @@ def send(
 ) -> None:
     """A batch's predictions to a sink, sample by sample, on the CPU."""
     for index, name in enumerate(batch["name"]):
-        sink.write(
+        sample = Predicted(
             name,
             batch["image"][index].cpu(),
             {task: predictions[task][index].cpu() for task in tasks},
             {task: batch[task][index].cpu() for task in tasks},
             {task: batch[f"{task}_valid"][index].cpu() for task in tasks},
         )
+        sink.write(sample)
 
 
 def mean_score(tasks: Mapping[str, Task], numbers: Mapping[str, float]) -> float:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
-from torch import Tensor
 
 from cnnlib.files import write_atomically
 from cnnlib.predictions.layout import Layout, make_folder
 from cnnlib.tasks import Task
+from cnnlib.types import Predicted
 
 
 class FolderPersister:
@@ -39,15 +39,8 @@ class FolderPersister:
         make_folder(out)
         write_atomically(out / "README.txt", self._layout.readme())
 
-    def write(
-        self,
-        name: str,
-        image: Tensor,
-        predictions: Mapping[str, Tensor],
-        targets: Mapping[str, Tensor],
-        valid: Mapping[str, Tensor],
-    ) -> None:
-        for path, content in self._layout.files(name, image, predictions, targets, valid).items():
+    def write(self, sample: Predicted) -> None:
+        for path, content in self._layout.files(sample).items():
             file = self._out / path
             file.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(file, content)

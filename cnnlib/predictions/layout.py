@@ -19,11 +19,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from cnnlib.tasks import Task
 from cnnlib.tasks.panel import draw_panel, input_pictures
-from cnnlib.types import CnnlibError
+from cnnlib.types import CnnlibError, Predicted
 
 _OWN_FOLDERS = ("truth", "valid", "input", "panels")
 _LONGEST_STEM = 240  # bytes; file systems end at 255, and a file being written has a longer name
@@ -56,14 +55,7 @@ class Layout:
         self.count = count
         self._names: dict[str, str] = {}
 
-    def files(
-        self,
-        name: str,
-        image: Tensor,
-        predictions: Mapping[str, Tensor],
-        targets: Mapping[str, Tensor],
-        valid: Mapping[str, Tensor],
-    ) -> dict[str, bytes]:
+    def files(self, sample: Predicted) -> dict[str, bytes]:
         """The files of one sample, by path; none once ``count`` samples have come.
 
         Raises:
@@ -71,19 +63,19 @@ class Layout:
         """
         if self.count is not None and len(self._names) >= self.count:
             return {}
-        stem = self._claim(name)
+        stem = self._claim(sample.name)
         files = {}
-        for task, prediction in predictions.items():
+        for task, prediction in sample.predictions.items():
             folder = safe_stem(task)
             files[f"{folder}/{stem}.png"] = _png(self.tasks[task].to_file(prediction))
-            if task in targets:
-                files[f"truth/{folder}/{stem}.png"] = _png(self.tasks[task].to_file(targets[task]))
-            if task in valid and not valid[task].all():
-                known = valid[task][0].cpu().numpy()
+            if task in sample.targets:
+                files[f"truth/{folder}/{stem}.png"] = _png(self.tasks[task].to_file(sample.targets[task]))
+            if task in sample.valid and not sample.valid[task].all():
+                known = sample.valid[task][0].cpu().numpy()
                 files[f"valid/{folder}/{stem}.png"] = _png(known.astype(np.uint8) * 255)
-        for image_name, picture in input_pictures(image, self.image_names).items():
+        for image_name, picture in input_pictures(sample.image, self.image_names).items():
             files[f"input/{safe_stem(image_name)}/{stem}.png"] = _png(picture.permute(1, 2, 0).numpy())
-        panel = draw_panel(name, image, self.image_names, self.tasks, predictions, targets, valid)
+        panel = draw_panel(sample, self.image_names, self.tasks)
         files[f"panels/{stem}.png"] = _png(np.array(panel))
         return files
 

@@ -10,10 +10,10 @@ from typing import Annotated
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from pydantic import Field
-from torch import Tensor
 
 from cnnlib.predictions.layout import Layout, make_folder
 from cnnlib.tasks import Task
+from cnnlib.types import Predicted
 
 
 class ZipPersister:
@@ -48,16 +48,9 @@ class ZipPersister:
         weakref.finalize(self, self._partial.unlink, missing_ok=True)  # at the latest when the process ends
         self._add("README.txt", self._layout.readme().encode())
 
-    def write(
-        self,
-        name: str,
-        image: Tensor,
-        predictions: Mapping[str, Tensor],
-        targets: Mapping[str, Tensor],
-        valid: Mapping[str, Tensor],
-    ) -> None:
+    def write(self, sample: Predicted) -> None:
         try:
-            for path, content in self._layout.files(name, image, predictions, targets, valid).items():
+            for path, content in self._layout.files(sample).items():
                 self._add(path, content)
         except BaseException:
             self._discard()

@@ -13,6 +13,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from cnnlib.tasks import Task
 from cnnlib.tasks.panel import draw_panel, panel_tensor
+from cnnlib.types import Predicted
 
 _LAYOUT_SUFFIX = ".layout"
 
@@ -78,19 +79,12 @@ class PanelSink:
         self._step = step
         self._left = count
 
-    def write(
-        self,
-        name: str,
-        image: Tensor,
-        predictions: Mapping[str, Tensor],
-        targets: Mapping[str, Tensor],
-        valid: Mapping[str, Tensor],
-    ) -> None:
+    def write(self, sample: Predicted) -> None:
         if self._left == 0:
             return
         self._left -= 1
-        panel = draw_panel(name, image, self._image_names, self._tasks, predictions, targets, valid)
-        self._logger.log_picture(f"panels/{name}", panel_tensor(panel), self._step)
+        panel = draw_panel(sample, self._image_names, self._tasks)
+        self._logger.log_picture(f"panels/{sample.name}", panel_tensor(panel), self._step)
 
     def close(self) -> None:
         """Nothing is held open."""

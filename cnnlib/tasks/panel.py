@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from cnnlib.tasks.base import Task
-from cnnlib.types import CnnlibError
+from cnnlib.types import CnnlibError, Predicted
 
 _SMALLEST, _LARGEST = 128, 256  # a tile's longer side, in pixels
 _GAP, _MARGIN = 10, 14
@@ -19,42 +19,31 @@ _TITLE, _CAPTION, _NOTE = 17, 13, 11  # font sizes
 _PAPER, _INK, _PALE = (255, 255, 255), (32, 36, 44), (110, 116, 128)
 
 
-def draw_panel(
-    name: str,
-    image: Tensor,
-    image_names: Sequence[str],
-    tasks: Mapping[str, Task],
-    predictions: Mapping[str, Tensor],
-    targets: Mapping[str, Tensor],
-    valid: Mapping[str, Tensor],
-) -> Image.Image:
+def draw_panel(sample: Predicted, image_names: Sequence[str], tasks: Mapping[str, Task]) -> Image.Image:
     """Inputs at the left, then a row a task: truth, prediction, error; the prediction alone where no truth is known.
 
     Args:
-        name: the title.
-        image: (C, H, W) in [0, 1], three channels for each of ``image_names``.
+        sample: its name is the title.
+        image_names: what each group of three channels of the image shows.
         tasks: the rows, in order; only those with a prediction are drawn.
-        predictions, targets, valid: (C, H, W) by task; targets and valid masks may be missing.
 
     Raises:
-        CnnlibError: ``image`` does not have three channels for each of ``image_names``.
+        CnnlibError: the image does not have three channels for each of ``image_names``.
     """
-    rows = [
-        list(_row(task, key, predictions, targets, valid))
-        for key, task in tasks.items()
-        if key in predictions
+    rows = [list(_row(task, key, sample)) for key, task in tasks.items() if key in sample.predictions]
+    inputs = [
+        _Tile(key, picture, smooth=True) for key, picture in input_pictures(sample.image, image_names).items()
     ]
-    inputs = [_Tile(key, picture, smooth=True) for key, picture in input_pictures(image, image_names).items()]
     columns = -(-len(inputs) // max(len(rows), 1))  # as few as hold the inputs beside the rows
     rows = rows or [[]]
     for index, row in enumerate(rows):
         row[:0] = (inputs[index * columns : (index + 1) * columns] + [None] * columns)[:columns]
     notes = [
-        f"{key} error: {legend(type(task).draw_error, task)}" if key in targets and key in predictions else ""
+        f"{key} error: {legend(type(task).draw_error, task)}" if key in sample.targets else ""
         for key, task in tasks.items()
-        if key in predictions
+        if key in sample.predictions
     ] or [""]
-    return _compose(name, rows, notes)
+    return _compose(sample.name, rows, notes)
 
 
 def panel_tensor(panel: Image.Image) -> Tensor:
@@ -106,18 +95,13 @@ class _Tile:
         return tile.resize([length * scale for length in tile.size], way) if scale > 1 else tile
 
 
-def _row(
-    task: Task,
-    key: str,
-    predictions: Mapping[str, Tensor],
-    targets: Mapping[str, Tensor],
-    valid: Mapping[str, Tensor],
-) -> Iterator[_Tile]:
-    if key in targets:
-        yield _Tile(f"{key}: truth", task.draw(targets[key], valid.get(key)))
-    yield _Tile(f"{key}: prediction", task.draw(predictions[key]))
-    if key in targets:
-        yield _Tile(f"{key}: error", task.draw_error(predictions[key], targets[key], valid.get(key)))
+def _row(task: Task, key: str, sample: Predicted) -> Iterator[_Tile]:
+    prediction, target, valid = sample.predictions[key], sample.targets.get(key), sample.valid.get(key)
+    if target is not None:
+        yield _Tile(f"{key}: truth", task.draw(target, valid))
+    yield _Tile(f"{key}: prediction", task.draw(prediction))
+    if target is not None:
+        yield _Tile(f"{key}: error", task.draw_error(prediction, target, valid))
 
 
 def _compose(title: str, rows: Sequence[Sequence[_Tile | None]], notes: Sequence[str]) -> Image.Image:

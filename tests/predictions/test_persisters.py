@@ -18,7 +18,7 @@ from PIL import Image
 from cnnlib.predictions import PERSISTERS, FolderPersister, ZipPersister
 from cnnlib.predictions.layout import Layout, safe_stem
 from cnnlib.tasks import DepthTask, MaskTask
-from cnnlib.types import CnnlibError, PredictionSink
+from cnnlib.types import CnnlibError, Predicted, PredictionSink
 
 TASKS = {"mask": MaskTask(), "depth": DepthTask(max_depth=20.0)}
 INPUTS = ("bg", "fg_bg")
@@ -63,7 +63,7 @@ def test_everything_that_was_written_is_read_back(tmp_path: Path, kind: str) -> 
     sink = PERSISTERS[kind](tmp_path / "out", TASKS, INPUTS)
     assert isinstance(sink, PredictionSink)
     given_sample = sample()
-    sink.write("a", **given_sample)
+    sink.write(Predicted("a", **given_sample))
     sink.close()
     files = contents(tmp_path / "out")
 
@@ -95,7 +95,7 @@ def test_folder_and_zip_hold_the_same_files(tmp_path: Path) -> None:
     for kind, persister in PERSISTERS.items():
         sink = persister(tmp_path / kind, TASKS, INPUTS)
         for index in range(3):
-            sink.write(f"scene/{index}", **sample(index))
+            sink.write(Predicted(f"scene/{index}", **sample(index)))
         sink.close()
     assert contents(tmp_path / "folder") == contents(tmp_path / "zip")
 
@@ -103,7 +103,7 @@ def test_folder_and_zip_hold_the_same_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", PERSISTERS)
 def test_a_new_image_has_no_truth_to_save(tmp_path: Path, kind: str) -> None:
     sink = PERSISTERS[kind](tmp_path, TASKS, INPUTS)
-    sink.write("a", **(sample() | {"targets": {}, "valid": {}}))
+    sink.write(Predicted("a", **(sample() | {"targets": {}, "valid": {}})))
     sink.close()
     assert {path.split("/")[0] for path in contents(tmp_path)} == {
         "mask",
@@ -119,7 +119,7 @@ def test_a_new_image_has_no_truth_to_save(tmp_path: Path, kind: str) -> None:
 def test_the_first_samples_are_kept(tmp_path: Path, kind: str, count: int) -> None:
     sink = PERSISTERS[kind](tmp_path, TASKS, INPUTS, count=count)
     for index in range(4):
-        sink.write(f"s{index}", **sample(index))
+        sink.write(Predicted(f"s{index}", **sample(index)))
     sink.close()
     kept = {path for path in contents(tmp_path) if path.startswith("mask/")}
     assert kept == {f"mask/s{index}.png" for index in range(count)}
@@ -148,7 +148,7 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path, kind: str) -> None:
     sink = PERSISTERS[kind](out, {"mask": MaskTask()}, INPUTS)
     one = sample()
     for name in NASTY:
-        sink.write(name, one["image"], {"mask": one["predictions"]["mask"]}, {}, {})
+        sink.write(Predicted(name, one["image"], {"mask": one["predictions"]["mask"]}))
     sink.close()
     assert [path.name for path in tmp_path.iterdir()] == ["deep"]
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out"]
@@ -169,15 +169,15 @@ def test_a_safe_name_can_be_turned_back(name: str) -> None:
 @pytest.mark.parametrize(("first", "second"), [("a", "a"), ("Scene", "scene")])
 def test_two_samples_may_not_share_a_file(tmp_path: Path, kind: str, first: str, second: str) -> None:
     sink = PERSISTERS[kind](tmp_path, TASKS, INPUTS)
-    sink.write(first, **sample())
+    sink.write(Predicted(first, **sample()))
     with pytest.raises(CnnlibError, match=rf"'{first}' and '{second}' would be saved under one name"):
-        sink.write(second, **sample())
+        sink.write(Predicted(second, **sample()))
 
 
 @pytest.mark.parametrize("name", ["", "x" * 241, "é" * 130])
 def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
     with pytest.raises(CnnlibError, match="cannot name a file"):
-        Layout(TASKS, INPUTS, None).files(name, **sample())
+        Layout(TASKS, INPUTS, None).files(Predicted(name, **sample()))
 
 
 def test_faults_of_the_config_are_told_at_once(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_faults_of_the_config_are_told_at_once(tmp_path: Path) -> None:
 
 def test_the_archive_appears_when_it_is_whole(tmp_path: Path) -> None:
     sink = ZipPersister(tmp_path, TASKS, INPUTS)
-    sink.write("a", **sample())
+    sink.write(Predicted("a", **sample()))
     assert not (tmp_path / "predictions.zip").exists()
     sink.close()
     written = (tmp_path / "predictions.zip").read_bytes()
@@ -214,7 +214,7 @@ def test_the_archive_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("cnnlib.predictions.zip.ZipFile", Counted)
     sink = ZipPersister(tmp_path, TASKS, INPUTS)
     for index in range(4):
-        sink.write(f"s{index}", **sample(index))
+        sink.write(Predicted(f"s{index}", **sample(index)))
     sink.close()
     assert len(opened) == 1
 
@@ -222,7 +222,7 @@ def test_the_archive_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_equal_samples_give_equal_archives(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         sink = ZipPersister(tmp_path / folder, TASKS, INPUTS)
-        sink.write("a", **sample())
+        sink.write(Predicted("a", **sample()))
         sink.close()
     assert (tmp_path / "one/predictions.zip").read_bytes() == (tmp_path / "two/predictions.zip").read_bytes()
 
@@ -230,9 +230,9 @@ def test_equal_samples_give_equal_archives(tmp_path: Path) -> None:
 def test_writing_that_breaks_leaves_the_old_archive(tmp_path: Path) -> None:
     (tmp_path / "predictions.zip").write_bytes(b"of an earlier run")
     sink = ZipPersister(tmp_path, TASKS, INPUTS)
-    sink.write("a", **sample())
+    sink.write(Predicted("a", **sample()))
     with pytest.raises(CnnlibError):
-        sink.write("b", **(sample() | {"image": torch.rand(4, 8, 8)}))
+        sink.write(Predicted("b", **(sample() | {"image": torch.rand(4, 8, 8)})))
     sink.close()
     assert [path.name for path in tmp_path.iterdir()] == ["predictions.zip"]
     assert (tmp_path / "predictions.zip").read_bytes() == b"of an earlier run"
@@ -240,7 +240,7 @@ def test_writing_that_breaks_leaves_the_old_archive(tmp_path: Path) -> None:
 
 def test_an_archive_that_is_never_closed_leaves_nothing(tmp_path: Path) -> None:
     sink = ZipPersister(tmp_path, TASKS, INPUTS)
-    sink.write("a", **sample())
+    sink.write(Predicted("a", **sample()))
     assert list(tmp_path.iterdir())
     del sink
     gc.collect()

@@ -13,6 +13,7 @@ from torch import Tensor
 from cnnlib.files import write_csv, write_json
 from cnnlib.predictions import PERSISTERS
 from cnnlib.tasks import TASKS
+from cnnlib.types import Predicted
 
 QUALITY = {"bce": 0.0, "dice": 0.4, "l1": -0.4}
 """Experiment to how good it is; higher is better in every metric."""
@@ -165,7 +166,9 @@ def _write_predictions(
             "depth": (scene["depth"] + (0.3 - 0.4 * quality) * blur).clamp(0.1, 10),
         }
         kept = {name: predictions[name] for name in tasks}
-        sink.write(f"scene-{index:03}", scene["image"], kept, {name: scene[name] for name in tasks}, {})
+        sink.write(
+            Predicted(f"scene-{index:03}", scene["image"], kept, {name: scene[name] for name in tasks})
+        )
     sink.close()
 
 

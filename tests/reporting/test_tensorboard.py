@@ -17,7 +17,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 from cnnlib.reporting.tensorboard import PanelSink, TensorBoardLogger, chart_layout, write_layout
 from cnnlib.tasks import MaskTask
-from cnnlib.types import MetricLogger, PredictionSink
+from cnnlib.types import MetricLogger, Predicted, PredictionSink
 from tests.reporting.fake_suite import write_suite
 
 
@@ -82,7 +82,7 @@ def test_the_first_panels_of_an_epoch_are_shown(tmp_path: Path) -> None:
     assert isinstance(sink, PredictionSink)
     for name in ("a", "b", "c"):
         mask = torch.rand(1, 8, 8)
-        sink.write(name, torch.rand(3, 8, 8), {"mask": mask}, {"mask": (mask > 0.5).float()}, {})
+        sink.write(Predicted(name, torch.rand(3, 8, 8), {"mask": mask}, {"mask": (mask > 0.5).float()}))
     sink.close()
     logger.close()
     found = read(tmp_path)

@@ -8,7 +8,7 @@ import torch
 
 from cnnlib.tasks import DepthTask, MaskTask
 from cnnlib.tasks.panel import draw_panel, legend, panel_tensor
-from cnnlib.types import CnnlibError
+from cnnlib.types import CnnlibError, Predicted
 
 TASKS = {"mask": MaskTask(), "depth": DepthTask()}
 
@@ -22,7 +22,7 @@ def panel(
     targets = {"mask": 1 - mask, "depth": depth + 0.2} if truth else {}
     image = torch.rand(3 * inputs, height, width, generator=torch.Generator().manual_seed(0))
     names = [f"view{index}" for index in range(inputs)]
-    return np.array(draw_panel(name, image, names, TASKS, {"mask": mask, "depth": depth}, targets, {}))
+    return np.array(draw_panel(Predicted(name, image, {"mask": mask, "depth": depth}, targets), names, TASKS))
 
 
 def holds(picture: np.ndarray, tile: torch.Tensor) -> bool:
@@ -65,7 +65,7 @@ def test_inputs_stand_beside_the_tasks() -> None:
 
 def test_channels_must_fit_the_names() -> None:
     with pytest.raises(CnnlibError, match=r"an image of bg must be \(3, H, W\); it is \(6, 4, 4\)"):
-        draw_panel("a", torch.rand(6, 4, 4), ["bg"], TASKS, {}, {}, {})
+        draw_panel(Predicted("a", torch.rand(6, 4, 4), {}), ["bg"], TASKS)
 
 
 def test_a_panel_becomes_a_tensor() -> None:
