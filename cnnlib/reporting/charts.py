@@ -189,10 +189,10 @@ class _Axis:
                 tick for tick in LogLocator(subs=(1, 2, 5)).tick_values(low, high) if low <= tick <= high
             ]
             return cls(low / 1.1, high * 1.1, True, tuple(inside))
-        if len(means) > 20:  # a first epoch far off would press all that follows into one line
-            low, high = (
-                (low, float(np.quantile(means, 0.97))) if falling else (float(np.quantile(means, 0.05)), high)
-            )
+        # First epochs that are far off would press all that follows into one line: the later half sets that end.
+        later = np.concatenate([curve.mean[len(curve.mean) // 2 :] for curve in curves])
+        if len(means) > 20 and np.isfinite(later).any():
+            low, high = (low, float(np.nanmax(later))) if falling else (float(np.nanmin(later)), high)
         margin = 0.06 * (high - low) or 0.1 * abs(high) or 0.1
         low, high = low - margin, high + margin
         ticks = MaxNLocator(5).tick_values(low, high)

@@ -65,7 +65,9 @@ def _duration(seconds: float) -> str:
 
 def _table(finished: Sequence[Mapping[str, Any]]) -> Table:
     metrics = list(dict.fromkeys(ranked["metric"] for result in finished for ranked in result["ranked_by"]))
-    table = Table(title="Test split", title_justify="left")
+    several = any(result["seed"] != finished[0]["seed"] for result in finished)
+    title = "Test split (± standard deviation over seeds)" if several else "Test split"
+    table = Table(title=title, title_justify="left")
     table.add_column("experiment", no_wrap=True)
     for metric in metrics:
         table.add_column(metric, justify="right", no_wrap=True)

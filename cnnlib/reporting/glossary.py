@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 METRICS = {
-    "iou": "overlap of predicted and true mask divided by their union, all test pixels together; 1 is perfect",
+    "iou": "overlap of predicted and true mask divided by their union, all pixels of the split together; 1 is perfect",
     "dice": "twice the overlap divided by the two areas' sum; 1 is perfect",
     "precision": "share of the predicted foreground that is foreground; 1 is perfect",
     "recall": "share of the true foreground that was found; 1 is perfect",

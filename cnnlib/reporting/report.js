@@ -36,6 +36,9 @@ function show(button, shown) {
   for (const series of document.querySelectorAll(`.series[data-series="${button.dataset.series}"]`)) {
     series.classList.toggle("off", !shown);
   }
+  // Many bands on one another are mud.
+  const visible = legend.filter((other) => other.getAttribute("aria-pressed") === "true").length;
+  document.querySelector(".charts").classList.toggle("crowded", visible > 6);
 }
 for (const button of legend) {
   button.addEventListener("click", () => show(button, button.getAttribute("aria-pressed") !== "true"));
