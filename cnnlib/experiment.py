@@ -267,8 +267,14 @@ def hyperparameters(config: ExperimentConfig, seed: int) -> dict[str, str | floa
         if isinstance(value, Mapping):
             for key, item in value.items():
                 flatten(f"{path}.{key}" if path else str(key), item)
+        elif isinstance(value, list) and all(isinstance(item, Mapping) for item in value):
+            flat[path] = " + ".join(map(in_brief, value))
         else:
             flat[path] = value if isinstance(value, int | float | str) else str(value)
+
+    def in_brief(component: Mapping[str, Any]) -> str:
+        options = [f"{key}={value}" for key, value in component.items() if key != "name"]
+        return " ".join([component["name"], *options])
 
     flatten("", config.flat())
     return flat

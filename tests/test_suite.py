@@ -15,6 +15,7 @@ import pytest
 import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from tests.tiny_suite import TINY, assert_same_weights, write_suite
 from tools.run_suite import main
@@ -123,7 +124,10 @@ def test_tensorboard_reads_scalars_pictures_and_hyperparameters(finished: Path) 
                 [float(row[tag]) for row in history]
             )
         assert len(events.Tags()["images"]) == 4
-        assert "_hparams_/session_start_info" in events.summary_metadata
+        content = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+        given = HParamsPluginData.FromString(content).session_start_info.hparams
+        assert given["tasks.mask.loss"].string_value == f"{run.parent.name} weight=1.0"
+        assert given["seed"].number_value == int(run.name.removeprefix("seed-"))
 
 
 def test_finished_runs_are_skipped(finished: Path) -> None:

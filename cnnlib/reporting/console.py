@@ -13,6 +13,8 @@ from rich.table import Table
 
 from cnnlib.types import Forecast
 
+_SHOWN_BY_TENSORBOARD = 40  # with more, it starts with none
+
 
 def print_results(results: Sequence[Mapping[str, Any]], folder: Path, console: Console | None = None) -> None:
     """A row an experiment (mean and spread over seeds), the mean image's row, the failures, what to open next."""
@@ -28,7 +30,8 @@ def print_results(results: Sequence[Mapping[str, Any]], folder: Path, console: C
             )
     console.print(f"compare      {folder / 'report.html'}", markup=False, highlight=False)
     console.print(f"predictions  {folder}/<experiment>/seed-<n>/predictions", markup=False, highlight=False)
-    console.print(f"curves       tensorboard --logdir {folder}", markup=False, highlight=False)
+    hidden = " (over 40 runs: press TOGGLE ALL RUNS there)" if len(results) > _SHOWN_BY_TENSORBOARD else ""
+    console.print(f"curves       tensorboard --logdir {folder}{hidden}", markup=False, highlight=False)
 
 
 def print_forecast(forecasts: Sequence[Forecast], jobs: int, console: Console | None = None) -> None:

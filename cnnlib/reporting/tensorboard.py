@@ -43,10 +43,13 @@ class TensorBoardLogger:
     def log_hparams(self, hyperparameters: Mapping[str, float | str], metrics: Mapping[str, float]) -> None:
         """A line in the table of the HParams tab: what the run was given, and what came out.
 
-        Written into the run's own event file: ``SummaryWriter.add_hparams`` would open a second run beside it.
+        Written into the run's own event file: ``SummaryWriter.add_hparams`` would open a second run beside it. Without
+        its description of the table's columns, for which TensorBoard would take any one run's, TensorBoard makes them
+        of all runs, those in which the runs differ first.
         """
-        for summary in hparams(dict(hyperparameters), dict(metrics)):
-            self._writer.file_writer.add_summary(summary)
+        _, given, ended = hparams(dict(hyperparameters), dict(metrics))
+        self._writer.file_writer.add_summary(given)
+        self._writer.file_writer.add_summary(ended)
         for tag, value in metrics.items():
             self._writer.add_scalar(tag, value)
 

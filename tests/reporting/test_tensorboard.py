@@ -6,7 +6,7 @@ import io
 import json
 import threading
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
@@ -132,8 +132,11 @@ def test_tensorboard_shows_all_runs_on_one_chart_a_metric(suite: Path) -> None:
     server = make_server("127.0.0.1", 0, application, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
-    def ask(path: str) -> object:
-        with urlopen(f"http://127.0.0.1:{server.server_port}/data/{path}", timeout=20) as answer:
+    def ask(path: str, question: dict[str, object] | None = None) -> object:
+        address = f"http://127.0.0.1:{server.server_port}/data/{path}"
+        body = json.dumps(question).encode() if question else None
+        request = Request(address, body, {"Content-Type": "application/json"})
+        with urlopen(request, timeout=20) as answer:
             return json.load(answer)
 
     try:
@@ -149,6 +152,12 @@ def test_tensorboard_shows_all_runs_on_one_chart_a_metric(suite: Path) -> None:
         for run in ("a/seed-0", "b/seed-0"):
             answer = ask(f"plugin/custom_scalars/scalars?run={run}&tag={charts['val/mask/iou']}")
             assert list(answer["tag_to_events"]) == ["val/mask/iou"]
+        table = ask("plugin/hparams/experiment", {"experimentName": "", "includeMetrics": True})
+        assert [column["name"] for column in table["hparamInfos"]] == [
+            "tasks.mask.loss",
+            "seed",
+        ]  # what differs, first
+        assert "test/mask/iou" in [column["name"]["tag"] for column in table["metricInfos"]]
     finally:
         server.shutdown()
         server.server_close()

@@ -1,0 +1,150 @@
+"""Turns a finished zoo suite into the study's table, chart and pictures.
+
+python -m experiments.loss_zoo.tell runs/loss_zoo_mask mask/iou mask/precision mask/recall
+python -m experiments.loss_zoo.tell runs/loss_zoo_depth depth/mae depth/delta1 depth/silog
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from cnnlib.files import write_atomically, write_csv
+from cnnlib.reporting.reader import Run, Suite, read_suite
+from cnnlib.reporting.statistics import Comparison, Summary, compare_suite, summarise_suite
+from cnnlib.types import CnnlibError
+
+HERE = Path(__file__).parent
+COLORS = {"better": "#1a7f37", "worse": "#b42318", "baseline": "#1f5fbf"}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("suite", type=Path, help="the finished suite's folder")
+    parser.add_argument("metric", help="what the losses are ranked by, such as mask/iou")
+    parser.add_argument("others", nargs="*", help="more metrics for the table")
+    options = parser.parse_args(arguments)
+    try:
+        suite = read_suite(options.suite)
+        compared = compare_suite(suite)
+    except CnnlibError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if options.metric not in compared:
+        print(
+            f"error: {options.suite}: not compared by {options.metric}, but by {list(compared)}",
+            file=sys.stderr,
+        )
+        return 2
+    task = options.metric.partition("/")[0]
+    rows = ranked_rows(suite, compared[options.metric], options.metric, options.others)
+    write_csv(HERE / f"{task}.csv", list(rows[0]), rows)
+    constant = suite.runs[0].mean_image[options.metric]
+    write_atomically(HERE / f"{task}.md", as_markdown(rows, options.metric, options.others, constant))
+    draw_ranking(rows, options.metric, HERE / f"{task}.png")
+    draw_pictures(suite, task, options.metric, [row["loss"] for row in rows], HERE / f"{task}_pictures.png")
+    return 0
+
+
+def ranked_rows(
+    suite: Suite, compared: dict[str, Comparison], metric: str, others: Sequence[str]
+) -> list[dict[str, object]]:
+    """A row a loss, the best first."""
+    table: dict[str, dict[str, Summary]] = {}
+    for summary in summarise_suite(suite):
+        table.setdefault(summary.experiment, {})[summary.metric] = summary
+    sign = -1 if suite.ranked_by[metric] else 1
+    rows = []
+    for name in sorted(table, key=lambda name: sign * table[name][metric].mean):
+        own, verdict = table[name][metric], compared[name]
+        rows.append(
+            {
+                "loss": name,
+                metric: own.mean,
+                "low": own.low,
+                "high": own.high,
+                "verdict": verdict.verdict,
+                "difference": verdict.test.difference if verdict.test else math.nan,
+                "p": verdict.p,
+                **{other: table[name][other].mean for other in others},
+                "times the mean image": own.mean / suite.runs[0].mean_image[metric],
+            }
+        )
+    return rows
+
+
+def as_markdown(
+    rows: Sequence[dict[str, object]], metric: str, others: Sequence[str], constant: float
+) -> str:
+    columns = ["loss", f"{metric} (95 % interval)", "against the baseline", *others]
+    lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
+    for row in rows:
+        reach = (row["high"] - row["low"]) / 2
+        verdict = row["verdict"]
+        if verdict != "baseline":
+            verdict += f" ({row['difference']:+.4f}, p = {row['p']:.3g})"
+        cells = [f"`{row['loss']}`", f"{row[metric]:.4f} ± {reach:.4f}", verdict]
+        lines.append(f"| {' | '.join([*cells, *(f'{row[other]:.4f}' for other in others)])} |")
+    lines.append(f"| (mean image) | {constant:.4f} | |{' |' * len(others)}")
+    return "\n".join(lines) + "\n"
+
+
+def draw_ranking(rows: Sequence[dict[str, object]], metric: str, path: Path) -> None:
+    """Means with their intervals, the best on top; the colour is the verdict."""
+    figure, axis = plt.subplots(figsize=(7.5, 0.27 * len(rows) + 1), layout="constrained")
+    for place, row in enumerate(rows):
+        color = COLORS.get(row["verdict"], "#667085")
+        axis.plot([row["low"], row["high"]], [place, place], color=color, linewidth=2, alpha=0.6)
+        axis.plot(row[metric], place, "o", color=color, markersize=5)
+    axis.set_yticks(range(len(rows)), [row["loss"] for row in rows])
+    axis.invert_yaxis()
+    axis.set_xlabel(f"{metric}, mean and 95 % interval over seeds; blue: baseline, green: better, red: worse")
+    if max(row[metric] for row in rows) > 4 * min(row[metric] for row in rows):
+        axis.set_xscale("log")
+    axis.grid(axis="x", alpha=0.3)
+    axis.spines[["top", "right", "left"]].set_visible(False)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def draw_pictures(suite: Suite, task: str, metric: str, losses: Sequence[str], path: Path) -> None:
+    """One test image under every loss, first seed: the image of median score under the baseline."""
+    runs = suite.by_experiment()
+    reference = runs[suite.baseline][0]
+    scores = sorted(
+        (score, name) for name, score in reference.per_image[metric].items() if math.isfinite(score)
+    )
+    name = scores[len(scores) // 2][1]
+    tiles = [("picture", reference.predictions.read("input", reference.predictions.inputs()[-1], name))]
+    tiles += [("truth", drawn(reference, task, ("truth", task, name)))]
+    tiles += [(loss, drawn(runs[loss][0], task, (task, name))) for loss in losses]
+    columns = 6
+    figure, axes = plt.subplots(
+        -(-len(tiles) // columns),
+        columns,
+        figsize=(11, 2.05 * -(-len(tiles) // columns)),
+        layout="constrained",
+    )
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, (title, picture) in zip(axes.flat, tiles, strict=False):
+        axis.imshow(picture, interpolation="nearest")
+        axis.set_title(title, fontsize=9)
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
+
+
+def drawn(run: Run, task: str, parts: tuple[str, ...]) -> np.ndarray:
+    """A saved prediction or truth as its task draws it."""
+    own = run.tasks[task]
+    return own.draw(own.from_file(run.predictions.read(*parts))).permute(1, 2, 0).numpy()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
