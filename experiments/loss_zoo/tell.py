@@ -14,6 +14,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import LogLocator, NullLocator
 
 from cnnlib.files import write_atomically, write_csv
 from cnnlib.reporting.reader import Run, Suite, read_suite
@@ -104,9 +105,13 @@ def draw_ranking(rows: Sequence[dict[str, object]], metric: str, path: Path) -> 
         axis.plot(row[metric], place, "o", color=color, markersize=5)
     axis.set_yticks(range(len(rows)), [row["loss"] for row in rows])
     axis.invert_yaxis()
-    axis.set_xlabel(f"{metric}, mean and 95 % interval over seeds; blue: baseline, green: better, red: worse")
+    axis.set_xlabel(f"{metric}, mean and 95 % interval over seeds\nblue: baseline, green: better, red: worse")
     if max(row[metric] for row in rows) > 4 * min(row[metric] for row in rows):
         axis.set_xscale("log")
+        axis.set_xlim(left=0.8 * min(row[metric] for row in rows))  # an interval may reach below 0
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_minor_locator(NullLocator())
+        axis.xaxis.set_major_formatter("{x:g}")
     axis.grid(axis="x", alpha=0.3)
     axis.spines[["top", "right", "left"]].set_visible(False)
     figure.savefig(path, dpi=110)
