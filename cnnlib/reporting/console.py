@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cnnlib.reporting.reader import numbers, shared_mean_image
 from cnnlib.types import Forecast
 
 _SHOWN_BY_TENSORBOARD = 40  # with more, it starts with none
@@ -56,7 +57,7 @@ def print_forecast(forecasts: Sequence[Forecast], jobs: int, console: Console | 
         return
     at_a_time = min(jobs, waiting)
     seconds = sum(row.seconds for row in forecasts) / at_a_time
-    console.print(f"{waiting} runs to do, {at_a_time} at a time: about {_duration(seconds)}", highlight=False)
+    console.print(f"to do: {waiting}, {at_a_time} at a time, in about {_duration(seconds)}", highlight=False)
 
 
 def _duration(seconds: float) -> str:
@@ -81,7 +82,7 @@ def _table(finished: Sequence[Mapping[str, Any]]) -> Table:
         cells = [_spread([result["test"].get(metric) for result in own]) for metric in metrics]
         seconds, speed = (mean(result[key] for result in own) for key in ("seconds", "images_per_second"))
         table.add_row(name, *cells, f"{seconds:.0f}", f"{speed:.1f}")
-    baseline = {key: value for result in finished for key, value in result["mean_image"].items()}
+    baseline = shared_mean_image(numbers(result["mean_image"]) for result in finished)
     table.add_row(
         "(mean image)", *(_spread([baseline.get(metric)]) for metric in metrics), "", "", style="dim"
     )

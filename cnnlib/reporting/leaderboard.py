@@ -42,7 +42,7 @@ class Leaderboard:
         ranked: the metrics that runs are ranked by; whether higher is better.
         others: the rest, but for losses, which differ in kind between experiments.
         rows: experiment to metric to cell.
-        mean_image: metric to what the constant predictor gets.
+        mean_image: metric to what the constant predictor gets; NaN where the experiments' data differ.
         findings: for each of ``ranked``, what can be said in a sentence or two.
     """
 
@@ -59,7 +59,7 @@ class Leaderboard:
         summaries: dict[str, dict[str, Summary]] = {name: {} for name in indices}
         for summary in summarise_suite(suite):
             summaries[summary.experiment][summary.metric] = summary
-        mean_image = {key: value for run in suite.runs for key, value in run.mean_image.items()}
+        mean_image = suite.mean_image
         metrics = list(dict.fromkeys([*ranked, *mean_image]))
         spans = {metric: _span(suite.runs, metric) for metric in metrics}
         rows = {}

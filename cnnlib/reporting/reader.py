@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,12 +37,12 @@ class Run:
 
     @property
     def test(self) -> dict[str, float]:
-        return _numbers(self.result["test"])
+        return numbers(self.result["test"])
 
     @property
     def mean_image(self) -> dict[str, float]:
         """What predicting the training set's mean target gets on the same test images."""
-        return _numbers(self.result["mean_image"])
+        return numbers(self.result["mean_image"])
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -102,6 +102,11 @@ class Suite:
         return {name: runs for name, runs in grouped.items() if runs}
 
     @property
+    def mean_image(self) -> dict[str, float]:
+        """What the mean target gets; see ``shared_mean_image``."""
+        return shared_mean_image([run.mean_image for run in self.runs])
+
+    @property
     def ranked_by(self) -> dict[str, bool]:
         """The metrics that runs are ranked by, and whether higher is better."""
         return {
@@ -109,6 +114,16 @@ class Suite:
             for run in self.runs
             for ranked in run.result["ranked_by"]
         }
+
+
+def shared_mean_image(runs: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Metric to what the mean target gets; NaN where runs differ in it, having been trained on different data."""
+    shared: dict[str, float] = {}
+    for of_run in runs:
+        for metric, value in of_run.items():
+            alike = math.isclose(shared.setdefault(metric, value), value, rel_tol=1e-6)
+            shared[metric] = value if alike else math.nan
+    return shared
 
 
 class SavedPredictions:
@@ -294,7 +309,8 @@ def _number(text: str, path: Path) -> float:
         raise CnnlibError(f"{path}: {text!r} is not a number") from None
 
 
-def _numbers(values: Mapping[str, float | None]) -> dict[str, float]:
+def numbers(values: Mapping[str, float | None]) -> dict[str, float]:
+    """As they were before JSON, which has no NaN."""
     return {key: math.nan if value is None else float(value) for key, value in values.items()}
 
 

@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     task = options.metric.partition("/")[0]
     rows = ranked_rows(suite, compared[options.metric], options.metric, options.others)
     write_csv(HERE / f"{task}.csv", list(rows[0]), rows)
-    constant = suite.runs[0].mean_image[options.metric]
+    constant = suite.mean_image[options.metric]
     write_atomically(HERE / f"{task}.md", as_markdown(rows, options.metric, options.others, constant))
     draw_ranking(rows, options.metric, HERE / f"{task}.png")
     draw_pictures(suite, task, options.metric, [row["loss"] for row in rows], HERE / f"{task}_pictures.png")
@@ -74,7 +74,7 @@ def ranked_rows(
                 "difference": verdict.test.difference if verdict.test else math.nan,
                 "p": verdict.p,
                 **{other: table[name][other].mean for other in others},
-                "times the mean image": own.mean / suite.runs[0].mean_image[metric],
+                "times the mean image": own.mean / suite.mean_image[metric],
             }
         )
     return rows

@@ -45,6 +45,11 @@ def test_the_table_has_mean_and_spread_and_the_mean_image() -> None:
     assert "report.html" in text
 
 
+def test_the_mean_image_is_told_only_where_the_data_are_the_same() -> None:
+    other = result("l1", 0, 0.7) | {"mean_image": {"mask/iou": 0.3, "mask/dice": None}}
+    assert " - " in row_of(printed([result("bce", 0, 0.9), other]), "(mean image)")
+
+
 def test_failures_are_told_beside_what_finished() -> None:
     failed = {"experiment": "dice", "seed": 3, "status": "failed", "error": "[red] is no markup"}
     text = printed([result("bce", 0, None), failed])
