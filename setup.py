@@ -10,7 +10,7 @@ here = Path(__file__).parent
 setup(
     name="cnnlib",
     version=re.search(r'__version__ = "(.+)"', (here / "cnnlib/__init__.py").read_text()).group(1),
-    description="Multi-task dense prediction: compare losses, heads and weightings from one YAML file",
+    description="Multi-task dense prediction: compare losses, models and task weights from one YAML file",
     long_description=(here / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="MIT",

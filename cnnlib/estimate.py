@@ -14,6 +14,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from cnnlib.engine.schedule import constant
 from cnnlib.experiment import Run, set_up
 from cnnlib.files import write_json
 from cnnlib.reporting.progress import SilentProgress
@@ -88,6 +89,7 @@ def _time(run: Run) -> Trial:
     start = time.perf_counter() - began
     trainer = setup.trainer
     trainer.progress = SilentProgress()
+    trainer.schedule = constant(trainer.optimizer, 1)  # a short run's own would end before the trial does
     trainer.train_epoch(_First(setup.train_loader, _WARM_UP), epoch=1)
 
     def timed(loader: DataLoader[Any], work: Any) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from cnnlib.reporting.history import HistoryFile
 from cnnlib.reporting.progress import ConsoleProgress
 from cnnlib.reporting.tensorboard import PanelSink, TensorBoardLogger
 from cnnlib.tasks import TASKS, Task
-from cnnlib.types import DataSource, Predicted, PredictionSink, Sample, SampleSource, SplitMetric
+from cnnlib.types import CnnlibError, DataSource, Predicted, PredictionSink, Sample, SampleSource, SplitMetric
 
 _PANELS_AN_EPOCH = 4
 
@@ -201,10 +201,12 @@ def run_experiment(run: Run) -> dict[str, Any]:
 
 def make_fabric(precision: str) -> tuple[Fabric, str]:
     """One device, and the precision that ``auto`` stands for on it."""
-    fabric = Fabric(accelerator="auto", devices=1, precision="32-true")
+    # Not Fabric's "auto", which takes Apple's GPU: it has no float64, which the metrics add up in.
+    accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    fabric = Fabric(accelerator=accelerator, devices=1, precision="32-true")
     chosen = best_precision(fabric.device) if precision == "auto" else precision
-    return (
-        fabric if chosen == "32-true" else Fabric(accelerator="auto", devices=1, precision=chosen)
+    return fabric if chosen == "32-true" else Fabric(
+        accelerator=accelerator, devices=1, precision=chosen
     ), chosen
 
 
@@ -225,17 +227,26 @@ def build_objective(config: ExperimentConfig, tasks: Mapping[str, Task], train: 
     for name, task in config.tasks.items():
         terms = {term.name: (build(term, LOSSES), term.weight) for term in task.loss}
         for loss, _ in terms.values():
-            loss.prepare(valid_targets(train, name))
+            loss.prepare(valid_targets((train[index] for index in range(len(train))), name))
         losses[name] = CombinedLoss(terms)
     return Objective(tasks, losses, {name: task.weight for name, task in config.tasks.items()})
 
 
-def valid_targets(source: SampleSource, task: str) -> Iterator[Tensor]:
+def valid_targets(samples: Iterable[Sample], task: str) -> Iterator[Tensor]:
     """The target values of every sample, those that are valid, (N,)."""
-    for index in range(len(source)):
-        sample = source[index]
+    for sample in samples:
         target, valid = sample[task], sample.get(f"{task}_valid")
         yield target.flatten() if valid is None else target[valid]
+
+
+def check_targets(config: ExperimentConfig, samples: Iterable[Sample]) -> None:
+    """Raises ``CnnlibError``, naming the task, if the targets of ``samples`` are not what its options suit."""
+    for name, task in build_tasks(config).items():
+        values = torch.cat(list(valid_targets(samples, name)))
+        try:
+            task.check_targets(values)
+        except CnnlibError as error:
+            raise CnnlibError(f"tasks.{name}: {error}") from None
 
 
 def measure_mean_image(

@@ -7,9 +7,30 @@ import io
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from cnnlib.types import CnnlibError
+
+_LONGEST_STEM = 240  # bytes; file systems end at 255, and a file being written has a longer name
+_UNSAFE = re.compile(r'[%/\\:*?"<>|\x00-\x1f\x7f]|^\.|[. ]$')
+
+
+def file_stem(name: str) -> str:
+    """``name`` as a file's name: what is unsafe becomes %XX, so that ``urllib.parse.unquote`` gives it back.
+
+    Raises:
+        CnnlibError: it is empty or too long.
+    """
+    stem = _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", name)
+    if not 0 < len(stem.encode()) <= _LONGEST_STEM:
+        raise CnnlibError(
+            f"{name[:60]!r}{'...' if len(name) > 60 else ''} cannot name a file: a sample's name must have 1 "
+            f"to {_LONGEST_STEM} bytes, and this one has {len(stem.encode())} once made safe"
+        )
+    return stem
 
 
 def write_atomically(path: Path, content: str | bytes | memoryview) -> None:

@@ -57,7 +57,11 @@ def load_run(folder: Path) -> TrainedRun:
     tasks = build_tasks(config)
     fabric, _ = make_fabric(config.training.precision)
     model = build_model(config, tasks, image_names).to(fabric.device, memory_format=torch.channels_last)
-    model.load_state_dict(weights)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise CnnlibError(f"{folder}: its weights do not fit its config.yaml: {reason}") from None
     return TrainedRun(model.eval(), tasks, image_names, fabric)
 
 

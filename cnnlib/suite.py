@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import shutil
+import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,13 +15,15 @@ from typing import Any
 
 from cnnlib.config import SuiteConfig, build
 from cnnlib.estimate import epochs_left, time_trials
-from cnnlib.experiment import Run, run_experiment
+from cnnlib.experiment import Run, check_targets, run_experiment
 from cnnlib.files import write_atomically, write_csv, write_json
 from cnnlib.reporting.html import write_report
 from cnnlib.reporting.statistics import write_summary
 from cnnlib.reporting.tensorboard import write_layout
 from cnnlib.types import CnnlibError, Forecast
 from cnnlib.workers import run_in_processes
+
+_LOOKED_AT = 16  # training samples whose targets are compared with what the tasks can predict
 
 
 def plan(suite: SuiteConfig, out: Path) -> list[Run]:
@@ -58,17 +62,14 @@ def run_suite(
     folder = out / suite.name
     runs = plan(suite, out)
     with _locked(folder):
-        if overwrite:
-            for run in runs:
-                _clear(run)
-        _refuse_other_configs(runs)
-        waiting = [run for run in runs if not is_finished(run)]
-        if not resume:
-            for run in waiting:
+        if not overwrite:
+            _refuse_other_configs(runs)
+        waiting = [run for run in runs if overwrite or not is_finished(run)]
+        _check_data(waiting)
+        for run in waiting:
+            if overwrite or not resume or _is_of_another_config(run):
                 _clear(run)
         write_atomically(folder / "suite.yaml", suite.to_yaml())
-        if waiting:
-            _check_data(waiting)
         for run, code in run_in_processes(_run, waiting, jobs):
             if code and not (run.folder / "result.json").exists():
                 _note_failure(
@@ -99,13 +100,14 @@ def forecast_suite(
         _refuse_other_configs(runs)
     finished = [run for run in runs if not overwrite and is_finished(run)]
     waiting = [run for run in runs if run not in finished]
-    if waiting:
-        _check_data(waiting)
+    _check_data(waiting)
     trials = time_trials(list({run.experiment: run for run in waiting}.values()), jobs)
     forecasts = []
     for name in suite.experiments:
         epochs = [
-            epochs_left(run) if resume and not overwrite else run.config.training.epochs
+            run.config.training.epochs
+            if overwrite or not resume or _is_of_another_config(run)
+            else epochs_left(run)
             for run in waiting
             if run.experiment == name
         ]
@@ -127,11 +129,14 @@ def read_result(run: Run) -> dict[str, Any] | None:
     """
     path = run.folder / "result.json"
     try:
-        return json.loads(path.read_text())
+        result = json.loads(path.read_text())
     except FileNotFoundError:
         return None
     except ValueError as error:
         raise CnnlibError(f"{path}: not valid JSON ({error}); delete it to run this again") from None
+    if not isinstance(result, dict) or "status" not in result:
+        raise CnnlibError(f"{path}: says nothing of a status; delete it to run this again")
+    return result
 
 
 def write_results(runs: Sequence[Run], folder: Path) -> list[dict[str, Any]]:
@@ -155,33 +160,57 @@ def _run(run: Run) -> None:
     try:
         run_experiment(run)
     except Exception as error:
-        _note_failure(run, f"{type(error).__name__}: {error}")
+        told = str(error).rstrip()
+        if "Original Traceback" in told:  # PyTorch's way to pass on what a loading process raised
+            told = told.rpartition("\n")[2]
+        _note_failure(run, f"{type(error).__name__}: {told}")
         write_atomically(run.folder / "traceback.txt", traceback.format_exc())
         raise SystemExit(1) from None
 
 
 def _note_failure(run: Run, error: str) -> None:
-    run.folder.mkdir(parents=True, exist_ok=True)
     identity = {"suite": run.suite, "experiment": run.experiment, "seed": run.seed}
-    write_json(run.folder / "result.json", identity | {"status": "failed", "error": error})
+    try:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        write_json(run.folder / "result.json", identity | {"status": "failed", "error": error})
+    except OSError as cannot:  # the other runs go on
+        print(
+            f"{run.folder}: failed ({error}), which cannot be noted there: {cannot.strerror}", file=sys.stderr
+        )
 
 
 def _check_data(runs: Sequence[Run]) -> None:
-    """Opens every data set once before anything trains: bad files are found now, and caches are filled once."""
+    """Opens every data set once before anything trains: bad data are found now, and caches are filled once."""
     from cnnlib.datasets import DATASETS
 
-    distinct = {run.config.dataset.model_dump_json(): run.config.dataset for run in runs}
-    for component in distinct.values():
+    sharing: dict[str, list[Run]] = {}
+    for run in runs:
+        sharing.setdefault(run.config.dataset.model_dump_json(), []).append(run)
+    for runs_on_it in sharing.values():
+        component = runs_on_it[0].config.dataset
         data = build(component, DATASETS)
         for part in ("train", "val", "test"):
-            data.split(part)
+            if len(data.split(part)) == 0:
+                raise CnnlibError(
+                    f"dataset {component.name!r}: its {part} split is empty; give it a sample or more"
+                )
+        train = data.split("train")
+        some = [train[index] for index in range(0, len(train), math.ceil(len(train) / _LOOKED_AT))]
+        for run in runs_on_it:
+            check_targets(run.config, some)
+
+
+def _is_of_another_config(run: Run) -> bool:
+    path = run.folder / "config.yaml"
+    return path.exists() and path.read_text() != run.config_text()
 
 
 def _refuse_other_configs(runs: Sequence[Run]) -> None:
+    """A failed run may be tried with another config, and gives way to it."""
     changed = [
         str(run.folder)
         for run in runs
-        if (path := run.folder / "config.yaml").exists() and path.read_text() != run.config_text()
+        if _is_of_another_config(run) and (read_result(run) or {}).get("status") != "failed"
     ]
     if changed:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""

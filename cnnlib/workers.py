@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import wait
@@ -27,7 +28,7 @@ def run_in_processes(
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["cnnlib.experiment"])
-    threads = max(1, len(os.sched_getaffinity(0)) // parallel)
+    threads = max(1, _cores() // parallel)
     waiting = list(reversed(jobs))
     running: dict[int, tuple[BaseProcess, Job]] = {}
     try:
@@ -47,9 +48,15 @@ def run_in_processes(
             process.join()
 
 
+def _cores() -> int:
+    """That this process may use, where the system tells (Linux); else all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _enter(work: Callable[[Job], None], job: Job, threads: int) -> None:
     import torch
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the runs
     torch.set_num_threads(threads)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     work(job)

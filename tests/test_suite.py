@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -154,6 +156,91 @@ def test_another_config_does_not_overwrite_results(
     assert len(rows_of(finished / "bce" / "seed-0" / "metrics.csv")) == 2
 
 
+def test_overwriting_waits_until_the_data_are_known_to_be_good(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_suite(tmp_path)
+    command = [str(path), "--out", str(tmp_path / "runs"), "--overwrite"]
+    assert main(command) == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "runs").rglob("*") if path.is_file()}
+    assert main([*command, "--set", "dataset={name: fg_bg, root: /nowhere/at/all}"]) == 2
+    assert "/nowhere/at/all" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in (tmp_path / "runs").rglob("*") if path.is_file()} == before
+
+
+def test_a_failed_run_gives_way_to_a_corrected_config(tmp_path: Path) -> None:
+    experiments = {"diverges": {"optimizer.learning_rate": 1e30, "training.clip_norm": None}, "fine": {}}
+    path = write_suite(tmp_path, experiments=experiments, schedule="constant")
+    assert main([str(path), "--out", str(tmp_path / "runs")]) == 1
+    before = (tmp_path / "runs/tiny/fine/seed-0/result.json").stat().st_mtime_ns
+    experiments["diverges"]["optimizer.learning_rate"] = 0.001
+    path = write_suite(tmp_path, experiments=experiments, schedule="constant")
+    assert main([str(path), "--out", str(tmp_path / "runs")]) == 0
+    assert (tmp_path / "runs/tiny/fine/seed-0/result.json").stat().st_mtime_ns == before
+    assert len(rows_of(tmp_path / "runs/tiny/diverges/seed-0/metrics.csv")) == 2
+
+
+def test_weights_that_break_in_the_last_step_are_a_failure(tmp_path: Path) -> None:
+    path = write_suite(
+        tmp_path,
+        optimizer={"name": "sgd", "learning_rate": 1e30},
+        training={"epochs": 1, "batch_size": 16, "workers": 0},
+        schedule="constant",
+    )
+    assert main([str(path), "--out", str(tmp_path / "runs")]) == 1
+    (row,) = rows_of(tmp_path / "runs/tiny/results.csv")
+    assert "on the validation split after epoch 1" in row["error"]
+
+
+def test_what_a_loading_process_raises_is_told_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "breaking.py").write_text(
+        "from cnnlib.datasets import Scenes\n"
+        "from cnnlib.types import CnnlibError\n"
+        "class Broken:\n"
+        "    def __init__(self, part): self.part = part\n"
+        "    def __len__(self): return len(self.part)\n"
+        "    def __getitem__(self, index):\n"
+        "        if index == 7: raise CnnlibError('scene 7: torn')\n"
+        "        return self.part[index]\n"
+        "class Breaking(Scenes):\n"
+        "    def split(self, part): return Broken(super().split(part))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    dataset = TINY["dataset"] | {"name": "breaking.Breaking", "train": 48}
+    path = write_suite(tmp_path, dataset=dataset, training=TINY["training"] | {"workers": 1})
+    assert main([str(path), "--out", "runs"]) == 1
+    (row,) = rows_of(tmp_path / "runs/tiny/results.csv")
+    assert row["error"] == "CnnlibError: cnnlib.types.CnnlibError: scene 7: torn"
+
+
+def test_ctrl_c_ends_all_quietly(tmp_path: Path, project: Path) -> None:
+    path = write_suite(tmp_path, seeds=[0, 1], training=TINY["training"] | {"epochs": 500})
+    command = [
+        sys.executable,
+        "tools/run_suite.py",
+        str(path),
+        "--out",
+        str(tmp_path / "runs"),
+        "--jobs",
+        "2",
+    ]
+    process = subprocess.Popen(
+        command, cwd=project, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while len(list(tmp_path.glob("runs/tiny/tiny/*/metrics.csv"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on from here" in said
+    assert "Traceback" not in said
+    assert "KeyboardInterrupt" not in said
+
+
 def test_one_failure_does_not_stop_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     experiments = {
         "diverges": {"optimizer": {"name": "sgd", "learning_rate": 1e30}, "training.clip_norm": None},
@@ -285,7 +372,7 @@ def test_a_dry_run_lists_what_is_left_and_leaves_nothing(
     assert main([*command, "--dry-run"]) == 0
     fresh = capsys.readouterr().out
     assert cells_of(fresh, "bce")[:3] == cells_of(fresh, "l1")[:3] == ["0", "2", "4"]
-    assert "4 runs to do, 2 at a time: about " in fresh
+    assert "to do: 4, 2 at a time, in about " in fresh
     assert not (tmp_path / "runs").exists()
 
     assert main(command) == 0
@@ -298,7 +385,7 @@ def test_a_dry_run_lists_what_is_left_and_leaves_nothing(
     assert cells_of(broken, "bce") == ["2", "0", "0"]
     assert cells_of(broken, "l1")[:3] == ["0", "2", "2"]
     assert main([*command, "--dry-run", "--overwrite"]) == 0
-    assert "4 runs to do" in capsys.readouterr().out
+    assert "to do: 4" in capsys.readouterr().out
     assert sorted((tmp_path / "runs").rglob("*")) == before
 
 
@@ -316,6 +403,12 @@ def test_a_dry_run_tells_what_cannot_begin(tmp_path: Path, capsys: pytest.Captur
     )
     assert main([str(path), "--out", str(tmp_path / "runs"), "--dry-run"]) == 2
     assert "tiny: its trial failed: TrainingDivergedError" in capsys.readouterr().err
+
+
+def test_a_dry_run_may_be_longer_than_the_run(tmp_path: Path) -> None:
+    """A one-cycle schedule has only so many steps."""
+    path = write_suite(tmp_path, training=TINY["training"] | {"epochs": 1, "batch_size": 8})
+    assert main([str(path), "--out", str(tmp_path / "runs"), "--dry-run"]) == 0
 
 
 def test_a_dry_run_estimates_what_a_run_takes(tmp_path: Path) -> None:
@@ -353,7 +446,9 @@ def test_code_of_ones_own_runs_from_data_to_report(tmp_path: Path, monkeypatch: 
     )
     assert main([str(path), "--out", "runs"]) == 0
     suite = tmp_path / "runs" / "tiny"
-    assert "train/mask/mine.MyDice" in rows_of(suite / "two/seed-0/metrics.csv")[0]
+    assert {"train/mask/loss/mine.MyDice", "val/mask/loss/mine.MyDice"} <= rows_of(
+        suite / "two/seed-0/metrics.csv"
+    )[0].keys()
     assert (suite / "report.html").read_text().count(
         "data:image/webp"
     ) > 10  # pictures were decoded by MyMask
@@ -376,6 +471,11 @@ def test_two_suites_do_not_write_into_one_folder(finished: Path, capsys: pytest.
         ({"dataset": TINY["dataset"] | {"size": 4}}, "size"),
         ({"dataset": {"name": "fg_bg", "root": "/nowhere/at/all"}}, "/nowhere/at/all"),
         ({"grid": {}}, "grid"),
+        ({"dataset": TINY["dataset"] | {"train": 0}}, "its train split is empty"),
+        ({"dataset": TINY["dataset"] | {"val": 0}}, "its val split is empty"),
+        ({"dataset": TINY["dataset"] | {"test": 0}}, "its test split is empty"),
+        ({"tasks": {"depth": {"max_depth": 0.5}}}, "tasks.depth: "),
+        ({"experiments": {"Results.csv": {}}}, "an experiment cannot be called 'Results.csv'"),
     ],
 )
 def test_bad_configs_end_with_2_and_leave_nothing(

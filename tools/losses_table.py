@@ -6,6 +6,7 @@ import inspect
 import re
 from pathlib import Path
 
+from cnnlib.config.options import argument_notes
 from cnnlib.losses import LOSSES, Loss
 
 PAGE = Path(__file__).parent.parent / "docs" / "losses.md"
@@ -54,22 +55,15 @@ def fields(loss: type[Loss]) -> dict[str, str]:
     return {key: _one_line(part) for key, part in {"summary": summary, "notes": notes, **named}.items()}
 
 
-def option_notes(loss: type[Loss]) -> dict[str, str]:
-    """What the docstring's ``Args:`` say of each option."""
-    section = re.search(r"^Args:\n((?:    .*\n?)+)", inspect.getdoc(loss) or "", flags=re.MULTILINE)
-    notes = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section[1] if section else "", flags=re.MULTILINE)
-    return {name: _one_line(note) for name, note in notes}
-
-
 def _row(name: str, loss: type[Loss]) -> str:
     part = fields(loss)
     return f"| [`{name}`](#{name}) | {part['summary']} | {part['Range']} | {part['Task']} |"
 
 
 def _section(name: str, loss: type[Loss]) -> str:
-    part, notes = fields(loss), option_notes(loss)
+    part, notes = fields(loss), argument_notes(loss)
     options = [
-        f"- `{option}` (default {_yaml(parameter.default)}): {notes[option]}"
+        f"- `{option}` (default {_yaml(parameter.default)}): {_one_line(notes[option])}"
         for option, parameter in inspect.signature(loss).parameters.items()
     ]
     kind = "Works on logits." if loss.on_logits else ""

@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         for name, image in track(images, "predicting", total=len(inputs), disable=not sys.stderr.isatty()):
             sink.write(Predicted(name, image, run.predict(image)))
         sink.close()
-    except CnnlibError as error:
+    except (CnnlibError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(f"{len(inputs)} images predicted; look at {options.out}")

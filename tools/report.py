@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         for folder in options.runs:
             write_summary(folder)
             print(write_report(folder))
-    except CnnlibError as error:
+    except (CnnlibError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

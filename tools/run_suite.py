@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
             resume=options.resume,
             fail_fast=options.fail_fast,
         )
-    except CnnlibError as error:
+    except (CnnlibError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -14,7 +14,6 @@ from cnnlib.config.build import build
 from cnnlib.config.errors import MISSING, Fault, show
 from cnnlib.config.options import options_of
 from cnnlib.config.schema import (
-    SECTION_DEFAULTS,
     SECTIONS,
     SUITE_KEYS,
     Component,
@@ -57,7 +56,7 @@ def check_experiment(
         config: the sections of one experiment, as plain values.
     """
     checker = _Checker(tables)
-    checked = checker.experiment({**SECTION_DEFAULTS, **config})
+    checked = checker.experiment(config)
     return (None if checker.faults else checked), checker.faults
 
 
@@ -163,6 +162,12 @@ class _Checker:
             named = value if isinstance(value, str) else {"name": key, **given}
             factory, component = self.component("task", named, path, own=("loss", "weight"))
         kind = factory.kind if factory else None
+        kinds = {task.kind for task in self.tables["task"].values()}
+        if kind and kind not in kinds:
+            self._fault(
+                path,
+                f"there are no metrics for a {kind!r} task; a task's kind must be {' or '.join(sorted(kinds))}",
+            )
         if kind and targets and targets.get(key, kind) != kind:
             self._fault(path, f"the data set's {key!r} is for a {targets[key]} task, not for a {kind} task")
         loss_path = f"{path}.loss"

@@ -18,6 +18,7 @@ from cnnlib.config.errors import Fault, show
 from cnnlib.config.yaml_text import parse_yaml
 from cnnlib.lookup import unknown
 
+_SUITE_FILES = ("suite.yaml", "results.csv", "summary.csv", "report.html")
 _PLAIN_COMPONENTS = ("dataset", "model", "optimizer", "schedule", "predictions")
 
 
@@ -141,7 +142,13 @@ def variants(
 
 
 def shared_folders(names: Sequence[str]) -> list[Fault]:
-    """One fault where names, and with them folders, are the same; some file systems take A and a for one."""
+    """One fault where names, and with them folders, are the same as another's or a file's of the suite.
+
+    Some file systems take A and a for one.
+    """
+    taken = [name for name in names if name.casefold() in _SUITE_FILES]
+    if taken:
+        return [Fault("", f"an experiment cannot be called {taken[0]!r}: the suite has a file of that name")]
     counts = Counter(name.casefold() for name in names)
     clashing = sorted({name for name in names if counts[name.casefold()] > 1})
     if not clashing:

@@ -12,7 +12,15 @@ from pydantic import TypeAdapter
 from cnnlib.config.check import check_experiment, unknown_section
 from cnnlib.config.errors import MISSING, ConfigError, Fault, show
 from cnnlib.config.expand import PathError, Variant, override, shared_folders, variants
-from cnnlib.config.schema import SECTIONS, SUITE_KEYS, ExperimentConfig, FolderName, Seeds, SuiteConfig
+from cnnlib.config.schema import (
+    SECTION_DEFAULTS,
+    SECTIONS,
+    SUITE_KEYS,
+    ExperimentConfig,
+    FolderName,
+    Seeds,
+    SuiteConfig,
+)
 from cnnlib.config.tables import Tables, load_tables
 from cnnlib.config.validation import plain, validated
 from cnnlib.config.yaml_text import parse_yaml
@@ -86,6 +94,7 @@ class _SuiteReader:
         self.faults: list[Fault] = []
 
     def read(self, suite: dict[str, Any], overrides: Iterable[str], default_name: str) -> SuiteConfig | None:
+        suite = {**SECTION_DEFAULTS, **suite}
         set_by: dict[str, str] = {}
         for text in overrides:
             try:

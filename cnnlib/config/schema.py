@@ -82,10 +82,10 @@ class TrainingConfig(_Section):
     epochs: Annotated[int, Field(ge=1)]
     """Passes over the training split."""
     batch_size: Annotated[int, Field(ge=1)] = 16
-    """Samples a step."""
+    """Samples a batch."""
     workers: Annotated[int, Field(ge=0)] = 2
     """Processes that load data; 0 loads in the training process."""
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     """Number format of the forward pass; auto takes bf16-mixed where the hardware is quick at it."""
     clip_norm: Annotated[float, Field(gt=0)] | None = None
     """The gradient's largest Euclidean norm; null does not clip."""

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from cnnlib.datasets.faults import Faults
 from cnnlib.datasets.image_files import ImageFileError, list_images, read_color, read_gray
 from cnnlib.datasets.pairing import ListedBackgrounds, NumberedBackgrounds
 from cnnlib.datasets.splits import tiny_subset
+from cnnlib.files import file_stem
+from cnnlib.types import CnnlibError
 
 # A mask saved as JPEG, or with soft edges, has few levels between these; a photograph or a depth map, most.
 _DARK, _LIGHT = 32, 223
@@ -30,18 +33,40 @@ def read_mask(path: Path) -> np.ndarray:
 
     Raises:
         ImageFileError: if the file cannot be read, or is no mask: more than a quarter of its pixels is
-            neither dark nor light, or it has levels above 0 but none that is not dark.
+            neither dark nor light, or it has levels above 0 but no foreground.
     """
     levels = read_gray(path)
+    white = np.iinfo(levels.dtype).max
+    if 0 < levels.max() < (white + 1) // 2:
+        reason = (
+            f"its highest level is {levels.max()} of {white}; foreground must be from {(white + 1) // 2} on"
+        )
+        raise ImageFileError("not a mask", path, reason)
     if levels.dtype == np.uint16:
         levels = levels // 257
     between = ((levels >= _DARK) & (levels <= _LIGHT)).mean()
     if between > _MAX_SHARE_BETWEEN:
         raise ImageFileError("not a mask", path, f"{between:.0%} of its pixels are neither dark nor light")
-    if 0 < levels.max() < _DARK:
-        reason = f"its highest level is {levels.max()}; foreground must be 255, or whatever is white"
-        raise ImageFileError("not a mask", path, reason)
     return levels >= 128
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What one file turned out to be.
+
+    Attributes:
+        kind: what all files of its role must have in common, in words; "" if that is nothing.
+        blank: whether it is 0 everywhere.
+        error: why it cannot be used.
+    """
+
+    kind: str = ""
+    blank: bool = False
+    error: ImageFileError | None = None
+
+    def tell(self, faults: Faults) -> None:
+        if self.error is not None:
+            faults.add(f"files that are {self.error.kind}", self.error.detail)
 
 
 class SampleFiles:
@@ -71,6 +96,7 @@ class SampleFiles:
         self.names = list(background_of)
         if limit is not None:
             self.names = [self.names[index] for index in tiny_subset(len(self.names), limit, seed)]
+        _check_names(self.names, faults)
         self.backgrounds = [background_of[name] for name in self.names]
         # Interned strings: a reference each.
         self._suffixes = {
@@ -95,6 +121,7 @@ class SampleFiles:
         """
         count = min(len(self), count or len(self))
         indices = np.linspace(0, len(self) - 1, count).round().astype(int).tolist()
+        blank = {"mask": True, "depth": True}
         first_of_background = {self.backgrounds[index]: index for index in reversed(indices)}.values()
         sizes: dict[str, str] = {}
         depth_kinds: dict[str, str] = {}
@@ -102,37 +129,40 @@ class SampleFiles:
         bar = Progress(console=console, transient=True, disable=not console.is_terminal)
         with ThreadPoolExecutor(_THREADS) as pool, bar:
             checking = bar.add_task("checking files", total=count)
-            for _, error in pool.map(lambda index: self._look("background", index), first_of_background):
-                _add(error, faults)
+            for look in pool.map(lambda index: self._look("background", index), first_of_background):
+                look.tell(faults)
             for start in range(0, count, _CHUNK):  # in one go, the pool would queue every sample
                 chunk = indices[start : start + _CHUNK]
                 for index, looks in zip(chunk, pool.map(self._look_at_sample, chunk), strict=True):
-                    for _, error in looks.values():
-                        _add(error, faults)
-                    sizes.setdefault(looks["image"][0], self.names[index])
-                    depth_kinds.setdefault(looks["depth"][0], self.names[index])
+                    for look in looks.values():
+                        look.tell(faults)
+                    sizes.setdefault(looks["image"].kind, self.names[index])
+                    depth_kinds.setdefault(looks["depth"].kind, self.names[index])
+                    blank = {role: is_blank and looks[role].blank for role, is_blank in blank.items()}
                 bar.advance(checking, len(chunk))
         if one_size:
             _add_if_several("images of different sizes; set size to resize them", sizes, faults)
+        for role in [role for role, is_blank in blank.items() if is_blank and count]:
+            faults.add(
+                f"a {role} that is 0 everywhere, in all the samples looked at", str(self._folders[role])
+            )
         _add_if_several("depth files of different kinds, which cannot share one scale", depth_kinds, faults)
 
-    def _look_at_sample(self, index: int) -> dict[str, tuple[str, ImageFileError | None]]:
+    def _look_at_sample(self, index: int) -> dict[str, _Look]:
         return {role: self._look(role, index) for role in ("image", "mask", "depth")}
 
-    def _look(self, role: str, index: int) -> tuple[str, ImageFileError | None]:
-        """What all files of this role must have in common, in words ("" if that is nothing); what is wrong."""
+    def _look(self, role: str, index: int) -> _Look:
         path = self.path(role, index)
         try:
             if role == "mask":
-                read_mask(path)
-            elif role == "depth":
-                return f"{8 * read_gray(path).itemsize} bits", None
-            else:
-                width, height = read_color(path).size
-                return f"{height} x {width} pixels", None
+                return _Look(blank=not read_mask(path).any())
+            if role == "depth":
+                levels = read_gray(path)
+                return _Look(f"{8 * levels.itemsize} bits", blank=not levels.any())
+            width, height = read_color(path).size
+            return _Look(f"{height} x {width} pixels")
         except ImageFileError as error:
-            return "", error
-        return "", None
+            return _Look(error=error)
 
 
 def _scan(folder: Path, faults: Faults) -> dict[str, str]:
@@ -160,6 +190,19 @@ def _same_names(
     return sorted(images & suffixes["mask"].keys() & suffixes["depth"].keys())
 
 
+def _check_names(names: list[str], faults: Faults) -> None:
+    """Predictions are saved under the samples' names, on file systems that may take A and a for one."""
+    seen: dict[str, str] = {}
+    for name in names:
+        try:
+            file_stem(name)
+        except CnnlibError as error:
+            faults.add("names that predictions cannot be saved under", str(error))
+        twin = seen.setdefault(name.casefold(), name)
+        if twin != name:
+            faults.add("names that differ in upper and lower case alone", f"{twin}, {name}")
+
+
 def _find_backgrounds(
     names: list[str],
     rule: NumberedBackgrounds | ListedBackgrounds,
@@ -179,11 +222,6 @@ def _find_backgrounds(
         elif suffixes:
             faults.add(missing, f"{name} needs {background}")
     return found
-
-
-def _add(error: ImageFileError | None, faults: Faults) -> None:
-    if error is not None:
-        faults.add(f"files that are {error.kind}", error.detail)
 
 
 def _add_if_several(kind: str, examples: dict[str, str], faults: Faults) -> None:

@@ -90,6 +90,7 @@ def _read(path: Path) -> Image.Image:
         with Image.open(path) as file:
             _refuse_deep_color(file)
             image = ImageOps.exif_transpose(file)
+            _refuse_other_numbers(image)
     except (
         Exception
     ) as error:  # on damaged files Pillow raises OSError, SyntaxError, ValueError, struct.error, ...
@@ -104,3 +105,10 @@ def _refuse_deep_color(file: Image.Image) -> None:
     """Pillow keeps 16 bits of a single channel only; of several it silently drops the lower eight."""
     if file.format == "PNG" and not file.mode.startswith("I") and "16" in str(file.tile[0].args):
         raise ValueError("16 bits in several channels; store one channel of 16 bits, or 8 bits in several")
+
+
+def _refuse_other_numbers(image: Image.Image) -> None:
+    if image.mode == "F" or (
+        image.mode.startswith("I") and not 0 <= min(image.getextrema()) <= max(image.getextrema()) <= 65535
+    ):
+        raise ValueError("floats, or whole numbers beyond 16 bits; store 8 or 16 bits")

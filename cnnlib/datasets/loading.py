@@ -14,7 +14,8 @@ from cnnlib.types import Sample, SampleSource
 
 def derived_seed(*path: int) -> int:
     """A 63-bit seed from a path of non-negative integers; different paths give unrelated seeds."""
-    return int(np.random.SeedSequence(path).generate_state(1, np.uint64)[0] >> 1)
+    # Without its length, a path and the same with zeros at its end would be one.
+    return int(np.random.SeedSequence((len(path), *path)).generate_state(1, np.uint64)[0] >> 1)
 
 
 class SeededSamples(Dataset[Sample]):

@@ -22,7 +22,7 @@ def evaluate(
     metrics: Mapping[str, SplitMetric],
     sinks: Sequence[PredictionSink] = (),
 ) -> dict[str, float]:
-    """``loss`` (mean over images), ``<task>/loss`` and ``<task>/<metric>`` on everything ``loader`` gives.
+    """``loss`` (mean over images), the objective's parts and ``<task>/<metric>`` on everything ``loader`` gives.
 
     The metrics are reset first and keep what they saw, so that a caller may ask them for each image's numbers.
     Every decoded prediction goes to every sink.
@@ -68,7 +68,7 @@ def send(
 
 
 def mean_score(tasks: Mapping[str, Task], numbers: Mapping[str, float]) -> float:
-    """The mean of the tasks' scores, each from 0 to 1; a task without a valid pixel is left out.
+    """The mean of the tasks' scores; a task without a valid pixel is left out.
 
     ``numbers`` is keyed as ``evaluate`` returns it. NaN if no task could be scored.
     """

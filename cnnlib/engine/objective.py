@@ -29,7 +29,7 @@ class Objective(nn.Module):
         self.weights = dict(weights)
 
     def forward(self, outputs: Outputs, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The sum, and its parts for the log: ``<task>/loss``, and ``<task>/<term>`` where a task has several."""
+        """The sum, and its parts for the log: ``<task>/loss``, and ``<task>/loss/<term>`` where a task has several."""
         total = torch.zeros((), device=batch["image"].device)
         parts: dict[str, Tensor] = {}
         for name, task in self.tasks.items():
@@ -40,5 +40,5 @@ class Objective(nn.Module):
             total = total + self.weights[name] * loss
             parts[f"{name}/loss"] = loss.detach()
             if len(terms) > 1:
-                parts |= {f"{name}/{term}": value.detach() for term, value in terms.items()}
+                parts |= {f"{name}/loss/{term}": value.detach() for term, value in terms.items()}
         return total, parts

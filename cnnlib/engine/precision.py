@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Precision = Literal["32-true", "bf16-mixed"]
 
 
 def best_precision(device: torch.device) -> Precision:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -68,7 +69,8 @@ def one_cycle(
             optimizer,
             max_lr=optimizer.param_groups[0]["lr"],
             total_steps=total_steps,
-            pct_start=warmup,
+            # PyTorch divides by the climb's length less a step.
+            pct_start=warmup if warmup * total_steps != 1 else math.nextafter(warmup, 1),
             div_factor=1 / start_factor,
             final_div_factor=start_factor / final_factor,
             cycle_momentum=False,
@@ -92,11 +94,13 @@ def cosine(
 
 
 def plateau(optimizer: Optimizer, total_steps: int, factor: float = 0.1, patience: int = 3) -> Schedule:
-    """The learning rate times ``factor`` whenever ``patience`` epochs brought no better validation score."""
+    """The learning rate times ``factor`` after every ``patience`` epochs in a row without a better validation score."""
     check_range("factor", factor, above=0, below=1)
-    check_range("patience", patience, least=0)
+    check_range("patience", patience, least=1)
+    # PyTorch's patience is how many such epochs it bears, not at which one it acts.
     return Schedule(
-        ReduceLROnPlateau(optimizer, mode="max", factor=factor, patience=patience), follows_score=True
+        ReduceLROnPlateau(optimizer, mode="max", factor=factor, patience=patience - 1, threshold=0.0),
+        follows_score=True,
     )
 
 

@@ -125,6 +125,7 @@ class Trainer:
             epoch = self.state.epoch + 1
             row = {"epoch": epoch} | self.train_epoch(train, epoch)
             numbers = self.validate(val, [sink(epoch)] if sink else [])
+            _refuse_divergence(numbers["loss"], f"on the validation split after epoch {epoch}")
             score = mean_score(self.objective.tasks, numbers)
             self.schedule.after_epoch(score)
 
@@ -168,7 +169,8 @@ class Trainer:
         """Picks up from ``last.ckpt``; false where there is none.
 
         An epoch that was cut short is run again from its start. Its shuffling and augmentation are a function
-        of (seed, epoch, sample), so that the weights end the same as in a run that nobody interrupted.
+        of (seed, epoch, sample), so that on a CPU the weights end the same, bit for bit, as in a run that nobody
+        interrupted. (Some of PyTorch's CUDA kernels add in no fixed order.)
         """
         path = self.folder / "last.ckpt"
         if not path.exists():
@@ -227,12 +229,15 @@ class Trainer:
 
     def _look(self, loss: Tensor, epoch: int, index: int) -> float:
         value = float(loss)
-        if not math.isfinite(value):
-            raise TrainingDivergedError(
-                f"the loss became {value} by batch {index + 1} of epoch {epoch}; "
-                "lower optimizer.learning_rate or set training.clip_norm"
-            )
+        _refuse_divergence(value, f"by batch {index + 1} of epoch {epoch}")
         return value
 
     def _out_of_patience(self) -> bool:
         return self.patience is not None and self.state.epochs_without_gain >= self.patience
+
+
+def _refuse_divergence(loss: float, when: str) -> None:
+    if not math.isfinite(loss):
+        raise TrainingDivergedError(
+            f"the loss became {loss} {when}; lower optimizer.learning_rate or set training.clip_norm"
+        )

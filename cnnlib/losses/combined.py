@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from torch import Tensor, nn
 
@@ -31,14 +31,6 @@ class CombinedLoss(nn.Module):
         self.names = tuple(terms)  # apart from the modules, whose names cannot have the dots of outside code
         self.losses = nn.ModuleList(loss for loss, _ in terms.values())
         self.weights = tuple(float(weight) for _, weight in terms.values())
-
-    def prepare(self, targets: Iterable[Tensor]) -> None:
-        """Shows the training targets to every term; see ``Loss.prepare``.
-
-        Each term that learns from them walks ``targets`` for itself, so a generator will not do for two.
-        """
-        for loss in self.losses:
-            loss.prepare(targets)
 
     def forward(
         self,

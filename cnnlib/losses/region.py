@@ -119,7 +119,7 @@ class JaccardLoss(Loss):
 
 
 class TverskyLoss(Loss):
-    """Dice with a price of its own for false alarms (alpha) and for misses (beta).
+    """Dice with a price of its own for false alarms (alpha) and for misses (beta), image by image.
 
     Formula: 1 - (TP + smooth) / (TP + alpha FP + beta FN + smooth)
     Range: [0, 1)

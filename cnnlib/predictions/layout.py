@@ -13,20 +13,18 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from cnnlib.files import file_stem
 from cnnlib.tasks import Task
 from cnnlib.tasks.panel import draw_panel, input_pictures
 from cnnlib.types import CnnlibError, Predicted
 
 _OWN_FOLDERS = ("truth", "valid", "input", "panels")
-_LONGEST_STEM = 240  # bytes; file systems end at 255, and a file being written has a longer name
-_UNSAFE = re.compile(r'[%/\\:*?"<>|\x00-\x1f\x7f]|^\.|[. ]$')
 
 
 class Layout:
@@ -66,7 +64,7 @@ class Layout:
         stem = self._claim(sample.name)
         files = {}
         for task, prediction in sample.predictions.items():
-            folder = safe_stem(task)
+            folder = file_stem(task)
             files[f"{folder}/{stem}.png"] = _png(self.tasks[task].to_file(prediction))
             if task in sample.targets:
                 files[f"truth/{folder}/{stem}.png"] = _png(self.tasks[task].to_file(sample.targets[task]))
@@ -74,13 +72,13 @@ class Layout:
                 known = sample.valid[task][0].cpu().numpy()
                 files[f"valid/{folder}/{stem}.png"] = _png(known.astype(np.uint8) * 255)
         for image_name, picture in input_pictures(sample.image, self.image_names).items():
-            files[f"input/{safe_stem(image_name)}/{stem}.png"] = _png(picture.permute(1, 2, 0).numpy())
+            files[f"input/{file_stem(image_name)}/{stem}.png"] = _png(picture.permute(1, 2, 0).numpy())
         panel = draw_panel(sample, self.image_names, self.tasks)
         files[f"panels/{stem}.png"] = _png(np.array(panel))
         return files
 
     def readme(self) -> str:
-        lines = [f"{safe_stem(name)}/<name>.png: {task.file_note}" for name, task in self.tasks.items()]
+        lines = [f"{file_stem(name)}/<name>.png: {task.file_note}" for name, task in self.tasks.items()]
         return "\n".join(
             [
                 "Predictions, one file a sample.",
@@ -97,12 +95,7 @@ class Layout:
         )
 
     def _claim(self, name: str) -> str:
-        stem = safe_stem(name)
-        if not stem or len(stem.encode()) > _LONGEST_STEM:
-            raise CnnlibError(
-                f"{name[:60]!r}{'...' if len(name) > 60 else ''} cannot name a file: a sample's name must have 1 "
-                f"to {_LONGEST_STEM} bytes, and this one has {len(stem.encode())} once made safe"
-            )
+        stem = file_stem(name)
         key = stem.casefold()  # not every file system tells upper from lower case
         if key in self._names:
             raise CnnlibError(
@@ -111,11 +104,6 @@ class Layout:
             )
         self._names[key] = name
         return stem
-
-
-def safe_stem(name: str) -> str:
-    """``name`` as a file's name: what is unsafe becomes %XX, so that ``urllib.parse.unquote`` gives it back."""
-    return _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", name)
 
 
 def make_folder(path: Path) -> None:

@@ -9,12 +9,14 @@ from typing import ClassVar, Literal
 import numpy as np
 from torch import Tensor
 
+from cnnlib.types import CnnlibError
+
 
 class Task(ABC):
     """What is predicted, and everything that depends on its meaning.
 
-    Loss, metrics, saved files, TensorBoard pictures and export all go through these methods;
-    no other code applies an activation, a threshold or a colour map.
+    Loss, metrics, saved files and TensorBoard pictures all go through these methods; no other code applies an
+    activation or a colour map.
 
     Class attributes:
         kind: the name in ``TASKS``.
@@ -38,9 +40,18 @@ class Task(ABC):
     def decode(self, logits: Tensor) -> Tensor:
         """Raw outputs (B, C, H, W) to predictions of the same shape, in the target's units, float32."""
 
+    def check_targets(self, values: Tensor) -> None:
+        """Raises ``CnnlibError`` where the targets are not what this task can learn.
+
+        Args:
+            values: the valid ones of some training samples, (N,).
+        """
+        if not values.isfinite().all():
+            raise CnnlibError("some valid targets are NaN or infinite; mark them as not valid")
+
     @abstractmethod
     def score(self, metrics: Mapping[str, float]) -> float:
-        """One number from 0 (useless) to 1 (perfect); the best checkpoint has the highest mean over tasks."""
+        """``main_metric`` as a number that is 1 where perfect; the best checkpoint has the highest mean over tasks."""
 
     @abstractmethod
     def draw(self, value: Tensor, valid: Tensor | None = None) -> Tensor:

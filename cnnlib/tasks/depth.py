@@ -51,8 +51,20 @@ class DepthTask(Task):
     def decode(self, logits: Tensor) -> Tensor:
         return self.min_depth + (self.max_depth - self.min_depth) * torch.sigmoid(logits.float())
 
+    def check_targets(self, values: Tensor) -> None:
+        super().check_targets(values)
+        outside = (values < self.min_depth) | (values > self.max_depth)
+        if len(values) and outside.double().mean() > 0.05:
+            raise CnnlibError(
+                f"{outside.double().mean():.0%} of the depth targets cannot be predicted: they reach from "
+                f"{values.min():.4g} to {values.max():.4g}, predictions from {self.min_depth:g} to {self.max_depth:g}; "
+                "set the task's min_depth and max_depth to the data's range (in its unit), or correct the data "
+                "set's depth scale"
+            )
+
     def score(self, metrics: Mapping[str, float]) -> float:
-        return max(0.0, 1.0 - metrics["abs_rel"])
+        """The mean absolute error, which runs are ranked by, as a share of the range of predictions, off 1."""
+        return 1.0 - metrics["mae"] / (self.max_depth - self.min_depth)
 
     def draw(self, value: Tensor, valid: Tensor | None = None) -> Tensor:
         """Near is bright, far is dark; truth and prediction share the scale 0 to ``max_depth``."""

@@ -23,7 +23,7 @@ GOOD: list[dict[str, Any]] = [
     {"tasks": {"mask": {"loss": {"name": "bce", "pos_weight": "balanced", "weight": 0.5}, "weight": 2}}},
     {"tasks": {"mask": {"loss": ["bce", {"name": "dice", "smooth": 0}]}}},
     {"augmentations": ["turn", {"name": "turn", "p": 0.5}]},
-    {"training": {"epochs": 1, "clip_norm": None, "patience": 3, "precision": "16-mixed"}},
+    {"training": {"epochs": 1, "clip_norm": None, "patience": 3, "precision": "bf16-mixed"}},
     {"seeds": [0, 1], "name": "trial"},
     {"experiments": {"a": {"tasks.mask.loss": "dice"}, "b": {"training": {"epochs": 3}}}, "baseline": "b"},
     {"grid": {"optimizer.learning_rate": [0.1, 0.2]}},

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from cnnlib.config import ConfigError, json_schema, load_suite
 from cnnlib.config.check import check_experiment
 from cnnlib.config.options import argument_notes, options_of
+from cnnlib.config.schema import SECTION_DEFAULTS
 from cnnlib.config.tables import ROOMS, load_tables
 from cnnlib.config.yaml_text import parse_yaml
 
@@ -58,7 +59,8 @@ def test_every_shipped_config_is_read(path: Path) -> None:
 
 def test_ranges_that_constructors_know_are_told_before_anything_is_run() -> None:
     config, faults = check_experiment(
-        {
+        SECTION_DEFAULTS
+        | {
             "dataset": "scenes",
             "augmentations": [{"name": "flip", "horizontal": 2}],
             "model": {"name": "resunet", "widths": [0]},

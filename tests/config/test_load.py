@@ -223,9 +223,7 @@ def test_a_suite_can_be_sent_to_another_process(parse: Parse, suite: dict[str, A
         (
             "training.precision",
             "bf16",
-            [
-                "training.precision: must be 'auto', '32-true', 'bf16-mixed' or '16-mixed'; it is \"bf16\" (did you m"
-            ],
+            ["training.precision: must be 'auto', '32-true' or 'bf16-mixed'; it is \"bf16\" (did you m"],
         ),
         ("training.clip_norm", 0, ["training.clip_norm: must be greater than 0; it is 0"]),
         ("training.ema_decay", 1, ["training.ema_decay: must be less than 1; it is 1"]),
@@ -435,6 +433,24 @@ def test_a_dotted_path_names_outside_code(
         suite["tasks"]["mask"]["loss"] = name
         (fault,) = faults_of(parse, suite)
         assert fault.startswith(f"tasks.mask.loss: {name!r} {text}")
+
+
+def test_an_outside_task_must_be_of_a_kind_that_has_metrics(
+    parse: Parse, suite: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_tasks.py").write_text("class Soft:\n    kind, default_loss = 'soft', 'bce'\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    suite["tasks"] = {"mask": {"name": "my_tasks.Soft"}}
+    told = faults_of(parse, suite)
+    assert "tasks.mask: there are no metrics for a 'soft' task; a task's kind must be depth or mask" in told
+
+
+def test_an_option_of_a_section_s_default_can_be_set(parse: Parse, suite: dict[str, Any]) -> None:
+    assert "predictions" not in suite
+    (name, *_) = parse(suite).experiments["trial"].predictions.options or ["count"]
+    experiment = parse(suite, f"predictions.{name}=3").experiments["trial"]
+    assert experiment.predictions.options[name] == 3
 
 
 def test_build_gives_options_and_what_the_program_injects(

@@ -356,7 +356,39 @@ FAULTS = {
     ),
     "mask of 0 and 1": (
         lambda root: save(disc() // 255, root / "fg_bg_mask" / "img_0030.png"),
-        "not a mask: 1\n.*its highest level is 1; foreground must be 255",
+        "not a mask: 1\n.*its highest level is 1 of 255",
+    ),
+    "mask of 0 and 100": (
+        lambda root: save((disc() // 255 * 100).astype(np.uint8), root / "fg_bg_mask" / "img_0030.png"),
+        "not a mask: 1\n.*its highest level is 100 of 255; foreground must be from 128 on",
+    ),
+    "mask of 16 bits, 0 and 255": (
+        lambda root: save(disc().astype(np.uint16), root / "fg_bg_mask" / "img_0030.png"),
+        "not a mask: 1\n.*its highest level is 255 of 65535; foreground must be from 32768 on",
+    ),
+    "no foreground anywhere": (
+        lambda root: [save(disc() * 0, file) for file in (root / "fg_bg_mask").iterdir()],
+        "a mask that is 0 everywhere, in all the samples looked at: 1\n    .*fg_bg_mask$",
+    ),
+    "no depth anywhere": (
+        lambda root: [save(ramp() * 0, file) for file in (root / "fg_bg_depth").iterdir()],
+        "a depth that is 0 everywhere, in all the samples looked at: 1\n    .*fg_bg_depth$",
+    ),
+    "names that differ in case": (
+        lambda root: [
+            file.with_name(f"img_0010{letter}.png").write_bytes(file.read_bytes())
+            for file in root.glob("fg_bg*/img_0010.png")
+            for letter in "aA"
+        ],
+        "names that differ in upper and lower case alone: 1\n    img_0010A, img_0010a",
+    ),
+    "a name that is too long": (
+        lambda root: [file.rename(file.with_stem("img_0040" + "x" * 240)) for file in root.glob("fg_bg*/img_0040.png")],
+        "names that predictions cannot be saved under: 1\n    'img_0040x",
+    ),
+    "floats": (
+        lambda root: Image.fromarray(np.ones((24, 32), np.float32)).save(root / "fg_bg_depth" / "img_0030.png", "TIFF"),
+        "not readable.*floats, or whole numbers beyond 16 bits",
     ),
     "colour-coded depth": (lambda root: save(photo(4), root / "fg_bg_depth" / "img_0030.png"), "in colour.*img_0030"),
     "deep colour": (

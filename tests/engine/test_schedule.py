@@ -50,15 +50,36 @@ def test_constant_stays() -> None:
     assert rates(constant, 5) == [PEAK] * 5
 
 
-def test_plateau_falls_only_when_the_score_stops_rising() -> None:
+@pytest.mark.parametrize(
+    ("patience", "scores", "falls"),
+    [
+        (1, [0.1, 0.2, 0.3, 0.3, 0.4, 0.4], [0, 0, 0, 1, 1, 2]),
+        (2, [0.3, 0.3, 0.3, 0.3, 0.3, 0.3], [0, 0, 1, 1, 2, 2]),
+        (2, [0.3, 0.2, 0.3000001, 0.3, 0.3, 0.4], [0, 0, 0, 0, 1, 1]),  # any gain counts
+        (2, [0.3, math.nan, math.nan], [0, 0, 1]),
+    ],
+)
+def test_plateau_falls_after_so_many_epochs_without_a_gain(
+    patience: int, scores: list[float], falls: list[int]
+) -> None:
     optimizer = sgd([nn.Parameter(torch.zeros(1))], learning_rate=PEAK)
-    schedule = plateau(optimizer, total_steps=10, factor=0.1, patience=1)
+    schedule = plateau(optimizer, total_steps=10, factor=0.1, patience=patience)
     seen = []
-    for score in [0.1, 0.2, 0.3, 0.3, 0.3, 0.3]:
+    for score in scores:
         schedule.after_step()
         schedule.after_epoch(score)
         seen.append(optimizer.param_groups[0]["lr"])
-    assert seen == pytest.approx([PEAK] * 4 + [0.1 * PEAK] * 2)
+    assert seen == pytest.approx([PEAK * 0.1**fall for fall in falls])
+
+
+@pytest.mark.parametrize("steps", [2, 4, 8, 16])
+def test_one_cycle_may_climb_for_a_single_step(steps: int) -> None:
+    optimizer = sgd([nn.Parameter(torch.zeros(1))], learning_rate=PEAK)
+    schedule = one_cycle(optimizer, steps, warmup=1 / steps)
+    for _ in range(steps - 1):  # PyTorch divided by zero here
+        optimizer.step()
+        schedule.after_step()
+        assert 0 < optimizer.param_groups[0]["lr"] <= PEAK
 
 
 @pytest.mark.parametrize("build", SCHEDULES.values(), ids=SCHEDULES)

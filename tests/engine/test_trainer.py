@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from cnnlib.datasets.loading import derived_seed
 from cnnlib.engine.checkpoint import load_checkpoint
 from cnnlib.engine.schedule import constant
 from cnnlib.engine.trainer import TrainingDivergedError
@@ -23,9 +24,9 @@ def assert_identical(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor
 
 def test_training_lowers_the_validation_error(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, epochs=8)
-    before = trainer.validate(val_loader())["depth/abs_rel"]
+    before = trainer.validate(val_loader())["depth/mae"]
     state = trainer.fit(train_loader(), val_loader())
-    assert state.history[-1]["val/depth/abs_rel"] < 0.25 * before
+    assert state.history[-1]["val/depth/mae"] < 0.25 * before
     assert [row["epoch"] for row in state.history] == list(range(1, 9))
 
 
@@ -43,8 +44,8 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_unbroken_one(tmp_path: P
 
     for name in ("last.ckpt", "best.ckpt"):
         assert_identical(weights(tmp_path / "whole", name), weights(tmp_path / "broken", name))
-    assert [row["val/depth/abs_rel"] for row in resumed.state.history] == [
-        row["val/depth/abs_rel"] for row in load_checkpoint(tmp_path / "whole/last.ckpt")["state"]["history"]
+    assert [row["val/depth/mae"] for row in resumed.state.history] == [
+        row["val/depth/mae"] for row in load_checkpoint(tmp_path / "whole/last.ckpt")["state"]["history"]
     ]
 
 
@@ -140,13 +141,19 @@ def test_best_is_the_epoch_with_the_highest_score(tmp_path: Path) -> None:
     recorder = Recorder()
     trainer = make_trainer(tmp_path, recorder, epochs=5, learning_rate=0.3)
     state = trainer.fit(train_loader(), val_loader())
-    errors = [row["val/depth/abs_rel"] for row in recorder.rows]
+    errors = [row["val/depth/mae"] for row in recorder.rows]
     assert state.best_epoch == errors.index(min(errors)) + 1
     trainer.load_best()
-    assert trainer.validate(val_loader())["depth/abs_rel"] == pytest.approx(min(errors))
+    assert trainer.validate(val_loader())["depth/mae"] == pytest.approx(min(errors))
 
 
 def test_a_rest_of_a_batch_is_dropped_in_training_and_seen_in_evaluation() -> None:
     assert len(train_loader(batch_size=10)) == 2
     assert len(train_loader(batch_size=100)) == 1
     assert sum(len(batch["name"]) for batch in val_loader()) == len(Samples(10))
+
+
+def test_a_seed_that_is_derived_depends_on_the_whole_path() -> None:
+    paths = [(7, 3), (7, 3, 0), (7, 3, 0, 0), (7, 3, 1), (3, 7), (0, 7, 3), (7,)]
+    assert len({derived_seed(*path) for path in paths}) == len(paths)
+    assert derived_seed(7, 3) == derived_seed(7, 3)

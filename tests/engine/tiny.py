@@ -60,7 +60,7 @@ class L1(nn.Module):
 
 
 class MeanError:
-    """A split metric: the mean absolute error, and abs_rel for the score."""
+    """A split metric: the mean absolute error."""
 
     def __init__(self) -> None:
         self.reset()
@@ -69,13 +69,13 @@ class MeanError:
         self.errors: list[Tensor] = []
 
     def update(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> None:
-        self.errors.append(((pred - target).abs() / target).flatten(1).mean(1).double())
+        self.errors.append((pred - target).abs().flatten(1).mean(1).double())
 
     def compute(self) -> Mapping[str, float]:
-        return {"abs_rel": float(torch.cat(self.errors).mean())}
+        return {"mae": float(torch.cat(self.errors).mean())}
 
     def per_image(self) -> Mapping[str, Tensor]:
-        return {"abs_rel": torch.cat(self.errors)}
+        return {"mae": torch.cat(self.errors)}
 
 
 class Net(nn.Module):

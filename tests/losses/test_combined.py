@@ -9,7 +9,6 @@ from cnnlib.losses import (
     DiceLoss,
     L1Loss,
     SmoothnessLoss,
-    WeightedBCELoss,
     bce_loss,
     dice_loss,
     l1_loss,
@@ -52,12 +51,6 @@ def test_the_gradient_is_that_of_the_sum_and_the_logged_terms_hold_no_graph() ->
 def test_one_loss_is_a_sum_too() -> None:
     total, terms = CombinedLoss({"l1": (L1Loss(), 1.0)})(LOGITS, LOGITS.sigmoid(), TARGET)
     assert total == terms["l1"] == l1_loss(LOGITS.sigmoid(), TARGET)
-
-
-def test_prepares_every_term() -> None:
-    first, second = WeightedBCELoss(), WeightedBCELoss()
-    CombinedLoss({"a": (first, 1.0), "l1": (L1Loss(), 1.0), "b": (second, 1.0)}).prepare([TARGET])
-    assert first.pos_weight == second.pos_weight == int((TARGET == 0).sum()) / int(TARGET.sum())
 
 
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])

@@ -6,8 +6,9 @@ import inspect
 
 import pytest
 
+from cnnlib.config.options import argument_notes
 from cnnlib.losses import LOSSES
-from tools.losses_table import PAGE, fields, option_notes, render
+from tools.losses_table import PAGE, fields, render
 
 
 def test_the_page_is_fresh() -> None:
@@ -18,7 +19,7 @@ def test_the_page_is_fresh() -> None:
 def test_a_docstring_names_the_tasks_and_options_that_the_class_has(name: str) -> None:
     loss = LOSSES[name]
     assert set(fields(loss)["Task"].split(", ")) == loss.tasks
-    assert list(option_notes(loss)) == list(inspect.signature(loss).parameters)
+    assert list(argument_notes(loss)) == list(inspect.signature(loss).parameters)
 
 
 def test_a_docstring_without_its_parts_is_refused() -> None:

@@ -43,10 +43,13 @@ def test_equal_segmentation_models_pytorch(smooth: float) -> None:
         torch.testing.assert_close(ours(PRED, TARGET, VALID, smooth=smooth), expected)
 
 
-def test_focal_tversky_equals_its_formula_for_one_image() -> None:
-    expected = tversky_loss(PRED[:1].double(), TARGET[:1], alpha=0.2, beta=0.9) ** (1 / 1.7)
-    loss = focal_tversky_loss(PRED[:1], TARGET[:1], alpha=0.2, beta=0.9, gamma=1.7)
-    torch.testing.assert_close(loss, expected.float())
+@pytest.mark.parametrize("gamma", [1.7, 0.8])
+def test_focal_tversky_equals_segmentation_models_pytorch(gamma: float) -> None:
+    """Which raises to ``gamma`` where the paper, and we, raise to its inverse."""
+    oracle = smp.TverskyLoss("binary", from_logits=False, smooth=1.0, alpha=0.2, beta=0.9, gamma=1 / gamma)
+    expected = image_by_image(oracle, PRED, TARGET, VALID)
+    loss = focal_tversky_loss(PRED, TARGET, VALID, alpha=0.2, beta=0.9, gamma=gamma, smooth=1.0)
+    torch.testing.assert_close(loss, expected)
 
 
 def test_dice_of_a_known_overlap() -> None:

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from cnnlib.files import file_stem
 from cnnlib.predictions import PERSISTERS, FolderPersister, ZipPersister
-from cnnlib.predictions.layout import Layout, safe_stem
+from cnnlib.predictions.layout import Layout
 from cnnlib.tasks import DepthTask, MaskTask
 from cnnlib.types import CnnlibError, Predicted, PredictionSink
 
@@ -159,7 +160,7 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path, kind: str) -> None:
 
 @given(st.text(min_size=1))
 def test_a_safe_name_can_be_turned_back(name: str) -> None:
-    stem = safe_stem(name)
+    stem = file_stem(name)
     assert unquote(stem) == name
     assert not set(stem) & set('/\\:*?"<>|\0\n')
     assert stem not in (".", "..")

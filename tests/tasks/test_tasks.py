@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from cnnlib.tasks import TASKS, DepthTask, MaskTask
+from cnnlib.tasks import TASKS, DepthTask, MaskTask, Task
 from cnnlib.types import CnnlibError
 
 LOGITS = torch.linspace(-12, 12, 60).reshape(1, 1, 6, 10)
@@ -114,10 +115,35 @@ def test_nan_can_be_drawn(task) -> None:
     assert task.draw(torch.full((1, 2, 2), float("nan"))).shape == (3, 2, 2)
 
 
-def test_scores_run_from_useless_to_perfect() -> None:
+def test_scores_follow_what_runs_are_ranked_by() -> None:
     assert MaskTask().score({"iou": 0.7}) == 0.7
-    assert DepthTask().score({"abs_rel": 0.0}) == 1.0
-    assert DepthTask().score({"abs_rel": 3.0}) == 0.0
+    depth = DepthTask(min_depth=1.0, max_depth=5.0)
+    assert depth.score({"mae": 0.0}) == 1.0
+    assert depth.score({"mae": 1.0}) == 0.75
+    assert depth.score({"mae": 3.9}) > depth.score({"mae": 4.0})
+
+
+@pytest.mark.parametrize("task", [MaskTask(), DepthTask()])
+def test_a_metric_that_is_undefined_leaves_the_score_undefined(task: Task) -> None:
+    assert math.isnan(task.score({task.main_metric: math.nan}))
+
+
+def test_depth_targets_that_cannot_be_predicted_are_refused() -> None:
+    task = DepthTask(min_depth=0.5, max_depth=2.0)
+    within = torch.linspace(0.5, 2.0, 96)
+    task.check_targets(torch.cat([within, torch.tensor([0.1, 2.5, 3.0, 9.0])]))
+    task.check_targets(torch.zeros(0))
+    with pytest.raises(
+        CnnlibError, match=r"6% of the depth targets cannot be predicted: they reach from 0\.5316 to 9"
+    ):
+        task.check_targets(torch.cat([within[2:], torch.full((6,), 9.0)]))
+
+
+@pytest.mark.parametrize("task", [MaskTask(), DepthTask()])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_targets_that_are_no_numbers_are_refused(task: Task, value: float) -> None:
+    with pytest.raises(CnnlibError, match="NaN or infinite"):
+        task.check_targets(torch.tensor([1.0, value]))
 
 
 def test_the_table_is_keyed_by_kind() -> None:
