@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -44,17 +45,26 @@ def check_range(
     most: float | None = None,
     below: float | None = None,
 ) -> None:
-    """Raises ``CnnlibError`` naming the option unless ``value`` lies within the bounds that are given.
+    """Raises ``CnnlibError`` naming the option unless ``value`` is a finite number within the bounds that are given.
 
-    ``least`` and ``most`` are themselves allowed; ``above`` and ``below`` are not. NaN lies nowhere.
+    ``least`` and ``most`` are themselves allowed; ``above`` and ``below`` are not.
     """
-    bounds = {">=": least, ">": above, "<=": most, "<": below}
-    holds = {
-        ">=": value >= (least or 0),
-        ">": value > (above or 0),
-        "<=": value <= (most or 0),
-        "<": value < (below or 0),
-    }
-    if any(bound is not None and not holds[sign] for sign, bound in bounds.items()):
-        wanted = " and ".join(f"{sign} {bound:g}" for sign, bound in bounds.items() if bound is not None)
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    holds = number and all(
+        (
+            least is None or value >= least,
+            above is None or value > above,
+            most is None or value <= most,
+            below is None or value < below,
+        )
+    )
+    if not holds:
+        bounds = {"at least": least, "above": above, "at most": most, "below": below}
+        wanted = " and ".join(f"{words} {bound:g}" for words, bound in bounds.items() if bound is not None)
         raise CnnlibError(f"{name} must be {wanted}; it is {value!r}")
+
+
+def check_whole(name: str, value: int, least: int) -> None:
+    """Raises ``CnnlibError`` naming the option unless ``value`` is a whole number of at least ``least``."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise CnnlibError(f"{name} must be a whole number of at least {least}; it is {value!r}")

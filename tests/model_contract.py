@@ -129,9 +129,9 @@ def refuses_what_it_cannot_take(make: MakeModel) -> None:
         model(_image(3, 32, 32))
     with pytest.raises(CnnlibError, match="at least one task"):
         make(outputs={})
-    with pytest.raises(CnnlibError, match=r"outputs\['mask'\] must be a positive integer; it is 0"):
+    with pytest.raises(CnnlibError, match=r"outputs\['mask'\] must be a whole number of at least 1; it is 0"):
         make(outputs={"mask": 0})
-    with pytest.raises(CnnlibError, match="in_channels must be a positive integer"):
+    with pytest.raises(CnnlibError, match="in_channels must be a whole number of at least 1"):
         make(in_channels=-1)
 
 

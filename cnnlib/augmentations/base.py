@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from cnnlib.augmentations.motion import Motion
-from cnnlib.augmentations.parameters import check_number, happens
+from cnnlib.augmentations.parameters import happens
+from cnnlib.checks import check_range
 from cnnlib.types import CnnlibError
 
 
@@ -39,7 +40,7 @@ class Photometric(ABC):
     """The name in ``AUGMENTATIONS``, for messages."""
 
     def __init__(self, p: float) -> None:
-        check_number(self.name, "p", p, 0, 1)
+        check_range(f"{self.name}: p", p, least=0, most=1)
         self.p = p
 
     @abstractmethod

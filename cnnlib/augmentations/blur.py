@@ -8,7 +8,8 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from cnnlib.augmentations.base import Photometric
-from cnnlib.augmentations.parameters import check_number, uniform
+from cnnlib.augmentations.parameters import uniform
+from cnnlib.checks import check_range
 from cnnlib.types import CnnlibError
 
 
@@ -27,8 +28,8 @@ class Blur(Photometric):
 
     def __init__(self, min_sigma: float = 0.3, max_sigma: float = 1.2, p: float = 0.2) -> None:
         super().__init__(p)
-        check_number("blur", "min_sigma", min_sigma, 0.05, 20)
-        check_number("blur", "max_sigma", max_sigma, 0.05, 20)
+        check_range("blur: min_sigma", min_sigma, least=0.05, most=20)
+        check_range("blur: max_sigma", max_sigma, least=0.05, most=20)
         if min_sigma > max_sigma:
             raise CnnlibError(
                 f"blur: min_sigma must not exceed max_sigma; got min_sigma={min_sigma}, max_sigma={max_sigma}"

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from cnnlib.augmentations.base import Photometric
-from cnnlib.augmentations.parameters import check_number, uniform
+from cnnlib.augmentations.parameters import uniform
+from cnnlib.checks import check_range
 
 # The luma, and the two colour differences of the YIQ space, of (R, G, B).
 _RGB_TO_YIQ = torch.tensor(
@@ -44,10 +45,10 @@ class Color(Photometric):
         p: float = 0.8,
     ) -> None:
         super().__init__(p)
-        check_number("color", "brightness", brightness, 0, 1)
-        check_number("color", "contrast", contrast, 0, 1)
-        check_number("color", "saturation", saturation, 0, 1)
-        check_number("color", "hue", hue, 0, 0.5)
+        check_range("color: brightness", brightness, least=0, most=1)
+        check_range("color: contrast", contrast, least=0, most=1)
+        check_range("color: saturation", saturation, least=0, most=1)
+        check_range("color: hue", hue, least=0, most=0.5)
         self.brightness = brightness
         self.contrast = contrast
         self.saturation = saturation

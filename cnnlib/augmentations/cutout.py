@@ -6,7 +6,8 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from cnnlib.augmentations.base import Photometric
-from cnnlib.augmentations.parameters import check_number, uniform
+from cnnlib.augmentations.parameters import uniform
+from cnnlib.checks import check_range
 from cnnlib.types import CnnlibError
 
 
@@ -30,7 +31,7 @@ class Cutout(Photometric):
         super().__init__(p)
         if isinstance(holes, bool) or not isinstance(holes, int) or holes < 1:
             raise CnnlibError(f"cutout: holes must be a whole number of at least 1; got {holes!r}")
-        check_number("cutout", "size", size, 0, 1)
+        check_range("cutout: size", size, least=0, most=1)
         self.holes = holes
         self.size = size
 

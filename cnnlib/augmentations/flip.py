@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cnnlib.augmentations.base import Geometric
 from cnnlib.augmentations.motion import Motion
-from cnnlib.augmentations.parameters import check_number, happens
+from cnnlib.augmentations.parameters import happens
+from cnnlib.checks import check_range
 
 
 class Flip(Geometric):
@@ -19,8 +20,8 @@ class Flip(Geometric):
     """
 
     def __init__(self, horizontal: float = 0.5, vertical: float = 0.0) -> None:
-        check_number("flip", "horizontal", horizontal, 0, 1)
-        check_number("flip", "vertical", vertical, 0, 1)
+        check_range("flip: horizontal", horizontal, least=0, most=1)
+        check_range("flip: vertical", vertical, least=0, most=1)
         self.horizontal = horizontal
         self.vertical = vertical
 

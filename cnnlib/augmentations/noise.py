@@ -6,7 +6,8 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from cnnlib.augmentations.base import Photometric
-from cnnlib.augmentations.parameters import check_number, uniform
+from cnnlib.augmentations.parameters import uniform
+from cnnlib.checks import check_range
 
 
 class Noise(Photometric):
@@ -24,7 +25,7 @@ class Noise(Photometric):
 
     def __init__(self, std: float = 0.03, p: float = 0.5) -> None:
         super().__init__(p)
-        check_number("noise", "std", std, 0, 1)
+        check_range("noise: std", std, least=0, most=1)
         self.std = std
 
     def alter(self, images: Tensor) -> Tensor:

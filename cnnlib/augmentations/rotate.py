@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cnnlib.augmentations.base import Geometric
 from cnnlib.augmentations.motion import Motion
-from cnnlib.augmentations.parameters import check_number, happens, uniform
+from cnnlib.augmentations.parameters import happens, uniform
+from cnnlib.checks import check_range
 
 
 class Rotate(Geometric):
@@ -22,8 +23,8 @@ class Rotate(Geometric):
     """
 
     def __init__(self, degrees: float = 10.0, p: float = 1.0) -> None:
-        check_number("rotate", "degrees", degrees, 0, 180)
-        check_number("rotate", "p", p, 0, 1)
+        check_range("rotate: degrees", degrees, least=0, most=180)
+        check_range("rotate: p", p, least=0, most=1)
         self.degrees = degrees
         self.p = p
 

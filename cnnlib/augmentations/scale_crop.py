@@ -6,7 +6,8 @@ import math
 
 from cnnlib.augmentations.base import Geometric
 from cnnlib.augmentations.motion import Motion
-from cnnlib.augmentations.parameters import check_number, happens, uniform
+from cnnlib.augmentations.parameters import happens, uniform
+from cnnlib.checks import check_range
 from cnnlib.types import CnnlibError
 
 
@@ -28,9 +29,9 @@ class ScaleCrop(Geometric):
     """
 
     def __init__(self, min_scale: float = 0.8, max_scale: float = 1.25, p: float = 1.0) -> None:
-        check_number("scale_crop", "min_scale", min_scale, 0.1, 10)
-        check_number("scale_crop", "max_scale", max_scale, 0.1, 10)
-        check_number("scale_crop", "p", p, 0, 1)
+        check_range("scale_crop: min_scale", min_scale, least=0.1, most=10)
+        check_range("scale_crop: max_scale", max_scale, least=0.1, most=10)
+        check_range("scale_crop: p", p, least=0, most=1)
         if min_scale > max_scale:
             raise CnnlibError(
                 f"scale_crop: min_scale must not exceed max_scale; got min_scale={min_scale}, "

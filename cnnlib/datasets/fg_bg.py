@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cnnlib.checks import did_you_mean
+from cnnlib.checks import check_whole, did_you_mean
 from cnnlib.datasets.faults import Faults
 from cnnlib.datasets.fg_bg_files import SampleFiles, read_mask
 from cnnlib.datasets.image_files import read_color, read_gray, resize_nearest
@@ -93,10 +93,14 @@ class DepthDataset:
         limit: int | None = None,
         check: int | None = None,
     ) -> None:
-        _check_whole("size", size, 1)
-        _check_whole("limit", limit, 3)
-        _check_whole("check", check, 1)
-        _check_whole("seed", seed, 0)
+        for name, value, least in (
+            ("size", size, 1),
+            ("limit", limit, 3),
+            ("check", check, 1),
+            ("seed", seed, 0),
+        ):
+            if value is not None:
+                check_whole(f"fg_bg: {name}", value, least)
         if depth_scale is not None and not (
             isinstance(depth_scale, (int, float)) and 0 < depth_scale < math.inf
         ):
@@ -177,11 +181,6 @@ def _to_tensor(picture: Image.Image, height: int, width: int) -> Tensor:
     if picture.size != (width, height):
         picture = picture.resize((width, height), Image.Resampling.BILINEAR)  # Pillow's has antialiasing
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous().float().div_(255)
-
-
-def _check_whole(argument: str, value: int | None, least: int) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
-        raise CnnlibError(f"fg_bg: {argument} must be a whole number of at least {least}; got {value!r}")
 
 
 def _check_folders(root: str, folders: Mapping[str, Path]) -> None:

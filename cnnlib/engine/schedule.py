@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import (
     SequentialLR,
 )
 
-from cnnlib.checks import check_range
+from cnnlib.checks import check_range, check_whole
 
 
 class Schedule:
@@ -96,7 +96,7 @@ def cosine(
 def plateau(optimizer: Optimizer, total_steps: int, factor: float = 0.1, patience: int = 3) -> Schedule:
     """The learning rate times ``factor`` after every ``patience`` epochs in a row without a better validation score."""
     check_range("factor", factor, above=0, below=1)
-    check_range("patience", patience, least=1)
+    check_whole("patience", patience, 1)
     # PyTorch's patience is how many such epochs it bears, not at which one it acts.
     return Schedule(
         ReduceLROnPlateau(optimizer, mode="max", factor=factor, patience=patience - 1, threshold=0.0),

@@ -7,8 +7,6 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from cnnlib.types import CnnlibError
-
 
 class Loss(nn.Module):
     """A module ``loss(pred, target, valid=None) -> scalar``; the base of every loss, yours included.
@@ -40,9 +38,3 @@ class Loss(nn.Module):
         The few losses that learn something from them walk ``targets`` once; the others leave it alone,
         so that a lazy iterable costs nothing.
         """
-
-
-def check_option(holds: bool, option: str, expected: str, value: object) -> None:
-    """Raises ``CnnlibError`` unless ``holds``: ``option`` must be ``expected``, and it is ``value``."""
-    if not holds:
-        raise CnnlibError(f"{option} must be {expected}; it is {value!r}")

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnnlib.losses.base import Loss, check_option
+from cnnlib.checks import check_range
+from cnnlib.losses.base import Loss
 from cnnlib.losses.reduction import mean_over_valid, valid_inputs
 from cnnlib.types import CnnlibError
 
@@ -67,8 +68,8 @@ class WeightedBCELoss(Loss):
 
     def __init__(self, pos_weight: float | Literal["balanced"] = "balanced") -> None:
         super().__init__()
-        known = pos_weight == "balanced" or (not isinstance(pos_weight, str) and 0 < pos_weight < torch.inf)
-        check_option(known, "pos_weight", 'a number above 0 or "balanced"', pos_weight)
+        if pos_weight != "balanced":
+            check_range('pos_weight, unless "balanced",', pos_weight, above=0)
         self.pos_weight = pos_weight
 
     def prepare(self, targets: Iterable[Tensor]) -> None:

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnnlib.losses.base import Loss, check_option
+from cnnlib.checks import check_range, check_whole
+from cnnlib.losses.base import Loss
 from cnnlib.losses.reduction import valid_inputs
 from cnnlib.losses.window import window_sums
 
@@ -59,8 +60,8 @@ class BoundaryLoss(Loss):
 
     def __init__(self, amplitude: float = 5.0, radius: int = 7) -> None:
         super().__init__()
-        check_option(0 <= amplitude < torch.inf, "amplitude", "a number of at least 0", amplitude)
-        check_option(radius >= 1, "radius", "at least 1", radius)
+        check_range("amplitude", amplitude, least=0)
+        check_whole("radius", radius, 1)
         self.amplitude = amplitude
         self.radius = radius
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from cnnlib.losses.base import Loss, check_option
+from cnnlib.checks import check_range
+from cnnlib.losses.base import Loss
 from cnnlib.types import CnnlibError
 
 
@@ -26,8 +26,7 @@ class CombinedLoss(nn.Module):
         if not terms:
             raise CnnlibError("a combined loss needs at least one term; it has none")
         for name, (_, weight) in terms.items():
-            allowed = weight >= 0 and math.isfinite(weight)
-            check_option(allowed, f"the weight of loss {name!r}", "a number of at least 0", weight)
+            check_range(f"the weight of loss {name!r}", weight, least=0)
         self.names = tuple(terms)  # apart from the modules, whose names cannot have the dots of outside code
         self.losses = nn.ModuleList(loss for loss, _ in terms.values())
         self.weights = tuple(float(weight) for _, weight in terms.values())

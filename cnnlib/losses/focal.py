@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnnlib.losses.base import Loss, check_option
+from cnnlib.checks import check_range
+from cnnlib.losses.base import Loss
 from cnnlib.losses.reduction import mean_over_valid, valid_inputs
 
 
@@ -51,8 +52,9 @@ class FocalLoss(Loss):
 
     def __init__(self, gamma: float = 2.0, alpha: float | None = None) -> None:
         super().__init__()
-        check_option(0 <= gamma < torch.inf, "gamma", "a number of at least 0", gamma)
-        check_option(alpha is None or 0 < alpha < 1, "alpha", "null or between 0 and 1", alpha)
+        check_range("gamma", gamma, least=0)
+        if alpha is not None:
+            check_range("alpha", alpha, above=0, below=1)
         self.gamma = gamma
         self.alpha = alpha
 

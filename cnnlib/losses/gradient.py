@@ -7,7 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from cnnlib.losses.base import Loss, check_option
+from cnnlib.checks import check_range, check_whole
+from cnnlib.losses.base import Loss
 from cnnlib.losses.reduction import mean_over_valid, valid_inputs
 
 
@@ -103,7 +104,7 @@ class MultiScaleGradientLoss(Loss):
 
     def __init__(self, scales: int = 4) -> None:
         super().__init__()
-        check_option(scales >= 1, "scales", "at least 1", scales)
+        check_whole("scales", scales, 1)
         self.scales = scales
 
     def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -133,7 +134,7 @@ class SmoothnessLoss(Loss):
 
     def __init__(self, edge_weight: float = 10.0) -> None:
         super().__init__()
-        check_option(0 <= edge_weight < torch.inf, "edge_weight", "a number of at least 0", edge_weight)
+        check_range("edge_weight", edge_weight, least=0)
         self.edge_weight = edge_weight
 
     def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None, *, image: Tensor) -> Tensor:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from cnnlib.losses.base import Loss, check_option
+from cnnlib.checks import check_range
+from cnnlib.losses.base import Loss
 from cnnlib.losses.reduction import mean_over_images, power, valid_inputs
 
 
@@ -60,7 +60,7 @@ def focal_tversky_loss(
 
 def _check_above_zero(**options: float) -> None:
     for option, value in options.items():
-        check_option(0 < value < torch.inf, option, "a number above 0", value)
+        check_range(option, value, above=0)
 
 
 class DiceLoss(Loss):

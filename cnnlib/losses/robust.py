@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnnlib.losses.base import Loss, check_option
+from cnnlib.checks import check_range
+from cnnlib.losses.base import Loss
 from cnnlib.losses.reduction import mean_over_valid, valid_inputs
 
 
@@ -37,7 +38,7 @@ class HuberLoss(Loss):
 
     def __init__(self, delta: float = 1.0) -> None:
         super().__init__()
-        check_option(0 < delta < torch.inf, "delta", "a number above 0", delta)
+        check_range("delta", delta, above=0)
         self.delta = delta
 
     def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -69,7 +70,7 @@ class SmoothL1Loss(Loss):
 
     def __init__(self, beta: float = 1.0) -> None:
         super().__init__()
-        check_option(0 < beta < torch.inf, "beta", "a number above 0", beta)
+        check_range("beta", beta, above=0)
         self.beta = beta
 
     def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -105,7 +106,7 @@ class CharbonnierLoss(Loss):
 
     def __init__(self, epsilon: float = 1e-3) -> None:
         super().__init__()
-        check_option(0 < epsilon < torch.inf, "epsilon", "a number above 0", epsilon)
+        check_range("epsilon", epsilon, above=0)
         self.epsilon = epsilon
 
     def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -166,7 +167,7 @@ class BerHuLoss(Loss):
 
     def __init__(self, threshold: float = 0.2) -> None:
         super().__init__()
-        check_option(0 < threshold <= 1, "threshold", "above 0 and at most 1", threshold)
+        check_range("threshold", threshold, above=0, most=1)
         self.threshold = threshold
 
     def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:

@@ -7,8 +7,10 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from cnnlib.losses.base import Loss, check_option
+from cnnlib.checks import check_range
+from cnnlib.losses.base import Loss
 from cnnlib.losses.reduction import mean_over_images, valid_inputs
+from cnnlib.types import CnnlibError
 
 _LEAST_DEPTH = 1e-6
 _RIDGE = 1e-6
@@ -48,7 +50,7 @@ class SILogLoss(Loss):
 
     def __init__(self, scale_invariance: float = 0.5) -> None:
         super().__init__()
-        check_option(0 <= scale_invariance <= 1, "scale_invariance", "from 0 to 1", scale_invariance)
+        check_range("scale_invariance", scale_invariance, least=0, most=1)
         self.scale_invariance = scale_invariance
 
     def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
@@ -121,8 +123,9 @@ class SSILoss(Loss):
 
     def __init__(self, error: Literal["l1", "mse"] = "mse", trim: float = 0.0) -> None:
         super().__init__()
-        check_option(error in ("l1", "mse"), "error", '"l1" or "mse"', error)
-        check_option(0 <= trim < 1, "trim", "from 0 to below 1", trim)
+        if error not in ("l1", "mse"):
+            raise CnnlibError(f'error must be "l1" or "mse"; it is {error!r}')
+        check_range("trim", trim, least=0, below=1)
         self.error = error
         self.trim = trim
 

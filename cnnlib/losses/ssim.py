@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnnlib.losses.base import Loss, check_option
+from cnnlib.checks import check_range
+from cnnlib.losses.base import Loss
 from cnnlib.losses.reduction import mean_over_images, mean_over_valid, valid_inputs
 from cnnlib.losses.window import window_sums
 
@@ -113,9 +114,9 @@ class _SimilarityLoss(Loss):
 
     def __init__(self, data_range: float | None = None, sigma: float = 1.5) -> None:
         super().__init__()
-        positive = data_range is None or 0 < data_range < torch.inf
-        check_option(positive, "data_range", "null or a number above 0", data_range)
-        check_option(0.5 <= sigma < torch.inf, "sigma", "at least 0.5", sigma)
+        if data_range is not None:
+            check_range("data_range", data_range, above=0)
+        check_range("sigma", sigma, least=0.5)
         self.data_range = data_range
         self.sigma = sigma
 

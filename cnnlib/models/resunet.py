@@ -8,7 +8,7 @@ from types import MappingProxyType
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnnlib.checks import check_rank
+from cnnlib.checks import check_rank, check_whole
 from cnnlib.models.layers import DoubleConv, ResBlock, UpBlock
 from cnnlib.types import CnnlibError, Outputs
 
@@ -128,8 +128,7 @@ def _check_arguments(in_channels: int, outputs: Mapping[str, int], widths: Seque
     counts |= {f"outputs[{task!r}]": channels for task, channels in outputs.items()}
     counts |= {f"widths[{level}]": width for level, width in enumerate(widths)}
     for what, count in counts.items():
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise CnnlibError(f"{what} must be a positive integer; it is {count!r}")
+        check_whole(what, count, 1)
     for task in outputs:
         if not task or "." in task or hasattr(nn.ModuleDict(), task):
             raise CnnlibError(

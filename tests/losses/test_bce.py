@@ -83,9 +83,7 @@ def test_balanced_must_be_prepared() -> None:
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf"), "balance"])
 def test_pos_weight_out_of_range(value: float | str) -> None:
-    with pytest.raises(
-        CnnlibError, match=f'pos_weight must be a number above 0 or "balanced"; it is {value!r}'
-    ):
+    with pytest.raises(CnnlibError, match=f'pos_weight, unless "balanced", must be above 0; it is {value!r}'):
         WeightedBCELoss(value)
 
 

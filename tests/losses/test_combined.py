@@ -55,9 +55,7 @@ def test_one_loss_is_a_sum_too() -> None:
 
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
 def test_refuses_a_weight_that_is_none(weight: float) -> None:
-    with pytest.raises(
-        CnnlibError, match=f"the weight of loss 'l1' must be a number of at least 0; it is {weight}"
-    ):
+    with pytest.raises(CnnlibError, match=f"the weight of loss 'l1' must be at least 0; it is {weight}"):
         CombinedLoss({"bce": (BCELoss(), 1.0), "l1": (L1Loss(), weight)})
 
 

@@ -90,7 +90,7 @@ def test_smoothness_needs_an_image_of_the_same_size() -> None:
 
 
 def test_options_out_of_range() -> None:
-    with pytest.raises(CnnlibError, match="scales must be at least 1; it is 0"):
+    with pytest.raises(CnnlibError, match="scales must be a whole number of at least 1; it is 0"):
         MultiScaleGradientLoss(scales=0)
-    with pytest.raises(CnnlibError, match=r"edge_weight must be a number of at least 0; it is -1\.0"):
+    with pytest.raises(CnnlibError, match=r"edge_weight must be at least 0; it is -1\.0"):
         SmoothnessLoss(edge_weight=-1.0)

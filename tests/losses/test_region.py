@@ -85,11 +85,11 @@ def test_an_empty_mask_teaches_to_predict_nothing(loss: torch.nn.Module) -> None
 @pytest.mark.parametrize("loss", [DiceLoss, JaccardLoss, TverskyLoss, FocalTverskyLoss])
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
 def test_smooth_out_of_range(loss: type[DiceLoss], value: float) -> None:
-    with pytest.raises(CnnlibError, match=f"smooth must be a number above 0; it is {value}"):
+    with pytest.raises(CnnlibError, match=f"smooth must be above 0; it is {value}"):
         loss(smooth=value)
 
 
 @pytest.mark.parametrize("option", ["alpha", "beta", "gamma"])
 def test_prices_out_of_range(option: str) -> None:
-    with pytest.raises(CnnlibError, match=rf"{option} must be a number above 0; it is -0\.5"):
+    with pytest.raises(CnnlibError, match=rf"{option} must be above 0; it is -0\.5"):
         FocalTverskyLoss(**{option: -0.5})

@@ -101,9 +101,9 @@ def test_trimming_leaves_outliers_out() -> None:
 
 
 def test_options_out_of_range() -> None:
-    with pytest.raises(CnnlibError, match=r"scale_invariance must be from 0 to 1; it is 1\.5"):
+    with pytest.raises(CnnlibError, match=r"scale_invariance must be at least 0 and at most 1; it is 1\.5"):
         SILogLoss(scale_invariance=1.5)
     with pytest.raises(CnnlibError, match='error must be "l1" or "mse"; it is \'l2\''):
         SSILoss(error="l2")
-    with pytest.raises(CnnlibError, match=r"trim must be from 0 to below 1; it is 1\.0"):
+    with pytest.raises(CnnlibError, match=r"trim must be at least 0 and below 1; it is 1\.0"):
         SSILoss(trim=1.0)

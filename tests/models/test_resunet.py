@@ -156,9 +156,9 @@ def test_any_number_of_levels(widths: list[int]) -> None:
     ("arguments", "message"),
     [
         ({"widths": ()}, "at least one level"),
-        ({"widths": (8, 0)}, r"widths\[1\] must be a positive integer; it is 0"),
-        ({"widths": (8, 1.5)}, r"widths\[1\] must be a positive integer; it is 1.5"),
-        ({"in_channels": True}, "in_channels must be a positive integer; it is True"),
+        ({"widths": (8, 0)}, r"widths\[1\] must be a whole number of at least 1; it is 0"),
+        ({"widths": (8, 1.5)}, r"widths\[1\] must be a whole number of at least 1; it is 1.5"),
+        ({"in_channels": True}, "in_channels must be a whole number of at least 1; it is True"),
         ({"outputs": {"a.b": 1}}, r"cannot be called 'a\.b'"),
         ({"outputs": {"": 1}}, "cannot be called ''"),
         ({"outputs": {"training": 1}}, "cannot be called 'training'"),

@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cnnlib.checks import check_whole
 from cnnlib.datasets.cache import ArraySpec, cache_root, cached_arrays
 from cnnlib.datasets.scenes.render import SPLITS, render
 from cnnlib.types import CnnlibError, Sample, Split
@@ -51,18 +52,9 @@ class Scenes:
         seed: int = 0,
         cache_dir: str | None = None,
     ) -> None:
-        limits = {
-            "size": (size, MIN_SIZE),
-            "train": (train, 0),
-            "val": (val, 0),
-            "test": (test, 0),
-            "seed": (seed, 0),
-        }
-        for key, (value, least) in limits.items():
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise CnnlibError(
-                    f"scenes: {key} must be a whole number of at least {least}; it is {value!r}"
-                )
+        check_whole("scenes: size", size, MIN_SIZE)
+        for name, value in {"train": train, "val": val, "test": test, "seed": seed}.items():
+            check_whole(f"scenes: {name}", value, 0)
         self.size = size
         self.counts: dict[Split, int] = {"train": train, "val": val, "test": test}
         self.seed = seed
