@@ -82,7 +82,8 @@ class Leaderboard:
                 if (summary := summaries[name].get(metric))
             }
         findings = {
-            metric: _findings(metric, higher, rows, suite.baseline) for metric, higher in ranked.items()
+            metric: _findings(metric, higher, rows, suite.baseline, mean_image.get(metric, math.nan))
+            for metric, higher in ranked.items()
         }
         return cls(ranked, [metric for metric in metrics if metric not in ranked], rows, mean_image, findings)
 
@@ -118,7 +119,11 @@ def _span(runs: Iterable[Run], metric: str) -> tuple[float, float]:
 
 
 def _findings(
-    metric: str, higher_is_better: bool, rows: Mapping[str, Mapping[str, Cell]], baseline: str
+    metric: str,
+    higher_is_better: bool,
+    rows: Mapping[str, Mapping[str, Cell]],
+    baseline: str,
+    mean_image: float,
 ) -> list[str]:
     cells = {
         name: row[metric]
@@ -133,6 +138,8 @@ def _findings(
     sentences = [f"{'Highest' if higher_is_better else 'Lowest'}: {best} with {number(top.mean)}."]
     if len(cells) == 1:
         sentences = [f"{best} reaches {number(top.mean)}."]
+    if math.isfinite(mean_image):
+        sentences.append(f"The mean image gets {number(mean_image)}.")
     if top.n > 1:
         sentences[0] = (
             sentences[0][:-1] + f" (95 % interval {number(top.low)} to {number(top.high)}, {top.n} seeds)."
