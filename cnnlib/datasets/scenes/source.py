@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
@@ -89,11 +87,10 @@ class Scenes:
         count = self.counts[part]
         chunks = [range(start, min(start + _BATCH, count)) for start in range(0, count, _BATCH)]
 
-        # NumPy lets go of the interpreter inside its loops, so threads use all cores.
-        with ThreadPoolExecutor(os.cpu_count()) as pool, _progress() as progress:
+        with _progress() as progress:
             bar = progress.add_task(f"rendering scenes ({part})", total=count)
-            rendered = pool.map(lambda chunk: render(self.seed, part, chunk, self.size), chunks)
-            for chunk, scenes in zip(chunks, rendered, strict=True):
+            for chunk in chunks:
+                scenes = render(self.seed, part, chunk, self.size)
                 depth = np.rint(scenes["depth"] * _MILLIMETRES).astype(np.uint16)
                 yield {"image": scenes["image"], "mask": scenes["mask"].astype(np.uint8), "depth": depth}
                 progress.advance(bar, len(chunk))
