@@ -292,13 +292,13 @@ def hyperparameters(config: ExperimentConfig, seed: int) -> dict[str, str | floa
 
 
 class Names:
-    """A sink that keeps the samples' names, in the order in which the metrics saw them."""
+    """A sink that keeps the samples' names and groups, in the order in which the metrics saw them."""
 
     def __init__(self) -> None:
-        self.names: list[str] = []
+        self.rows: list[dict[str, str]] = []
 
     def write(self, sample: Predicted) -> None:
-        self.names.append(sample.name)
+        self.rows.append({"name": sample.name, "group": sample.group})
 
     def close(self) -> None:
         pass
@@ -311,7 +311,6 @@ def write_per_image(path: Path, names: Names, metrics: Mapping[str, SplitMetric]
         for key, values in metric.per_image().items()
     }
     rows = [
-        {"name": name} | {key: values[index] for key, values in columns.items()}
-        for index, name in enumerate(names.names)
+        row | {key: values[index] for key, values in columns.items()} for index, row in enumerate(names.rows)
     ]
-    write_csv(path, ["name", *columns], rows)
+    write_csv(path, ["name", "group", *columns], rows)

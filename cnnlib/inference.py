@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from lightning_fabric import Fabric
 from PIL import Image
 from torch import Tensor, nn
@@ -30,14 +31,25 @@ class TrainedRun:
     tasks: Mapping[str, Task]
     image_names: tuple[str, ...]
     fabric: Fabric
+    size: int | None
+    """What its data set brought all images to, ``size`` x ``size``; ``None`` where they kept their own."""
 
     @torch.inference_mode()
     def predict(self, image: Tensor) -> dict[str, Tensor]:
-        """Image (C, H, W) in [0, 1], any H and W, to decoded predictions (C, H, W) by task, on the CPU."""
-        batch = image[None].to(self.fabric.device).contiguous(memory_format=torch.channels_last)
+        """Image (C, H, W) in [0, 1], any H and W, to decoded predictions (C, H, W) by task, on the CPU.
+
+        The net sees the image at the size that it was trained on, where there is one: things look as large as they
+        did in training. The predictions are brought to the image's own size.
+        """
+        batch = image[None].to(self.fabric.device)
+        own_size = batch.shape[-2:]
+        if self.size is not None:
+            batch = _resized(batch, (self.size, self.size))
         with self.fabric.autocast():
-            outputs = self.model(batch)
-        return {name: task.decode(outputs[name])[0].cpu() for name, task in self.tasks.items()}
+            outputs = self.model(batch.contiguous(memory_format=torch.channels_last))
+        return {
+            name: _resized(task.decode(outputs[name]), own_size)[0].cpu() for name, task in self.tasks.items()
+        }
 
 
 def load_run(folder: Path) -> TrainedRun:
@@ -62,7 +74,14 @@ def load_run(folder: Path) -> TrainedRun:
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise CnnlibError(f"{folder}: its weights do not fit its config.yaml: {reason}") from None
-    return TrainedRun(model.eval(), tasks, image_names, fabric)
+    size = config.dataset.options.get("size")
+    return TrainedRun(model.eval(), tasks, image_names, fabric, size if isinstance(size, int) else None)
+
+
+def _resized(images: Tensor, size: Sequence[int]) -> Tensor:
+    if tuple(images.shape[-2:]) == tuple(size):
+        return images
+    return F.interpolate(images, tuple(size), mode="bilinear", antialias=True)
 
 
 def find_images(inputs: Sequence[Path]) -> dict[str, Path]:

@@ -15,14 +15,19 @@ Factory: TypeAlias = Callable[..., Any]
 
 
 def find(
-    name: str, table: Mapping[str, Factory], what: str = "component", needs: tuple[str, ...] = ()
+    name: str,
+    table: Mapping[str, Factory],
+    what: str = "component",
+    needs: tuple[str, ...] = (),
+    base: str = "",
 ) -> Factory:
     """The class or function called ``name``: a name in ``table``, or the dotted path of outside code.
 
     Outside code is looked for where Python looks, and in the working directory.
 
     Raises:
-        CnnlibError: if there is none, it cannot be imported, or it lacks one of the attributes ``needs``.
+        CnnlibError: if there is none, it cannot be imported, or it lacks one of the attributes ``needs``, which
+            ``base`` would bring.
     """
     if name in table:
         return table[name]
@@ -38,7 +43,8 @@ def find(
     if not callable(factory):
         raise CnnlibError(f"{name!r} must be a class or a function; it is a {type(factory).__name__}")
     if missing := [attribute for attribute in needs if not hasattr(factory, attribute)]:
-        raise CnnlibError(f"{name!r} cannot serve as a {what}: it has no {' and no '.join(missing)}")
+        advice = f"; derive it from {base}" if base else ""
+        raise CnnlibError(f"{name!r} cannot serve as a {what}: it has no {' and no '.join(missing)}{advice}")
     return factory
 
 

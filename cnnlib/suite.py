@@ -65,6 +65,11 @@ def run_suite(
         if not overwrite:
             _refuse_other_configs(runs)
         waiting = [run for run in runs if overwrite or not is_finished(run)]
+        if kept := len(runs) - len(waiting):
+            print(
+                f"finished before and kept: {kept} of {len(runs)} (--overwrite runs them again)",
+                file=sys.stderr,
+            )
         _check_data(waiting)
         for run in waiting:
             if overwrite or not resume or _is_of_another_config(run):

@@ -13,10 +13,11 @@ from torch import Tensor
 
 Sample: TypeAlias = dict[str, Any]
 """``image`` float32 (C, H, W) in [0, 1]; one target under each task's own name; optionally
-``<task>_valid``, bool, of the target's shape; ``name``, the sample's id."""
+``<task>_valid``, bool, of the target's shape; ``name``, the sample's id; optionally ``group``, a name that samples
+share which are not independent, such as pictures before one background."""
 
 Batch: TypeAlias = dict[str, Any]
-"""Samples stacked along a new first axis; ``name`` is a list of B strings."""
+"""Samples stacked along a new first axis; ``name`` and ``group`` are lists of B strings."""
 
 Outputs: TypeAlias = dict[str, Tensor]
 """A model's raw outputs, ``{task name: logits (B, C, H, W)}``. Only ``Task.decode`` knows what they mean."""
@@ -102,6 +103,8 @@ class Predicted:
     """As the predictions; empty where the truth is not known."""
     valid: Mapping[str, Tensor] = field(default_factory=dict)
     """Which target values count, bool (C, H, W) by task; a task that is not there counts wholly."""
+    group: str = ""
+    """As the sample's; its own name where it had none."""
 
 
 @runtime_checkable

@@ -57,7 +57,7 @@ def _enter(work: Callable[[Job], None], job: Job, threads: int) -> None:
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the runs
-    torch.set_num_threads(threads)
+    torch.set_num_threads(min(threads, torch.get_num_threads()))  # fewer where OMP_NUM_THREADS says so
     threading.Thread(target=_die_with_parent, daemon=True).start()
     work(job)
 

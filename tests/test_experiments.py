@@ -64,6 +64,6 @@ def test_pictures_are_judged_by_what_is_on_disk(tmp_path: Path) -> None:
     seen = torch.tensor([[[1.0, 1.01, 0.0, -0.01]]])  # saved as 255, 1, 0, 254
     sink = FolderPersister(tmp_path / "predictions", {"mask": RawMask()}, ("picture",))
     sink.write(Predicted("a", torch.zeros(3, 1, 4), {"mask": seen}, {"mask": target}))
-    iou, error = judge_pictures(Run(tmp_path, "raw", 0, {}, {}, {}))
+    iou, error = judge_pictures(Run(tmp_path, "raw", 0, {}, {}, {}, {}))
     assert iou == pytest.approx(1 / 3)
     assert error == pytest.approx(np.mean([0, 254, 0, 254]) / 255)

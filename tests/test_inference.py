@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
 from PIL import Image
 
+from cnnlib.inference import load_run
 from tests.tiny_suite import write_suite
 from tools.predict import main
 from tools.run_suite import main as run_suite
@@ -53,6 +57,30 @@ def test_a_test_sample_is_predicted_as_the_run_saved_it(run: Path, tmp_path: Pat
         assert np.array_equal(
             np.asarray(Image.open(path)), np.asarray(Image.open(tmp_path / "mask" / path.name))
         )
+
+
+def test_an_image_is_seen_at_the_size_of_the_training(run: Path) -> None:
+    """A large picture gives what its small copy gives, brought back to its size."""
+    trained = load_run(run)
+    assert trained.size == 32
+    noise = torch.rand(1, 6, 8, 8, generator=torch.Generator().manual_seed(0))
+    large = F.interpolate(noise, (96, 80), mode="bilinear")
+    small = F.interpolate(large, (32, 32), mode="bilinear", antialias=True)
+    found, expected = trained.predict(large[0]), replace(trained, size=None).predict(small[0])
+    for task, prediction in found.items():
+        assert prediction.shape == (1, 96, 80)
+        brought_back = F.interpolate(expected[task][None], (96, 80), mode="bilinear")
+        torch.testing.assert_close(prediction[None], brought_back)
+    assert not torch.equal(found["depth"], replace(trained, size=None).predict(large[0])["depth"])
+
+
+def test_native_size_shows_the_net_the_image_as_it_is(run: Path, pictures: Path) -> None:
+    arguments = [str(run), str(pictures / "in/a.png"), "--background", str(pictures / "bg/a.png"), "--out"]
+    for out, extra in (("small", []), ("native", ["--native-size"])):
+        assert main([*arguments, str(pictures / out), *extra]) == 0
+    small, native = (np.asarray(Image.open(pictures / out / "depth/a.png")) for out in ("small", "native"))
+    assert small.shape == native.shape == (51, 37)
+    assert (small != native).any()
 
 
 def test_one_background_for_all_and_one_archive(run: Path, pictures: Path) -> None:

@@ -132,10 +132,13 @@ def test_tensorboard_reads_scalars_pictures_and_hyperparameters(finished: Path) 
         assert given["seed"].number_value == int(run.name.removeprefix("seed-"))
 
 
-def test_finished_runs_are_skipped(finished: Path) -> None:
+def test_finished_runs_are_skipped_and_this_is_told(
+    finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*.ckpt")}
     assert main([str(finished / "suite.yaml"), "--out", str(finished.parent)]) == 0
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*.ckpt")} == before
+    assert "finished before and kept: 4 of 4 (--overwrite" in capsys.readouterr().err
 
 
 def test_a_saved_config_repeats_its_run(finished: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from pathlib import Path
 
 from cnnlib.config.options import argument_notes
@@ -62,6 +63,10 @@ def _row(name: str, loss: type[Loss]) -> str:
 
 def _section(name: str, loss: type[Loss]) -> str:
     part, notes = fields(loss), argument_notes(loss)
+    if missing := [option for option in inspect.signature(loss).parameters if option not in notes]:
+        raise ValueError(
+            f"the docstring of {loss.__name__} lacks a line under Args: for {', '.join(missing)}"
+        )
     options = [
         f"- `{option}` (default {_yaml(parameter.default)}): {_one_line(notes[option])}"
         for option, parameter in inspect.signature(loss).parameters.items()
@@ -88,7 +93,10 @@ def _one_line(text: str) -> str:
 
 def main() -> None:
     PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(render(), encoding="utf-8")
+    try:
+        PAGE.write_text(render(), encoding="utf-8")
+    except ValueError as error:
+        sys.exit(f"error: {error}")
     print(f"wrote {PAGE}")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from rich.progress import track
@@ -28,11 +29,18 @@ def main(arguments: list[str] | None = None) -> int:
         help="for runs on pairs: one image, or a folder with one of each input's name",
     )
     parser.add_argument(
+        "--native-size",
+        action="store_true",
+        help="show the net each image at its own size, not at the one that it was trained on",
+    )
+    parser.add_argument(
         "--format", choices=sorted(PERSISTERS), default="folder", help="a folder, or one zip file"
     )
     options = parser.parse_args(arguments)
     try:
         run = load_run(options.run)
+        if options.native_size:
+            run = replace(run, size=None)
         inputs = find_images(options.inputs)
         images = read_inputs(run, inputs, options.background)
         sink = PERSISTERS[options.format](options.out, run.tasks, run.image_names)

@@ -42,8 +42,9 @@ class Pipeline:
         self._entry_types = {name: _ENTRY_TYPES[task.geometry] for name, task in tasks.items()}
 
     def __call__(self, sample: Sample) -> Sample:
-        """``image``, ``name``, and of each task that the sample has a target for, ``<task>`` and
-        ``<task>_valid``, bool: all true where the sample has none and nothing came in from outside.
+        """``image``, ``name``, ``group`` (the name where there is none), and of each task that the sample has a
+        target for, ``<task>`` and ``<task>_valid``, bool: all true where the sample has none and nothing came in
+        from outside.
 
         Plain contiguous tensors. Everything else that the sample holds is left out.
 
@@ -61,7 +62,7 @@ class Pipeline:
                 entries["image"] = tv_tensors.Image(augmentation(entries["image"].as_subclass(Tensor)))
         entries = motion.move(entries)
         plain = {name: entry.as_subclass(Tensor).contiguous() for name, entry in entries.items()}
-        return {**plain, "name": sample["name"]}
+        return {**plain, "name": sample["name"], "group": sample.get("group", sample["name"])}
 
     def _wrap(self, sample: Sample) -> dict[str, tv_tensors.TVTensor]:
         """The entries that are kept, each of the type by which torchvision knows how to move it."""

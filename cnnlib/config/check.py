@@ -107,7 +107,7 @@ class _Checker:
             return None, None
         name = given["name"]
         try:
-            factory = find(name, table, room.what, room.needs)
+            factory = find(name, table, room.what, room.needs, room.base)
         except CnnlibError as error:
             self._fault(path if isinstance(value, str) else f"{path}.name", str(error))
             return None, None

@@ -26,7 +26,8 @@ class Room:
         what: its name in messages.
         module, table: where its table stands.
         injected: constructor arguments that the program gives; a configuration cannot.
-        needs: attributes that configuration reads; outside code is refused without them.
+        needs: attributes that the program reads; outside code is refused without them.
+        base: the class that brings them.
     """
 
     what: str
@@ -34,14 +35,19 @@ class Room:
     table: str
     injected: frozenset[str] = frozenset()
     needs: tuple[str, ...] = ()
+    base: str = ""
 
 
 ROOMS: dict[str, Room] = {
     "dataset": Room("data set", "cnnlib.datasets", "DATASETS", needs=("image_names", "targets", "split")),
     "augmentation": Room("augmentation", "cnnlib.augmentations", "AUGMENTATIONS"),
     "model": Room("model", "cnnlib.models", "MODELS", frozenset({"in_channels", "outputs"})),
-    "task": Room("task", "cnnlib.tasks", "TASKS", needs=("kind", "default_loss")),
-    "loss": Room("loss", "cnnlib.losses", "LOSSES", needs=("on_logits", "tasks")),
+    "task": Room(
+        "task", "cnnlib.tasks", "TASKS", needs=("kind", "default_loss", "decode"), base="cnnlib.tasks.Task"
+    ),
+    "loss": Room(
+        "loss", "cnnlib.losses", "LOSSES", needs=("tasks", "on_logits", "prepare"), base="cnnlib.losses.Loss"
+    ),
     "optimizer": Room("optimizer", "cnnlib.engine.optimizer", "OPTIMIZERS", frozenset({"parameters"})),
     "schedule": Room(
         "schedule", "cnnlib.engine.schedule", "SCHEDULES", frozenset({"optimizer", "total_steps"})

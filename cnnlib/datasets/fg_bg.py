@@ -33,7 +33,8 @@ class DepthDataset:
     found and told before training starts.
 
     Samples: ``image`` float32 (6, H, W) in [0, 1], the background and then the fg_bg image, each RGB;
-    ``mask`` float32 (1, H, W), 0 or 1; ``depth`` float32 (1, H, W) in metres, ``depth_valid`` bool (1, H, W).
+    ``mask`` float32 (1, H, W), 0 or 1; ``depth`` float32 (1, H, W) in metres, ``depth_valid`` bool (1, H, W);
+    ``group``: the background, or with ``group_by: foreground`` the foreground.
 
     Args:
         root: the folder that the other four are in.
@@ -127,15 +128,14 @@ class DepthDataset:
         faults = Faults()
         self._files = SampleFiles(folders, rule, limit, seed, faults)
         self._files.inspect(check, one_size=size is None, faults=faults)
-        groups: list[str] | None = None
-        if group_by == "background":
-            groups = self._files.backgrounds
-        elif foreground_of is not None:
-            groups = _groups(self._files.names, foreground_of, faults)
+        self._groups = self._files.backgrounds
+        if foreground_of is not None:
+            self._groups = _groups(self._files.names, foreground_of, faults)
         faults.raise_any(f"fg_bg: the data set in {Path(root).absolute()}")
         self._stored_size = read_color(self._files.path("image", 0)).size
         try:
-            self._splits = split_indices(len(self._files), val, test, seed, groups)
+            kept_together = None if group_by == "sample" else self._groups
+            self._splits = split_indices(len(self._files), val, test, seed, kept_together)
         except CnnlibError as error:
             raise CnnlibError(f"fg_bg: with group_by: {group_by}, {error}") from error
 
@@ -173,6 +173,7 @@ class DepthDataset:
             "depth": torch.from_numpy(levels.astype(np.float32) * np.float32(scale))[None],
             "depth_valid": torch.from_numpy(valid)[None],
             "name": self._files.names[index],
+            "group": self._groups[index],
         }
 
 

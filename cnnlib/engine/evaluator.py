@@ -63,6 +63,7 @@ def send(
             {task: predictions[task][index].cpu() for task in tasks},
             {task: batch[task][index].cpu() for task in tasks},
             {task: batch[f"{task}_valid"][index].cpu() for task in tasks},
+            batch.get("group", batch["name"])[index],
         )
         sink.write(sample)
 

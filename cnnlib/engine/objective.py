@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cnnlib.tasks import Task
-from cnnlib.types import Batch, Outputs
+from cnnlib.types import Batch, CnnlibError, Outputs
 
 
 class Objective(nn.Module):
@@ -30,6 +30,11 @@ class Objective(nn.Module):
 
     def forward(self, outputs: Outputs, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The sum, and its parts for the log: ``<task>/loss``, and ``<task>/loss/<term>`` where a task has several."""
+        if not (isinstance(outputs, Mapping) and self.tasks.keys() <= outputs.keys()):
+            mapping = isinstance(outputs, Mapping)
+            came = f"a mapping of {', '.join(outputs)}" if mapping else f"a {type(outputs).__name__}"
+            wanted = f"a mapping of logits (B, C, H, W) for {', '.join(self.tasks)}"
+            raise CnnlibError(f"the model must return {wanted}; it returned {came}")
         total = torch.zeros((), device=batch["image"].device)
         parts: dict[str, Tensor] = {}
         for name, task in self.tasks.items():

@@ -16,6 +16,9 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 _LOG_FROM = 20  # a curve that falls by more than this factor is drawn on a logarithmic axis
 
 
+MOST_BANDS = 6  # as many as report.html and report.js let be seen at once
+
+
 @dataclass(frozen=True)
 class Curve:
     """One experiment over the epochs: its mean over seeds, between its lowest and highest seed."""
@@ -179,19 +182,22 @@ class _Axis:
 
     @classmethod
     def over(cls, curves: Sequence[Curve], falling: bool) -> _Axis:
-        means = np.concatenate([curve.mean for curve in curves])
-        means = means[np.isfinite(means)]
-        if not means.size:
+        shown = [np.stack([curve.low, curve.mean, curve.high]) for curve in curves]
+        if len(curves) > MOST_BANDS:
+            shown = [of_curve[1:2] for of_curve in shown]
+        values = np.concatenate([of_curve.ravel() for of_curve in shown])
+        values = values[np.isfinite(values)]
+        if not values.size:
             return cls(0.0, 1.0, False, (0.0, 1.0))
-        low, high = float(means.min()), float(means.max())
+        low, high = float(values.min()), float(values.max())
         if falling and low > 0 and high / low > _LOG_FROM:
             inside = [
                 tick for tick in LogLocator(subs=(1, 2, 5)).tick_values(low, high) if low <= tick <= high
             ]
             return cls(low / 1.1, high * 1.1, True, tuple(inside))
         # First epochs that are far off would press all that follows into one line: the later half sets that end.
-        later = np.concatenate([curve.mean[len(curve.mean) // 2 :] for curve in curves])
-        if len(means) > 20 and np.isfinite(later).any():
+        later = np.concatenate([of_curve[:, of_curve.shape[1] // 2 :].ravel() for of_curve in shown])
+        if sum(len(curve.mean) for curve in curves) > 20 and np.isfinite(later).any():
             low, high = (low, float(np.nanmax(later))) if falling else (float(np.nanmin(later)), high)
         margin = 0.06 * (high - low) or 0.1 * abs(high) or 0.1
         low, high = low - margin, high + margin

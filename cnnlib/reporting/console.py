@@ -29,6 +29,11 @@ def print_results(results: Sequence[Mapping[str, Any]], folder: Path, console: C
             console.print(
                 f"FAILED  {result['experiment']} seed {result['seed']}: {result['error']}", markup=False
             )
+            traceback = folder / result["experiment"] / f"seed-{result['seed']}" / "traceback.txt"
+            if traceback.exists():
+                console.print(f"        {traceback}", markup=False, highlight=False)
+    if not finished:
+        return
     console.print(f"compare      {folder / 'report.html'}", markup=False, highlight=False)
     console.print(f"predictions  {folder}/<experiment>/seed-<n>/predictions", markup=False, highlight=False)
     hidden = " (over 40 runs: press TOGGLE ALL RUNS there)" if len(results) > _SHOWN_BY_TENSORBOARD else ""

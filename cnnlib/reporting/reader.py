@@ -34,6 +34,8 @@ class Run:
     """Column to values, an epoch each; empty if ``metrics.csv`` is missing."""
     per_image: Mapping[str, Mapping[str, float]]
     """Metric to image name to value; empty if ``per_image.csv`` is missing."""
+    groups: Mapping[str, str]
+    """Image name to what it shares with images that it is not independent of; its own name where that is none."""
 
     @property
     def test(self) -> dict[str, float]:
@@ -100,6 +102,15 @@ class Suite:
         """The finished runs of each experiment that has any."""
         grouped = {name: [run for run in self.runs if run.experiment == name] for name in self.experiments}
         return {name: runs for name, runs in grouped.items() if runs}
+
+    @property
+    def groups(self) -> int:
+        """Of how many groups the test images are; as many as images where each is independent."""
+        return len({group for run in self.runs for group in run.groups.values()})
+
+    @property
+    def images(self) -> int:
+        return len({name for run in self.runs for name in run.groups})
 
     @property
     def mean_image(self) -> dict[str, float]:
@@ -274,6 +285,7 @@ def _read_run(
             result,
             _read_history(folder / "metrics.csv"),
             _read_per_image(folder / "per_image.csv"),
+            {row["name"]: row.get("group", row["name"]) for row in _rows(folder / "per_image.csv")},
         )
     )
 
@@ -288,7 +300,7 @@ def _read_per_image(path: Path) -> dict[str, dict[str, float]]:
     return {
         metric: {row["name"]: _number(row[metric], path) for row in rows}
         for metric in (rows[0] if rows else ())
-        if metric != "name"
+        if metric not in ("name", "group")
     }
 
 

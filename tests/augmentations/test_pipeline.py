@@ -31,7 +31,7 @@ def make_sample(height: int = 20, width: int = 26) -> Sample:
 def test_nothing_is_changed_without_augmentations() -> None:
     sample = make_sample()
     result = Pipeline([], TASKS)(sample)
-    assert set(result) == {"image", "mask", "mask_valid", "depth", "depth_valid", "name"}
+    assert set(result) == {"image", "mask", "mask_valid", "depth", "depth_valid", "name", "group"}
     for name in ("image", "mask", "depth", "depth_valid"):
         assert torch.equal(result[name], sample[name])
     assert result["mask_valid"].dtype == torch.bool
@@ -43,7 +43,7 @@ def test_nothing_is_changed_without_augmentations() -> None:
 def test_tasks_without_a_target_are_left_out() -> None:
     sample = make_sample()
     del sample["mask"]
-    assert set(Pipeline([Rotate()], TASKS)(sample)) == {"image", "depth", "depth_valid", "name"}
+    assert set(Pipeline([Rotate()], TASKS)(sample)) == {"image", "depth", "depth_valid", "name", "group"}
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)

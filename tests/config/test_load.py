@@ -414,6 +414,7 @@ def test_a_dotted_path_names_outside_code(
         "class Mine:\n"
         "    on_logits, tasks = True, frozenset({'mask'})\n"
         "    def __init__(self, power: float = 2.0): self.power = power\n"
+        "    def prepare(self, targets): ...\n"
         "class Bare: ...\n"
     )
     (tmp_path / "my_broken.py").write_text("1 / 0")
@@ -426,7 +427,8 @@ def test_a_dotted_path_names_outside_code(
         "my_losses.Mime": "cannot be imported: AttributeError",
         "my_loses.Mine": "cannot be imported: ModuleNotFoundError",
         "my_broken.Mine": "cannot be imported: ZeroDivisionError",
-        "my_losses.Bare": "cannot serve as a loss: it has no on_logits and no tasks",
+        "my_losses.Bare": "cannot serve as a loss: it has no tasks and no on_logits and no prepare; derive it from "
+        "cnnlib.losses.Loss",
         "math.pi": "must be a class or a function; it is a float",
         "..": "cannot be imported",
     }.items():
@@ -438,7 +440,9 @@ def test_a_dotted_path_names_outside_code(
 def test_an_outside_task_must_be_of_a_kind_that_has_metrics(
     parse: Parse, suite: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "my_tasks.py").write_text("class Soft:\n    kind, default_loss = 'soft', 'bce'\n")
+    (tmp_path / "my_tasks.py").write_text(
+        "class Soft:\n    kind, default_loss, decode = 'soft', 'bce', abs\n"
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     suite["tasks"] = {"mask": {"name": "my_tasks.Soft"}}

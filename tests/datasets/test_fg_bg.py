@@ -70,7 +70,8 @@ def test_a_sample_holds_what_the_files_hold(root: Path) -> None:
     np.testing.assert_array_equal(sample["mask"][0], disc() == 255)
     np.testing.assert_allclose(sample["depth"][0], ramp() / 255, atol=1e-6)
     np.testing.assert_array_equal(sample["depth_valid"][0], ramp() > 0)
-    types = {key: value.dtype for key, value in sample.items() if key != "name"}
+    assert sample["group"] == "bg_003.png"
+    types = {key: value.dtype for key, value in sample.items() if isinstance(value, torch.Tensor)}
     assert types == {
         "image": torch.float32,
         "mask": torch.float32,

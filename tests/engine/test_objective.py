@@ -15,7 +15,7 @@ from cnnlib.engine.objective import Objective
 from cnnlib.losses import BCELoss, CombinedLoss, L1Loss, MSELoss
 from cnnlib.metrics import METRICS
 from cnnlib.tasks import DepthTask, MaskTask
-from cnnlib.types import Batch
+from cnnlib.types import Batch, CnnlibError
 
 TASKS = {"mask": MaskTask(), "depth": DepthTask()}
 WEIGHTS = {"mask": 5.0, "depth": 0.5}
@@ -101,6 +101,18 @@ def by_name(task: str) -> set[str]:
     batch = make_batch(2, 0)
     metric.update(batch[task], batch[task], batch[f"{task}_valid"])
     return set(metric.compute())
+
+
+@pytest.mark.parametrize(
+    ("outputs", "came"),
+    [
+        (torch.zeros(2, 1, 4, 4), "it returned a Tensor"),
+        ({"mask": torch.zeros(2, 1, 4, 4)}, "a mapping of mask$"),
+    ],
+)
+def test_a_model_that_returns_something_else_is_told_what_to_return(outputs: object, came: str) -> None:
+    with pytest.raises(CnnlibError, match=rf"mapping of logits \(B, C, H, W\) for mask, depth; .*{came}"):
+        make_objective()(outputs, make_batch(2, 0))
 
 
 def test_a_task_that_could_not_be_scored_is_left_out() -> None:

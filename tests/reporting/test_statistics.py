@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from cnnlib.files import write_csv
 from cnnlib.reporting.reader import read_suite
 from cnnlib.reporting.statistics import (
     DifferenceTest,
@@ -301,6 +303,35 @@ def test_one_run_on_one_image_is_not_compared() -> None:
     }
     found = compare_to_baseline(runs, "base", True)
     assert found["one"].verdict == found["three"].verdict == "not compared"
+
+
+def regroup(folder: Path, size: int) -> None:
+    """Every ``size`` images in a row become a group that shares what it is off by."""
+    for path in folder.glob("*/*/per_image.csv"):
+        random = np.random.default_rng(zlib.crc32(path.parent.parent.name.encode()))
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        shift = random.normal(0, 0.05, len(rows))
+        for index, row in enumerate(rows):
+            row["group"] = f"room{index // size}"
+            row["depth/mae"] = 1 + shift[index // size] + 0.001 * (index % size)
+        write_csv(path, list(rows[0]), rows)
+
+
+def test_images_of_one_group_count_as_one(tmp_path: Path) -> None:
+    folder = write_suite(
+        tmp_path / "s", experiments={"base": 0.0, "same": 0.0}, size=8, epochs=1, images=40, seeds=[0]
+    )
+    regroup(folder, 10)
+    suite = read_suite(folder)
+    assert (suite.images, suite.groups) == (40, 4)
+    found = compare_suite(suite)["depth/mae"]["same"]
+    assert found.images == 4
+    (base,), (same,) = suite.by_experiment().values()
+    rooms = [
+        np.reshape(list(run.per_image["depth/mae"].values()), (4, 10)).mean(axis=1) for run in (same, base)
+    ]
+    assert found.test.p == pytest.approx(stats.ttest_rel(*rooms).pvalue)
 
 
 def test_a_verdict_that_the_whole_split_contradicts_is_unclear(tmp_path: Path) -> None:
