@@ -19,6 +19,7 @@ install: $(INSTALLED)
 
 schema: $(INSTALLED)  ## what is generated from the code
 	$(BIN)/python tools/config_schema.py
+	$(BIN)/python tools/config_page.py
 	$(BIN)/python tools/losses_table.py
 
 clean:  ## everything that is made, results excepted

@@ -1,0 +1,103 @@
+"""Writes docs/config.md, every key of a suite's YAML, from the schema for editors: ``python tools/config_page.py``."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from cnnlib.config import json_schema
+from cnnlib.config.tables import ROOMS
+
+PAGE = Path(__file__).parent.parent / "docs" / "config.md"
+
+_INTRODUCTION = """\
+# Configuration
+
+<!-- Written by tools/config_page.py from the signatures and docstrings of the code. Change those, and run it again. -->
+
+A file describes a suite: what all its experiments share, and what differs between them.
+
+```yaml
+experiments:                            # key paths and values, laid over the shared part
+  bce: {}
+  both: {tasks.mask.loss: [bce, dice], training.epochs: 20}
+grid:                                   # every combination; they are called learning_rate=0.1, learning_rate=0.5
+  optimizer.learning_rate: [0.1, 0.5]
+```
+
+With both, every experiment is run at every point of the grid. On the command line `--set key.path=value` (the value in
+YAML) does the same to the file. A component is a name, or a mapping with a `name` and options; a name with dots is a
+class of your own, looked for where Python looks and in the working directory. A mapping that has a `name` replaces a
+component, one without changes its options. `null` takes a task away.
+"""
+
+_SECTIONS = {
+    "dataset": "dataset",
+    "augmentation": "augmentations (a list, in this order)",
+    "model": "model",
+    "task": "tasks (by the data set's target)",
+    "optimizer": "optimizer",
+    "schedule": "schedule",
+    "predictions": "predictions",
+}
+
+
+def render() -> str:
+    schema = json_schema()
+    of_suite = {
+        name: entry
+        for name, entry in schema["properties"].items()
+        if name not in ("augmentations", "tasks", "training", *ROOMS)
+    }
+    training = schema["properties"]["training"]["properties"]
+    parts = [_INTRODUCTION, "## The suite", _listed(of_suite), "## training", _listed(training)]
+    for room, title in _SECTIONS.items():
+        parts.append(f"## {title}")
+        for key, component in schema["$defs"].items():
+            if key.startswith(f"{room}."):
+                parts += _component(component)
+    parts.append("## Losses\n\nThey have [a page of their own](losses.md).")
+    return "\n\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def _component(schema: dict[str, Any]) -> list[str]:
+    options = {name: entry for name, entry in schema["properties"].items() if name != "name"}
+    head = f"### {schema['properties']['name']['const']}"
+    return [head, _one_line(schema["description"]), *([_listed(options)] if options else [])]
+
+
+def _listed(options: dict[str, dict[str, Any]]) -> str:
+    """A line each; options that stand together under one note, on one line."""
+    lines = []
+    for note, together in groupby(
+        options, lambda name: _one_line(options[name].get("description", "")) or name
+    ):
+        names = ", ".join(_named(name, options[name]) for name in together)
+        lines.append(f"- {names}: {note}" if note not in options else f"- {names}")
+    return "\n".join(lines)
+
+
+def _named(name: str, schema: dict[str, Any]) -> str:
+    choices = [_yaml(each) for one in (schema, *schema.get("anyOf", ())) for each in one.get("enum", ())]
+    told = [" or ".join(choices)] if choices else []
+    told += [f"default {_yaml(schema['default'])}"] if "default" in schema else []
+    return f"`{name}` ({'; '.join(told)})" if told else f"`{name}`"
+
+
+def _yaml(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).replace("``", "`")
+
+
+def main() -> None:
+    PAGE.write_text(render(), encoding="utf-8")
+    print(f"wrote {PAGE}")
+
+
+if __name__ == "__main__":
+    main()
