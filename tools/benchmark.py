@@ -46,6 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--batches", type=int, default=6, help="batches a timed pass (6)")
     parser.add_argument("--repeats", type=int, default=3, help="timed passes of each, in turns (3)")
     options = parser.parse_args(arguments)
+    for name in ("batch_size", "batches", "repeats"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name.replace('_', '-')} must be at least 1; it is {getattr(options, name)}")
     try:
         scenes = Scenes(size=options.size, train=options.batches * options.batch_size, val=1, test=1)
     except CnnlibError as error:
