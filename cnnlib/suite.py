@@ -9,7 +9,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -161,15 +161,16 @@ def write_results(runs: Sequence[Run], folder: Path) -> list[dict[str, Any]]:
 
 def _run(run: Run) -> None:
     """In the run's own process: an exit code tells how it ended, ``result.json`` tells the rest."""
-    (run.folder / "result.json").unlink(missing_ok=True)
     try:
+        (run.folder / "result.json").unlink(missing_ok=True)
         run_experiment(run)
     except Exception as error:
         told = str(error).rstrip()
         if "Original Traceback" in told:  # PyTorch's way to pass on what a loading process raised
             told = told.rpartition("\n")[2]
         _note_failure(run, f"{type(error).__name__}: {told}")
-        write_atomically(run.folder / "traceback.txt", traceback.format_exc())
+        with suppress(OSError):  # said by the note
+            write_atomically(run.folder / "traceback.txt", traceback.format_exc())
         raise SystemExit(1) from None
 
 

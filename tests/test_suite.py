@@ -499,6 +499,15 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, capsys: pytest
     assert str(tmp_path / "file") in capsys.readouterr().err
 
 
+def test_a_run_whose_folder_is_a_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "runs/tiny").mkdir(parents=True)
+    (tmp_path / "runs/tiny/tiny").write_text("")
+    assert main([str(write_suite(tmp_path)), "--out", str(tmp_path / "runs")]) == 2
+    message = capsys.readouterr().err
+    assert "runs/tiny/tiny" in message
+    assert "Traceback" not in message
+
+
 @pytest.mark.parametrize(
     "path", sorted(Path(__file__).parent.parent.glob("configs/*.yaml")), ids=lambda path: path.stem
 )

@@ -7,8 +7,7 @@ from torchvision.transforms.v2 import functional as F
 
 from cnnlib.augmentations.base import Photometric
 from cnnlib.augmentations.parameters import uniform
-from cnnlib.checks import check_range
-from cnnlib.types import CnnlibError
+from cnnlib.checks import check_range, check_whole
 
 
 class Cutout(Photometric):
@@ -29,8 +28,7 @@ class Cutout(Photometric):
 
     def __init__(self, holes: int = 1, size: float = 0.25, p: float = 0.5) -> None:
         super().__init__(p)
-        if isinstance(holes, bool) or not isinstance(holes, int) or holes < 1:
-            raise CnnlibError(f"cutout: holes must be a whole number of at least 1; got {holes!r}")
+        check_whole("cutout: holes", holes, 1)
         check_range("cutout: size", size, least=0, most=1)
         self.holes = holes
         self.size = size

@@ -142,10 +142,8 @@ class SampleFiles:
                 bar.advance(checking, len(chunk))
         if one_size:
             _add_if_several("images of different sizes; set size to resize them", sizes, faults)
-        for role in [role for role, is_blank in blank.items() if is_blank and count]:
-            faults.add(
-                f"a {role} that is 0 everywhere, in all the samples looked at", str(self._folders[role])
-            )
+        for role in [role for role, is_blank in blank.items() if is_blank and count == len(self) > 0]:
+            faults.add(f"a {role} that is 0 everywhere, in all samples", str(self._folders[role]))
         _add_if_several("depth files of different kinds, which cannot share one scale", depth_kinds, faults)
 
     def _look_at_sample(self, index: int) -> dict[str, _Look]:

@@ -11,11 +11,13 @@ radiologists: the seeds nested in their experiment, the images crossed with all,
 
     score[e, s, i] = mean[e] + seed[e, s] + image[e, i] + rest[e, s, i]
     variance of the difference of e and b = seed_variance[e] / seeds[e] + seed_variance[b] / seeds[b]
-                                            + max(MS_image - MS_rest, 0) / images
+                                            + max(by_image - rest[e] / seeds[e] - rest[b] / seeds[b], 0) / images
 
-with ``seed_variance`` that of a run's mean over the images, mean squares of the differences by image, and
-Satterthwaite's degrees of freedom (the bound at zero: Hillis, 2007, https://doi.org/10.1002/sim.2532). With one image
-this is Welch's t-test over the seeds; with one seed, the paired t-test over the images.
+with ``seed_variance`` that of a run's mean over the images, ``by_image`` the variance over the images of their
+difference (each image's mean over the seeds of e less that over those of b), ``rest`` the residual mean square of an
+experiment's table of seeds and images, which both of the former hold already, and Satterthwaite's degrees of freedom
+(the bound at zero: Hillis, 2007, https://doi.org/10.1002/sim.2532). With one image this is Welch's t-test over the
+seeds; with one seed, the paired t-test over the images.
 
 Three seeds tell little of a seed variance, but twenty experiments of three seeds tell much of what such variances are
 in the suite. Each is therefore drawn towards the others' by an empirical Bayes estimate (Smyth, 2004,
@@ -89,8 +91,8 @@ class SeedVariance:
 class Comparison:
     """An experiment against the baseline in one metric.
 
-    ``test`` (its p-value not corrected) is ``None`` where nothing could be compared; ``p`` is Holm's. ``seeds`` is the
-    smaller of the two numbers of runs.
+    ``seeds`` is the smaller of the two numbers of runs; ``images`` counts a group of images that are not independent
+    as one. ``test`` (its p-value not corrected) is ``None`` where nothing could be compared; ``p`` is Holm's.
     """
 
     verdict: str

@@ -452,9 +452,8 @@ def test_an_outside_task_must_be_of_a_kind_that_has_metrics(
 
 def test_an_option_of_a_section_s_default_can_be_set(parse: Parse, suite: dict[str, Any]) -> None:
     assert "predictions" not in suite
-    (name, *_) = parse(suite).experiments["trial"].predictions.options or ["count"]
-    experiment = parse(suite, f"predictions.{name}=3").experiments["trial"]
-    assert experiment.predictions.options[name] == 3
+    experiment = parse(suite, "predictions.count=3").experiments["trial"]
+    assert experiment.predictions == Component(name="folder", options={"count": 3})
 
 
 def test_build_gives_options_and_what_the_program_injects(

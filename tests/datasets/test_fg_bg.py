@@ -369,11 +369,11 @@ FAULTS = {
     ),
     "no foreground anywhere": (
         lambda root: [save(disc() * 0, file) for file in (root / "fg_bg_mask").iterdir()],
-        "a mask that is 0 everywhere, in all the samples looked at: 1\n    .*fg_bg_mask$",
+        "a mask that is 0 everywhere, in all samples: 1\n    .*fg_bg_mask$",
     ),
     "no depth anywhere": (
         lambda root: [save(ramp() * 0, file) for file in (root / "fg_bg_depth").iterdir()],
-        "a depth that is 0 everywhere, in all the samples looked at: 1\n    .*fg_bg_depth$",
+        "a depth that is 0 everywhere, in all samples: 1\n    .*fg_bg_depth$",
     ),
     "names that differ in case": (
         lambda root: [
@@ -438,6 +438,12 @@ def test_each_fault_is_told_before_training(root: Path, fault: str) -> None:
     damage(root)
     with pytest.raises(CnnlibError, match=r"(?s)^fg_bg: the data set in .* cannot be used:\n.*" + message):
         DepthDataset(str(root))
+
+
+def test_few_blank_masks_say_nothing_of_the_others(root: Path) -> None:
+    first = sorted((root / "fg_bg_mask").iterdir())[0]
+    save(disc() * 0, first)
+    assert len(DepthDataset(str(root), check=1)) == len(DepthDataset(str(root))) == len(NUMBERS)
 
 
 def test_all_faults_are_told_at_once_with_counts_and_the_first_few(root: Path) -> None:
