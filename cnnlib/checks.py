@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from typing import Any, ParamSpec, TypeVar, get_type_hints
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import Tensor
 
 from cnnlib.types import CnnlibError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
@@ -18,16 +24,23 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
 
 
 def check_same_shape(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> None:
-    """Raises ``ValueError`` unless ``pred``, ``target`` and ``valid`` (if given) have one shape."""
+    """Raises ``ValueError`` unless ``pred`` and ``target`` have one shape, and ``valid`` (if given) broadcasts to it."""
     if pred.shape != target.shape:
         raise ValueError(
             f"prediction and target must have one shape; the prediction is {tuple(pred.shape)}, "
             f"the target {tuple(target.shape)}"
         )
-    if valid is not None and valid.shape != target.shape:
+    if valid is not None and not _broadcasts(valid, target):
         raise ValueError(
-            f"the valid mask must have the target's shape {tuple(target.shape)}; it is {tuple(valid.shape)}"
+            f"the valid mask must have the target's shape {tuple(target.shape)}, or 1 along some axes; "
+            f"it is {tuple(valid.shape)}"
         )
+
+
+def _broadcasts(valid: Tensor, target: Tensor) -> bool:
+    return valid.ndim == target.ndim and all(
+        mine in (1, theirs) for mine, theirs in zip(valid.shape, target.shape, strict=True)
+    )
 
 
 def check_rank(tensor: Tensor, rank: int, what: str, axes: str) -> None:
@@ -36,35 +49,68 @@ def check_rank(tensor: Tensor, rank: int, what: str, axes: str) -> None:
         raise ValueError(f"{what} must be {axes}; it has shape {tuple(tensor.shape)}")
 
 
-def check_range(
-    name: str,
-    value: float,
-    *,
-    least: float | None = None,
-    above: float | None = None,
-    most: float | None = None,
-    below: float | None = None,
-) -> None:
-    """Raises ``CnnlibError`` naming the option unless ``value`` is a finite number within the bounds that are given.
+def checked(function: Callable[P, T]) -> Callable[P, T]:
+    """Holds a constructor, or a function, to the ranges in its signature: ``gamma: Annotated[float, Ge(0)] = 2.0``.
 
-    ``least`` and ``most`` are themselves allowed; ``above`` and ``below`` are not.
+    A range is written once, there; configurations, the editor's schema and the documentation read it from the same
+    place. Arguments without a range in their annotation are not looked at.
+
+    Raises (the function that is returned):
+        CnnlibError: naming the argument, what was expected and what came.
     """
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    holds = number and all(
-        (
-            least is None or value >= least,
-            above is None or value > above,
-            most is None or value <= most,
-            below is None or value < below,
-        )
-    )
-    if not holds:
-        bounds = {"at least": least, "above": above, "at most": most, "below": below}
-        wanted = " and ".join(f"{words} {bound:g}" for words, bound in bounds.items() if bound is not None)
-        raise CnnlibError(f"{name} must be {wanted}; it is {value!r}")
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        adapters = _adapters(function)
+        for name, value in signature.bind(*args, **kwargs).arguments.items():
+            if name in adapters:
+                try:
+                    adapters[name].validate_python(value, strict=True)
+                except ValidationError as error:
+                    texts = dict.fromkeys(map(expectation, error.errors(include_url=False)))
+                    raise CnnlibError(f"{name} must be {' or '.join(texts)}; it is {value!r}") from None
+        return function(*args, **kwargs)
+
+    return call
 
 
-def check_whole(name: str, value: int, least: int) -> None:
-    """Raises ``CnnlibError`` naming the option unless ``value`` is a whole number of at least ``least``."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise CnnlibError(f"{name} must be a whole number of at least {least}; it is {value!r}")
+def expectation(detail: Mapping[str, Any]) -> str:
+    """What one of pydantic's error details wanted: ``an integer``, ``above 0``."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind in _EXPECTED:
+        return _EXPECTED[kind].format(**context)
+    return detail["msg"].removeprefix("Input should be ")
+
+
+_EXPECTED = {
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "greater_than": "above {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than": "below {lt:g}",
+    "less_than_equal": "at most {le:g}",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "path_type": "text",
+    "none_required": "null",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "set_type": "a list",
+    "frozen_set_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "literal_error": "{expected}",
+    "too_short": "a list of at least {min_length}",
+    "too_long": "a list of at most {max_length}",
+}
+
+
+@functools.cache
+def _adapters(function: Callable[..., Any]) -> dict[str, TypeAdapter[Any]]:
+    """Of the arguments whose annotation holds a range."""
+    config = ConfigDict(allow_inf_nan=False, arbitrary_types_allowed=True)
+    hints = get_type_hints(function, include_extras=True)
+    return {name: TypeAdapter(hint, config=config) for name, hint in hints.items() if "Annotated" in repr(hint)}

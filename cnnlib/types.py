@@ -1,27 +1,21 @@
-"""The words that every part of the library shares. Imports nothing of ours.
+"""The terms that every part of the library shares. Imports nothing of ours.
 
-Shapes are written ``(B, C, H, W)``: batch, channels, height, width.
+Shapes are written ``(B, C, H, W)``: batch, channels, height, width. A ``Size`` is (height, width).
+
+**Coordinates** follow torchvision: a point (``KeyPoints``) is (x, y) in pixels with (0, 0) at the *centre* of the upper
+left pixel; a box (``BoundingBoxes``) is xyxy in pixels with (0, 0) at the *corner* of the upper left pixel, so that the
+box of one pixel at the origin is (0, 0, 1, 1).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor
 
-Sample: TypeAlias = dict[str, Any]
-"""``image`` float32 (C, H, W) in [0, 1]; one target under each task's own name; optionally
-``<task>_valid``, bool, of the target's shape; ``name``, the sample's id; optionally ``group``, a name that samples
-share which are not independent, such as pictures before one background."""
-
-Batch: TypeAlias = dict[str, Any]
-"""Samples stacked along a new first axis; ``name`` and ``group`` are lists of B strings."""
-
-Outputs: TypeAlias = dict[str, Tensor]
-"""A model's raw outputs, ``{task name: logits (B, C, H, W)}``. Only ``Task.decode`` knows what they mean."""
-
+Size: TypeAlias = tuple[int, int]
 Split: TypeAlias = Literal["train", "val", "test"]
 
 
@@ -32,8 +26,93 @@ class CnnlibError(Exception):
     """
 
 
+class Target(NamedTuple):
+    """What is known of one sample (or of a batch, stacked) for one task.
+
+    ``value`` has the shape that its kind demands (see each task). ``valid``, bool, tells which elements count: pixels
+    (1, H, W) of a map, points (K,), classes () or (n,), boxes (). ``None`` means all, until ``Task.check`` fills it in.
+    """
+
+    value: Tensor
+    valid: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class TargetInfo:
+    """What a data set says of one of its targets.
+
+    Attributes:
+        kind: the name in ``TASKS`` of the kind of task that it is for.
+        names: of the classes or of the points, in the order of their indices.
+        flip_order: of points: the index of the point that each becomes when left and right change places; empty where
+            every point stays itself.
+        unit: of the values, for people: ``"m"``; empty where the data have none.
+        multi_label: of labels: several classes may be true at once.
+    """
+
+    kind: str
+    names: tuple[str, ...] = ()
+    flip_order: tuple[int, ...] = ()
+    unit: str = ""
+    multi_label: bool = False
+
+
+@dataclass(frozen=True)
+class Head:
+    """The output that a task asks of a model: a map (B, channels, h, w) or a vector (B, channels)."""
+
+    shape: Literal["map", "vector"]
+    channels: int
+
+
+Sample: TypeAlias = dict[str, Any]
+"""``image`` float32 (C, H, W) in [0, 1]; a ``Target`` under the name of each target that the sample has (a missing label
+is no key at all); ``name``, the sample's id; optionally ``group``, a name that samples share which are not independent,
+such as pictures of one background."""
+
+Batch: TypeAlias = dict[str, Any]
+"""``image`` (B, C, H, W); for every task a ``Target`` stacked along a new first axis, not valid where a sample has none;
+``name`` and ``group``, lists of B strings."""
+
+Outputs: TypeAlias = dict[str, Tensor]
+"""A model's raw outputs, ``{task name: (B, C, h, w) or (B, C)}``. Only ``Task.decode`` knows what they mean."""
+
+
+class LossInputs(NamedTuple):
+    """What a loss compares: ``loss(*inputs)``. ``valid``, bool, can be broadcast to ``target``."""
+
+    pred: Tensor
+    target: Tensor
+    valid: Tensor
+
+
+class View(Protocol):
+    """How an augmentation moves a sample, as a task needs it to move its target along."""
+
+    size: Size
+    """Of the image, before and after."""
+    mirrored: bool
+    """Left and right change places (before the rotation)."""
+    angle: float
+    """Rotation in degrees, clockwise as seen."""
+    zoom: float
+    """Above 1 brings nearer."""
+
+    def warp(self, maps: Tensor) -> Tensor:
+        """Maps (..., H, W) of any dtype by nearest neighbour; what comes in from outside is 0 (False)."""
+        ...
+
+    def points(self, xy: Tensor) -> Tensor:
+        """Places (..., 2), x and y in pixels with (0, 0) at the *corner* of the image; may leave the image."""
+        ...
+
+
 class SampleSource(Protocol):
-    """One split of a data set: a sequence of samples, each a pure function of its index."""
+    """One split of a data set: a sequence of samples, each a pure function of its index.
+
+    It may also have ``labels(index)``, the names of the targets that a sample has. Then training passes over samples
+    without any label that is trained on; without it, every sample is taken to have some.
+    """
 
     def __len__(self) -> int: ...
 
@@ -41,27 +120,37 @@ class SampleSource(Protocol):
 
 
 class DataSource(Protocol):
-    """A data set: what its samples hold, and its three splits."""
+    """A data set: what its samples hold, and its three splits.
 
-    image_names: ClassVar[tuple[str, ...]]
-    """What each group of three channels of ``image`` shows, in order: ``("bg", "fg_bg")``."""
-    targets: ClassVar[Mapping[str, str]]
-    """Name of each entry that can be trained on, and the kind of task it is for: ``{"mask": "mask"}``."""
+    It may also have ``check()``, which reads every file once and raises ``CnnlibError`` with all that is wrong; a suite
+    calls it once before anything trains.
+    """
+
+    inputs: Mapping[str, int]
+    """The pictures that ``image`` is made of and their channels, in order: ``{"bg": 3, "fg_bg": 3}``. The last is the
+    one that the targets belong to."""
+    targets: Mapping[str, TargetInfo]
+    """Every target that can be trained on. A class whose targets are always the same may say so in the class."""
+    size: int | None
+    """Every image is ``size`` x ``size``; ``None`` where images keep the size that they are stored in."""
 
     def split(self, part: Split) -> SampleSource: ...
 
 
 class SplitMetric(Protocol):
-    """Measures one task on a whole split: sums are kept for every image and divided once, at the end."""
+    """Measures one task on a whole split: rows are kept for every image, and evaluated once at the end."""
 
-    def update(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> None:
-        """A batch of decoded predictions and targets, (B, C, H, W)."""
+    explanations: Mapping[str, str]
+    """One line for each metric, for readers who have not met it."""
+
+    def update(self, pred: Tensor, target: Tensor, valid: Tensor) -> None:
+        """A batch of decoded predictions with the targets' values and valid masks."""
         ...
 
     def compute(self) -> Mapping[str, float]: ...
 
     def per_image(self) -> Mapping[str, Tensor]:
-        """Every metric of each image on its own, float64 (N,), in the order seen; NaN where undefined."""
+        """Metrics of each image on its own, float64 (N,), in the order seen; NaN where undefined."""
         ...
 
     def reset(self) -> None: ...
@@ -78,7 +167,7 @@ class Progress(Protocol):
     """Shows a person how far a training run is."""
 
     def start(self, epochs: int, steps: int, done: int) -> None:
-        """``steps`` an epoch; ``done`` epochs lie behind, from an earlier call."""
+        """``steps`` per epoch; ``done`` epochs were completed by an earlier call."""
         ...
 
     def steps_done(self, steps: int, loss: float, images_per_second: float) -> None:
@@ -98,11 +187,9 @@ class Predicted:
     image: Tensor
     """What the model was shown, (C, H, W) in [0, 1]."""
     predictions: Mapping[str, Tensor]
-    """Decoded, (C, H, W) by task."""
-    targets: Mapping[str, Tensor] = field(default_factory=dict)
-    """As the predictions; empty where the truth is not known."""
-    valid: Mapping[str, Tensor] = field(default_factory=dict)
-    """Which target values count, bool (C, H, W) by task; a task that is not there counts wholly."""
+    """Decoded, by task."""
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    """By task; a task without any valid target is left out."""
     group: str = ""
     """As the sample's; its own name where it had none."""
 
@@ -124,6 +211,6 @@ class Forecast:
     finished: int
     """Runs that would be skipped."""
     epochs: list[int]
-    """Of each run that would be trained, how many epochs are before it."""
+    """The number of epochs left, of each run that would be trained."""
     seconds: float
-    """All that, one after the other."""
+    """For all of them, one after the other."""

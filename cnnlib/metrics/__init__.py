@@ -1,12 +1,7 @@
-"""How good predictions are, measured on a whole split; the table's keys are kinds of tasks."""
+"""How good predictions are, measured on a whole split. Each task makes its own."""
 
-from cnnlib.metrics.base import PerImageSums
+from cnnlib.metrics.base import PerImageRows, PerImageSums
 from cnnlib.metrics.depth import DepthMetrics
 from cnnlib.metrics.mask import MaskMetrics
 
-METRICS: dict[str, type[PerImageSums]] = {
-    "mask": MaskMetrics,
-    "depth": DepthMetrics,
-}
-
-__all__ = ["METRICS", "DepthMetrics", "MaskMetrics", "PerImageSums"]
+__all__ = ["DepthMetrics", "MaskMetrics", "PerImageRows", "PerImageSums"]

@@ -1,28 +1,26 @@
-"""How a whole split is measured: sums are kept for every image, and divided once."""
+"""How a whole split is measured: a row is kept for every image, and evaluated at the end."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-from cnnlib.checks import check_rank, check_same_shape
 
+class PerImageRows(Metric, ABC):
+    """Metrics of a split from a row of K numbers for each image, float64.
 
-class PerImageSums(Metric, ABC):
-    """Metrics that are formulas of sums over pixels.
-
-    The state is a row of K sums for each image, float64. ``compute`` applies the formulas to the sums over the
-    whole split, so the result does not depend on how the images were batched, and is no mean of means;
-    ``per_image`` applies them to each row. Across processes torchmetrics concatenates the rows; each process must
-    have seen an image.
+    Across processes torchmetrics concatenates the rows; each process must have seen an image.
     """
 
     full_state_update = False
     is_differentiable = False
+    explanations: ClassVar[Mapping[str, str]]
     rows: list[Tensor]
 
     def __init__(self) -> None:
@@ -30,40 +28,58 @@ class PerImageSums(Metric, ABC):
         self.add_state("rows", default=[], dist_reduce_fx="cat")
 
     @abstractmethod
-    def sums(self, pred: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-        """The sums of each image, float64 (B, K); the arguments are (B, C, H, W), ``valid`` is bool."""
+    def measure(self, pred: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+        """The rows of a batch, float64 (B, K), of decoded predictions and the targets' values and valid masks."""
 
     @abstractmethod
-    def formulas(self, sums: Tensor) -> dict[str, Tensor]:
-        """Every metric, (...), of sums (..., K); NaN where it is undefined."""
+    def evaluate(self, rows: Tensor) -> dict[str, Tensor]:
+        """Every metric, (), of the images whose rows (N, K) these are; NaN where it is undefined."""
 
-    def update(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> None:
-        """Adds a batch of decoded predictions and targets, (B, C, H, W); pixels that are not ``valid`` are ignored.
+    @abstractmethod
+    def per_image(self) -> dict[str, Tensor]:
+        """Metrics of each image that this process has seen, in that order: float64 (N,) on the CPU."""
+
+    def update(self, pred: Tensor, target: Tensor, valid: Tensor) -> None:
+        """Adds a batch; elements that are not ``valid`` are ignored.
 
         Raises:
-            ValueError: unless all have one shape of four axes.
+            ValueError: the batches of the three differ in size.
         """
-        check_rank(pred, 4, "the prediction", "(B, C, H, W)")
-        check_same_shape(pred, target, valid)
-        if valid is None:
-            valid = torch.ones_like(target, dtype=torch.bool)
-        self.rows.append(self.sums(pred, target, valid.bool()))
+        if not len(pred) == len(target) == len(valid):
+            raise ValueError(
+                f"prediction, target and valid mask must be of one batch; they hold {len(pred)}, {len(target)} and "
+                f"{len(valid)} images"
+            )
+        self.rows.append(self.measure(pred, target, valid))
 
     def compute(self) -> dict[str, float]:
         """Every metric of the whole split; NaN where it is undefined. Raises ``ValueError`` before any image."""
-        total = self._all_rows().sum(0)
-        return {name: value.item() for name, value in self.formulas(total).items()}
+        return {name: value.item() for name, value in self.evaluate(self.all_rows()).items()}
 
-    def per_image(self) -> dict[str, Tensor]:
-        """Every metric of each image that this process has seen, in that order: float64 (N,) on the CPU."""
-        return self.formulas(self._all_rows().cpu())
-
-    def _all_rows(self) -> Tensor:
+    def all_rows(self) -> Tensor:
         if len(self.rows) == 0:
             raise ValueError(f"{type(self).__name__} has seen no image; call update first")
         return dim_zero_cat(self.rows)  # (N, K)
 
 
-def sum_per_image(*maps: Tensor) -> Tensor:
-    """K maps (B, C, H, W), bool or float64, to the sums of each image, float64 (B, K)."""
-    return torch.stack([values.flatten(1).sum(1).double() for values in maps], dim=1)
+class PerImageSums(PerImageRows):
+    """Metrics that are formulas of sums over pixels, points or images.
+
+    The formulas are applied to the sums over the whole split, so the result does not depend on how the images were
+    batched and is no mean of means; ``per_image`` applies them to each row.
+    """
+
+    @abstractmethod
+    def formulas(self, sums: Tensor) -> dict[str, Tensor]:
+        """Every metric, (...), of sums (..., K); NaN where it is undefined."""
+
+    def evaluate(self, rows: Tensor) -> dict[str, Tensor]:
+        return self.formulas(rows.sum(0))
+
+    def per_image(self) -> dict[str, Tensor]:
+        return self.formulas(self.all_rows().cpu())
+
+
+def sum_per_image(*values: Tensor) -> Tensor:
+    """K tensors (B, ...), bool or float64, to the sums of each image, float64 (B, K)."""
+    return torch.stack([each.flatten(1).sum(1).double() for each in values], dim=1)

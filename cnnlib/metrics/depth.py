@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -25,7 +28,17 @@ class DepthMetrics(PerImageSums):
     over images instead (KITTI's does) are matched by the mean of ``per_image``.
     """
 
-    def sums(self, pred: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    explanations: ClassVar[Mapping[str, str]] = {
+        "mae": "mean absolute error, in the unit of the depth; 0 is perfect",
+        "rmse": "root of the mean squared error, in the unit of the depth: large errors count more; 0 is perfect",
+        "abs_rel": "mean of the error divided by the true depth; 0 is perfect",
+        "silog": "spread of the error of log depth, blind to one wrong scale of the whole picture; 0 is perfect",
+        "delta1": "share of pixels whose depth is within a factor of 1.25 of the truth; 1 is perfect",
+        "delta2": "the same within a factor of 1.25² = 1.56; 1 is perfect",
+        "delta3": "the same within a factor of 1.25³ = 1.95; 1 is perfect",
+    }
+
+    def measure(self, pred: Tensor, target: Tensor, valid: Tensor) -> Tensor:
         positive = valid & (target > 0)
         pred, target = pred.double(), target.double()
         # What is not measured becomes an error of 0 first, since it may be NaN, infinite or zero.

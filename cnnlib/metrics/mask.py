@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from torch import Tensor
 
 from cnnlib.metrics.base import PerImageSums, sum_per_image
@@ -21,7 +24,15 @@ class MaskMetrics(PerImageSums):
     0 / 0 and stay NaN, and so does everything where no pixel is valid.
     """
 
-    def sums(self, pred: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    explanations: ClassVar[Mapping[str, str]] = {
+        "iou": "overlap of predicted and true mask divided by their union, all pixels of the split together; "
+        "1 is perfect",
+        "dice": "twice the overlap divided by the sum of the two areas; 1 is perfect",
+        "precision": "share of the predicted foreground that is foreground; 1 is perfect",
+        "recall": "share of the true foreground that was found; 1 is perfect",
+    }
+
+    def measure(self, pred: Tensor, target: Tensor, valid: Tensor) -> Tensor:
         found, truth = (pred >= 0.5) & valid, (target >= 0.5) & valid
         return sum_per_image(found & truth, found, truth, valid)
 

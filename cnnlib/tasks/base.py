@@ -3,44 +3,85 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import ClassVar, Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from cnnlib.types import CnnlibError
+from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, TargetInfo, View
+
+Stored: TypeAlias = np.ndarray | dict[str, Any]
+"""A prediction as it is saved: an array for a lossless PNG, (H, W) or (H, W, 3), or a row of ``<task>.csv``."""
 
 
 class Task(ABC):
     """What is predicted, and everything that depends on its meaning.
 
-    Loss, metrics, saved files and TensorBoard pictures all go through these methods; no other code applies an
-    activation or a colour map.
+    Data, losses, metrics, saved files and pictures all go through these methods; no other code applies an activation,
+    draws a target or asks what kind of task this is.
+
+    A *value* is what ``Target.value`` holds; a *prediction* is what ``decode`` gives. ``as_prediction`` turns the first
+    into the second (classes become one-hot probabilities); what is drawn, saved or averaged is always a prediction.
+
+    Args:
+        info: what the data set says of the target.
 
     Class attributes:
         kind: the name in ``TASKS``.
-        channels: channels of the logits.
-        geometry: how a target follows the image when the view changes: ``"map"`` is warped with
-            nearest neighbour; ``"depth"`` is warped alike and its metres are divided by the zoom.
         default_loss: the name in ``LOSSES`` used where a config names none.
-        main_metric, higher_is_better: the number that runs are ranked by.
-        file_note: how a saved prediction is to be read, for people.
+        main_metric, higher_is_better: the metric that runs are ranked by.
+
+    Attributes:
+        head: what it asks of the model.
+        values: what it can offer to losses, the preferred one first; each is a name that losses know: ``logits`` (of
+            yes or no), ``classes`` (logits along axis 1, integer targets without that axis), ``probabilities``,
+            ``lengths`` (positive), ``directions`` (unit vectors along axis 1), ``coordinates`` (shares of the picture's
+            longer side), ``boxes`` (xyxy, likewise), ``heatmaps``, ``numbers``.
+        legend, error_legend: what the colours of ``draw`` and ``draw_error`` mean.
+        file_note: how a saved prediction is to be read.
     """
 
     kind: ClassVar[str]
-    channels: ClassVar[int]
-    geometry: ClassVar[Literal["map", "depth"]]
     default_loss: ClassVar[str]
     main_metric: ClassVar[str]
     higher_is_better: ClassVar[bool]
+    head: Head
+    values: tuple[str, ...]
+    legend: str
+    error_legend: str
     file_note: str
 
-    @abstractmethod
-    def decode(self, logits: Tensor) -> Tensor:
-        """Raw outputs (B, C, H, W) to predictions of the same shape, in the target's units, float32."""
+    def __init__(self, info: TargetInfo) -> None:
+        self.info = info
 
-    def check_targets(self, values: Tensor) -> None:
+    # Data
+
+    @abstractmethod
+    def missing(self, size: Size) -> Target:
+        """The target, not valid anywhere, of a sample of this size that has none; it defines shapes and dtypes."""
+
+    def check(self, target: Target, size: Size) -> Target:
+        """``target`` of a sample of this size with its valid mask filled in.
+
+        Raises:
+            CnnlibError: its shape or dtype is not what this kind of task takes.
+        """
+        model = self.missing(size)
+        value, valid = target
+        valid = torch.ones_like(model.valid) if valid is None else valid
+        for what, given, wanted in (("value", value, model.value), ("valid mask", valid, model.valid)):
+            if not isinstance(given, Tensor) or (given.shape, given.dtype) != (wanted.shape, wanted.dtype):
+                came = f"{given.dtype} {tuple(given.shape)}" if isinstance(given, Tensor) else type(given).__name__
+                raise CnnlibError(f"the {what} must be {wanted.dtype} {tuple(wanted.shape)}; it is {came}")
+        return Target(value, valid)
+
+    def valid_values(self, target: Target) -> Tensor:
+        """The values that count, flat; vectors are not kept together."""
+        return target.value[target.valid.expand_as(target.value)]
+
+    def check_values(self, values: Tensor) -> None:
         """Raises ``CnnlibError`` where the targets are not what this task can learn.
 
         Args:
@@ -50,21 +91,102 @@ class Task(ABC):
             raise CnnlibError("some valid targets are NaN or infinite; mark them as not valid")
 
     @abstractmethod
+    def move(self, target: Target, view: View) -> Target:
+        """The target after the image has moved; what has left the image is not valid."""
+
+    # Training
+
+    @abstractmethod
+    def loss_inputs(self, values: str, raw: Tensor, target: Target, size: Size) -> LossInputs:
+        """What a loss on ``values`` (one of ``self.values``) compares.
+
+        Args:
+            raw: the model's output for this task.
+            target: of the batch.
+            size: of the images.
+        """
+
+    @abstractmethod
+    def decode(self, raw: Tensor, size: Size) -> Tensor:
+        """Raw outputs of a batch to predictions, in the target's units, float32.
+
+        Args:
+            size: of the images, to which coordinates refer.
+        """
+
+    # Evaluation
+
+    @abstractmethod
+    def metric(self) -> SplitMetric:
+        """Measures a split; nothing seen yet."""
+
+    @abstractmethod
     def score(self, metrics: Mapping[str, float]) -> float:
         """``main_metric`` as a number that is 1 where perfect; the best checkpoint has the highest mean over tasks."""
 
-    @abstractmethod
-    def draw(self, value: Tensor, valid: Tensor | None = None) -> Tensor:
-        """A prediction or target (C, H, W) as a picture, uint8 (3, H, W). Invalid pixels are grey."""
+    def as_prediction(self, value: Tensor) -> Tensor:
+        """One sample's target value as the prediction that would be right."""
+        return value.float()
+
+    def constant(self, targets: Iterable[Target]) -> Tensor:
+        """The best prediction that looks at no image, of one sample: the mean of what is valid.
+
+        Elements that are valid nowhere get the mean of the others (0 where nothing is valid at all).
+
+        Args:
+            targets: of the training samples, all of one size; only those that there are.
+
+        Raises:
+            CnnlibError: the targets differ in shape, or there are none.
+        """
+        total = count = None
+        for target in targets:
+            prediction = self.as_prediction(target.value).double()
+            valid = self.expand_valid(target.valid, prediction)
+            if total is None:
+                total, count = torch.zeros_like(prediction), torch.zeros_like(prediction)
+            if prediction.shape != total.shape:
+                raise CnnlibError(
+                    f"a mean needs targets of one shape; one is {tuple(prediction.shape)}, the first was "
+                    f"{tuple(total.shape)}: set the data set's size"
+                )
+            total += torch.where(valid, prediction, 0)  # not a product: elements that are not valid may hold NaN
+            count += valid
+        if total is None:
+            raise CnnlibError("no training sample has this target")
+        overall = total.sum() / count.sum().clamp(min=1)
+        return torch.where(count > 0, total / count.clamp(min=1), overall).float()
+
+    def expand_valid(self, valid: Tensor, prediction: Tensor) -> Tensor:
+        """One sample's valid mask in the shape of its prediction."""
+        return valid.expand_as(prediction)
+
+    def resize(self, prediction: Tensor, old: Size, new: Size) -> Tensor:
+        """One sample's prediction for an image of size ``old``, brought to the same image at size ``new``."""
+        return prediction
+
+    # Pictures and files
 
     @abstractmethod
-    def draw_error(self, prediction: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-        """Where a prediction (C, H, W) is wrong, and how far, as a picture, uint8 (3, H, W)."""
+    def draw(self, prediction: Tensor, image: Tensor, valid: Tensor | None = None) -> Tensor:
+        """A prediction as a picture, uint8 (3, h, w), on ``image`` float (3, H, W) where that is natural.
+
+        Args:
+            valid: of a target; what is not valid is grey, or left out.
+        """
 
     @abstractmethod
-    def to_file(self, prediction: Tensor) -> np.ndarray:
-        """A prediction (C, H, W) as the array (H, W) that is written to a lossless PNG."""
+    def draw_error(self, prediction: Tensor, target: Target, image: Tensor) -> Tensor:
+        """Where a prediction is wrong, and how far, as a picture, uint8 (3, h, w)."""
 
     @abstractmethod
-    def from_file(self, array: np.ndarray) -> Tensor:
-        """The inverse of ``to_file``: what a PNG holds, as a float32 prediction (C, H, W)."""
+    def store(self, prediction: Tensor, valid: Tensor | None = None) -> Stored:
+        """A prediction as it is saved.
+
+        Args:
+            valid: of a target; in a row, what is not valid is left empty (``None``).
+        """
+
+    @abstractmethod
+    def load(self, stored: Stored) -> Tensor:
+        """The inverse of ``store``: the prediction that a PNG's array, or a row of text values, holds."""

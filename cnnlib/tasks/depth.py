@@ -1,44 +1,55 @@
-"""Depth along the viewing axis, in metres."""
+"""Depth along the viewing axis."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
+from annotated_types import Gt
 from torch import Tensor
 
-from cnnlib.tasks.base import Task
+from cnnlib.checks import checked
+from cnnlib.metrics.depth import DepthMetrics
+from cnnlib.tasks.dense import DenseTask
 from cnnlib.tasks.drawing import color_map, gray_where_invalid
-from cnnlib.types import CnnlibError
+from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, TargetInfo, View
 
 
-class DepthTask(Task):
-    """Target: float (1, H, W) in metres (or in whatever unit the data set states).
+class DepthTask(DenseTask):
+    """Target: float (1, H, W) in metres, or in whatever unit the data set states.
 
     Args:
         min_depth, max_depth: the range of predictions; ``decode`` is
-            ``min_depth + (max_depth - min_depth) * sigmoid(logits)``, so that a fresh net starts in its middle.
-        file_scale: steps per metre in the 16-bit PNG. 1000 stores millimetres, up to 65.535 m.
+            ``min_depth + (max_depth - min_depth) * sigmoid(raw)``, so that a fresh net starts in its middle.
+        file_scale: steps per unit of depth in the 16-bit PNG. 1000 stores millimetres, up to 65.535 m.
 
     Raises:
         CnnlibError: unless ``0 < min_depth < max_depth <= 65535 / file_scale``.
     """
 
     kind: ClassVar[str] = "depth"
-    channels: ClassVar[int] = 1
-    geometry: ClassVar[Literal["map", "depth"]] = "depth"
     default_loss: ClassVar[str] = "l1"
     main_metric: ClassVar[str] = "mae"
     higher_is_better: ClassVar[bool] = False
+    head = Head("map", 1)
+    values = ("lengths",)
 
-    def __init__(self, min_depth: float = 0.1, max_depth: float = 10.0, file_scale: float = 1000.0) -> None:
-        if not 0 < min_depth < max_depth:
+    @checked
+    def __init__(
+        self,
+        info: TargetInfo,
+        min_depth: Annotated[float, Gt(0)] = 0.1,
+        max_depth: Annotated[float, Gt(0)] = 10.0,
+        file_scale: Annotated[float, Gt(0)] = 1000.0,
+    ) -> None:
+        super().__init__(info)
+        if not min_depth < max_depth:
             raise CnnlibError(
-                f"depth needs 0 < min_depth < max_depth; got min_depth={min_depth}, max_depth={max_depth}"
+                f"depth needs min_depth < max_depth; got min_depth={min_depth}, max_depth={max_depth}"
             )
-        if not 0 < file_scale * max_depth <= 65535:
+        if not file_scale * max_depth <= 65535:
             raise CnnlibError(
                 f"max_depth={max_depth} times file_scale={file_scale} must lie in (0, 65535], the range of a "
                 f"16-bit PNG; use a file_scale of at most {65535 / max_depth:g}"
@@ -46,13 +57,16 @@ class DepthTask(Task):
         self.min_depth = min_depth
         self.max_depth = max_depth
         self.file_scale = file_scale
-        self.file_note = f"16-bit PNG: {file_scale:g} steps a metre"
+        unit = f" {info.unit}" if info.unit else ""
+        self.legend = f"bright: near; dark: far; truth and prediction share the scale 0 to {max_depth:g}{unit}"
+        self.error_legend = f"the absolute error; black: none; brightest: {0.1 * max_depth:g}{unit} or more"
+        self.file_note = f"16-bit PNG: {file_scale:g} steps per {info.unit or 'unit of depth'}"
 
-    def decode(self, logits: Tensor) -> Tensor:
-        return self.min_depth + (self.max_depth - self.min_depth) * torch.sigmoid(logits.float())
+    def decode(self, raw: Tensor, size: Size) -> Tensor:
+        return self.min_depth + (self.max_depth - self.min_depth) * torch.sigmoid(raw.float())
 
-    def check_targets(self, values: Tensor) -> None:
-        super().check_targets(values)
+    def check_values(self, values: Tensor) -> None:
+        super().check_values(values)
         outside = (values < self.min_depth) | (values > self.max_depth)
         if len(values) and outside.double().mean() > 0.05:
             raise CnnlibError(
@@ -62,23 +76,32 @@ class DepthTask(Task):
                 "set's depth scale"
             )
 
+    def move(self, target: Target, view: View) -> Target:
+        """A zoom by s divides depths by s: the camera sees the same picture of a scene that is s times nearer."""
+        value, valid = super().move(target, view)
+        return Target(value / view.zoom, valid)
+
+    def loss_inputs(self, values: str, raw: Tensor, target: Target, size: Size) -> LossInputs:
+        return LossInputs(self.decode(raw, size), *target)
+
+    def metric(self) -> SplitMetric:
+        return DepthMetrics()
+
     def score(self, metrics: Mapping[str, float]) -> float:
-        """The mean absolute error, which runs are ranked by, as a share of the range of predictions, off 1."""
+        """1 - MAE / (max_depth - min_depth)."""
         return 1.0 - metrics["mae"] / (self.max_depth - self.min_depth)
 
-    def draw(self, value: Tensor, valid: Tensor | None = None) -> Tensor:
-        """Near is bright, far is dark; truth and prediction share the scale 0 to ``max_depth``."""
-        return gray_where_invalid(color_map(1 - value[0] / self.max_depth, "magma"), valid)
+    def draw(self, prediction: Tensor, image: Tensor, valid: Tensor | None = None) -> Tensor:
+        return gray_where_invalid(color_map(1 - prediction[0] / self.max_depth, "magma"), valid)
 
-    def draw_error(self, prediction: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-        """The absolute error: black is none, the brightest is a tenth of ``max_depth`` or more."""
-        error = (prediction - target).abs()[0] / (0.1 * self.max_depth)
-        return gray_where_invalid(color_map(error, "inferno"), valid)
+    def draw_error(self, prediction: Tensor, target: Target, image: Tensor) -> Tensor:
+        error = (prediction - target.value).abs()[0] / (0.1 * self.max_depth)
+        return gray_where_invalid(color_map(error, "inferno"), target.valid)
 
-    def to_file(self, prediction: Tensor) -> np.ndarray:
-        """uint16 (H, W), ``file_scale`` steps a metre."""
+    def store(self, prediction: Tensor, valid: Tensor | None = None) -> np.ndarray:
+        """uint16 (H, W), ``file_scale`` steps per unit."""
         steps = prediction[0].cpu().numpy().astype(np.float64) * self.file_scale
         return np.clip(np.rint(steps), 0, 65535).astype(np.uint16)
 
-    def from_file(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array.astype(np.float32) / self.file_scale)[None]
+    def load(self, stored: np.ndarray) -> Tensor:
+        return torch.from_numpy(stored.astype(np.float32) / self.file_scale)[None]

@@ -3,46 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from cnnlib.tasks.base import Task
+from cnnlib.metrics.mask import MaskMetrics
+from cnnlib.tasks.dense import DenseTask
 from cnnlib.tasks.drawing import gray_where_invalid
+from cnnlib.types import Head, LossInputs, Size, SplitMetric, Target
 
 
-class MaskTask(Task):
+class MaskTask(DenseTask):
     """Target: float (1, H, W), exactly 0 (background) or 1 (foreground). Prediction: the probability of 1."""
 
     kind: ClassVar[str] = "mask"
-    channels: ClassVar[int] = 1
-    geometry: ClassVar[Literal["map", "depth"]] = "map"
     default_loss: ClassVar[str] = "bce"
     main_metric: ClassVar[str] = "iou"
     higher_is_better: ClassVar[bool] = True
+    head = Head("map", 1)
+    values = ("probabilities", "logits")
+    legend = "white: foreground; black: background"
+    error_legend = (
+        "white: true positive; black: true negative; red: false positive; blue: false negative"
+    )
     file_note = "8-bit PNG: 255 is foreground, 0 is background"
 
-    def decode(self, logits: Tensor) -> Tensor:
-        return torch.sigmoid(logits.float())
+    def decode(self, raw: Tensor, size: Size) -> Tensor:
+        return torch.sigmoid(raw.float())
+
+    def loss_inputs(self, values: str, raw: Tensor, target: Target, size: Size) -> LossInputs:
+        return LossInputs(raw if values == "logits" else self.decode(raw, size), *target)
+
+    def metric(self) -> SplitMetric:
+        return MaskMetrics()
 
     def score(self, metrics: Mapping[str, float]) -> float:
         return metrics["iou"]
 
-    def draw(self, value: Tensor, valid: Tensor | None = None) -> Tensor:
-        gray = (value.float().clamp(0, 1) * 255).round().to(torch.uint8)
+    def draw(self, prediction: Tensor, image: Tensor, valid: Tensor | None = None) -> Tensor:
+        gray = (prediction.float().clamp(0, 1) * 255).round().to(torch.uint8)
         return gray_where_invalid(gray.expand(3, -1, -1), valid)
 
-    def draw_error(self, prediction: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-        """White: found; black: rightly left; red: false alarm; blue: missed."""
-        found, truth = prediction >= 0.5, target >= 0.5  # (1, H, W)
+    def draw_error(self, prediction: Tensor, target: Target, image: Tensor) -> Tensor:
+        found, truth = prediction >= 0.5, target.value >= 0.5  # (1, H, W)
         picture = torch.cat([found, found & truth, truth]).to(torch.uint8) * 255
-        return gray_where_invalid(picture, valid)
+        return gray_where_invalid(picture, target.valid)
 
-    def to_file(self, prediction: Tensor) -> np.ndarray:
+    def store(self, prediction: Tensor, valid: Tensor | None = None) -> np.ndarray:
         """uint8 (H, W), 0 or 255: the probability against one half."""
         return np.where(prediction[0].cpu().numpy() >= 0.5, 255, 0).astype(np.uint8)
 
-    def from_file(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy((array >= 128).astype(np.float32))[None]
+    def load(self, stored: np.ndarray) -> Tensor:
+        return torch.from_numpy((stored >= 128).astype(np.float32))[None]
