@@ -113,4 +113,6 @@ def _adapters(function: Callable[..., Any]) -> dict[str, TypeAdapter[Any]]:
     """Of the arguments whose annotation holds a range."""
     config = ConfigDict(allow_inf_nan=False, arbitrary_types_allowed=True)
     hints = get_type_hints(function, include_extras=True)
-    return {name: TypeAdapter(hint, config=config) for name, hint in hints.items() if "Annotated" in repr(hint)}
+    return {
+        name: TypeAdapter(hint, config=config) for name, hint in hints.items() if "Annotated" in repr(hint)
+    }

@@ -143,8 +143,8 @@ class SplitMetric(Protocol):
     explanations: Mapping[str, str]
     """One line for each metric, for readers who have not met it."""
 
-    def update(self, pred: Tensor, target: Tensor, valid: Tensor) -> None:
-        """A batch of decoded predictions with the targets' values and valid masks."""
+    def update(self, pred: Tensor, target: Tensor, valid: Tensor, size: Size) -> None:
+        """A batch of decoded predictions, the targets' values and valid masks, and the size of the images."""
         ...
 
     def compute(self) -> Mapping[str, float]: ...

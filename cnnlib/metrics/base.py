@@ -11,6 +11,8 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
+from cnnlib.types import Size
+
 
 class PerImageRows(Metric, ABC):
     """Metrics of a split from a row of K numbers for each image, float64.
@@ -28,8 +30,8 @@ class PerImageRows(Metric, ABC):
         self.add_state("rows", default=[], dist_reduce_fx="cat")
 
     @abstractmethod
-    def measure(self, pred: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-        """The rows of a batch, float64 (B, K), of decoded predictions and the targets' values and valid masks."""
+    def measure(self, pred: Tensor, target: Tensor, valid: Tensor, size: Size) -> Tensor:
+        """The rows of a batch, float64 (B, K); the arguments are those of ``update``."""
 
     @abstractmethod
     def evaluate(self, rows: Tensor) -> dict[str, Tensor]:
@@ -39,8 +41,13 @@ class PerImageRows(Metric, ABC):
     def per_image(self) -> dict[str, Tensor]:
         """Metrics of each image that this process has seen, in that order: float64 (N,) on the CPU."""
 
-    def update(self, pred: Tensor, target: Tensor, valid: Tensor) -> None:
+    def update(self, pred: Tensor, target: Tensor, valid: Tensor, size: Size) -> None:
         """Adds a batch; elements that are not ``valid`` are ignored.
+
+        Args:
+            pred: decoded predictions, (B, ...).
+            target, valid: of the batch's ``Target``.
+            size: of the images, to which coordinates refer.
 
         Raises:
             ValueError: the batches of the three differ in size.
@@ -50,7 +57,7 @@ class PerImageRows(Metric, ABC):
                 f"prediction, target and valid mask must be of one batch; they hold {len(pred)}, {len(target)} and "
                 f"{len(valid)} images"
             )
-        self.rows.append(self.measure(pred, target, valid))
+        self.rows.append(self.measure(pred, target, valid, size))
 
     def compute(self) -> dict[str, float]:
         """Every metric of the whole split; NaN where it is undefined. Raises ``ValueError`` before any image."""

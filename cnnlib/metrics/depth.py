@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cnnlib.metrics.base import PerImageSums, sum_per_image
+from cnnlib.types import Size
 
 
 class DepthMetrics(PerImageSums):
@@ -38,7 +39,7 @@ class DepthMetrics(PerImageSums):
         "delta3": "the same within a factor of 1.25³ = 1.95; 1 is perfect",
     }
 
-    def measure(self, pred: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    def measure(self, pred: Tensor, target: Tensor, valid: Tensor, size: Size) -> Tensor:
         positive = valid & (target > 0)
         pred, target = pred.double(), target.double()
         # What is not measured becomes an error of 0 first, since it may be NaN, infinite or zero.

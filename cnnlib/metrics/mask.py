@@ -8,6 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from cnnlib.metrics.base import PerImageSums, sum_per_image
+from cnnlib.types import Size
 
 
 class MaskMetrics(PerImageSums):
@@ -32,7 +33,7 @@ class MaskMetrics(PerImageSums):
         "recall": "share of the true foreground that was found; 1 is perfect",
     }
 
-    def measure(self, pred: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    def measure(self, pred: Tensor, target: Tensor, valid: Tensor, size: Size) -> Tensor:
         found, truth = (pred >= 0.5) & valid, (target >= 0.5) & valid
         return sum_per_image(found & truth, found, truth, valid)
 

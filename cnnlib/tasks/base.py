@@ -73,7 +73,11 @@ class Task(ABC):
         valid = torch.ones_like(model.valid) if valid is None else valid
         for what, given, wanted in (("value", value, model.value), ("valid mask", valid, model.valid)):
             if not isinstance(given, Tensor) or (given.shape, given.dtype) != (wanted.shape, wanted.dtype):
-                came = f"{given.dtype} {tuple(given.shape)}" if isinstance(given, Tensor) else type(given).__name__
+                came = (
+                    f"{given.dtype} {tuple(given.shape)}"
+                    if isinstance(given, Tensor)
+                    else type(given).__name__
+                )
                 raise CnnlibError(f"the {what} must be {wanted.dtype} {tuple(wanted.shape)}; it is {came}")
         return Target(value, valid)
 
@@ -150,7 +154,9 @@ class Task(ABC):
                     f"a mean needs targets of one shape; one is {tuple(prediction.shape)}, the first was "
                     f"{tuple(total.shape)}: set the data set's size"
                 )
-            total += torch.where(valid, prediction, 0)  # not a product: elements that are not valid may hold NaN
+            total += torch.where(
+                valid, prediction, 0
+            )  # not a product: elements that are not valid may hold NaN
             count += valid
         if total is None:
             raise CnnlibError("no training sample has this target")

@@ -25,9 +25,7 @@ class MaskTask(DenseTask):
     head = Head("map", 1)
     values = ("probabilities", "logits")
     legend = "white: foreground; black: background"
-    error_legend = (
-        "white: true positive; black: true negative; red: false positive; blue: false negative"
-    )
+    error_legend = "white: true positive; black: true negative; red: false positive; blue: false negative"
     file_note = "8-bit PNG: 255 is foreground, 0 is background"
 
     def decode(self, raw: Tensor, size: Size) -> Tensor:
