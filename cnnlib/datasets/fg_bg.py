@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from cnnlib.checks import check_whole, did_you_mean
+from cnnlib.checks import did_you_mean
 from cnnlib.datasets.faults import Faults
 from cnnlib.datasets.fg_bg_files import SampleFiles, read_mask
 from cnnlib.datasets.image_files import read_color, read_gray, resize_nearest
@@ -94,14 +94,6 @@ class DepthDataset:
         limit: int | None = None,
         check: int | None = None,
     ) -> None:
-        for name, value, least in (
-            ("size", size, 1),
-            ("limit", limit, 3),
-            ("check", check, 1),
-            ("seed", seed, 0),
-        ):
-            if value is not None:
-                check_whole(f"fg_bg: {name}", value, least)
         if depth_scale is not None and not (
             isinstance(depth_scale, (int, float)) and 0 < depth_scale < math.inf
         ):

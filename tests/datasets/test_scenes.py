@@ -392,7 +392,7 @@ def test_the_size_changes_the_resolution_and_not_the_scene() -> None:
 
 def test_the_version_stands_for_these_pictures() -> None:
     """Where this fails on purpose, count ``VERSION`` up: else people go on with what their caches hold."""
-    assert source.VERSION == 3
+    assert source.VERSION == 4
     scenes = render(0, "test", range(6), 32)
     image = scenes["image"].mean((0, 2, 3))
     np.testing.assert_allclose(image, [155.33, 140.19, 114.07, 156.41, 140.62, 117.04], atol=0.05)
@@ -404,31 +404,54 @@ def test_the_version_stands_for_these_pictures() -> None:
 # The data set
 
 
-def test_a_sample_is_as_the_contract_says(tmp_path: Path) -> None:
+def test_samples_hold_what_was_rendered(tmp_path: Path) -> None:
     split = Scenes(size=32, train=3, val=1, test=2, cache_dir=str(tmp_path)).split("test")
     assert len(split) == 2
-    sample = split[1]
-    assert sample.keys() == {"image", "mask", "depth", "depth_valid", "name"}
+    sample, truth = split[1], {key: value[0] for key, value in render(0, "test", [1], 32).items()}
+    assert sample.keys() == {"image", "name", *Scenes.targets}
     assert sample["name"] == "test-00001"
-    assert sample["image"].shape == (6, 32, 32)
-    assert sample["image"].dtype == sample["mask"].dtype == sample["depth"].dtype == torch.float32
-    assert sample["depth_valid"].dtype == torch.bool
-    assert sample["mask"].shape == sample["depth"].shape == sample["depth_valid"].shape == (1, 32, 32)
-    assert set(sample["mask"].unique().tolist()) == {0.0, 1.0}
-    truth = render(0, "test", [1], 32)
-    np.testing.assert_array_equal(sample["image"].numpy(), truth["image"][0].astype(np.float32) / 255)
-    np.testing.assert_array_equal(sample["mask"][0].numpy(), truth["mask"][0])
-    np.testing.assert_array_equal(sample["depth_valid"][0].numpy(), truth["depth_valid"][0])
-    np.testing.assert_allclose(sample["depth"][0].numpy(), truth["depth"][0], atol=0.00051)  # millimetres
+    known = truth["depth_valid"]
+    np.testing.assert_array_equal(sample["image"].numpy(), truth["image"].astype(np.float32) / 255)
+    np.testing.assert_array_equal(sample["mask"].value[0].numpy(), truth["mask"])
+    np.testing.assert_array_equal(sample["depth"].valid[0].numpy(), known)
+    np.testing.assert_allclose(sample["depth"].value[0].numpy(), truth["depth"], atol=0.00051)  # millimetres
+    np.testing.assert_array_equal(sample["normals"].valid[0].numpy(), known)
+    np.testing.assert_array_equal(sample["semantic"].value[0].numpy(), truth["classes"])
+    np.testing.assert_array_equal(sample["box"].value.numpy(), truth["object_box"])
+    assert Scenes.targets["label"].names[sample["label"].value] == CLASSES[truth["object_class"]]
+    normals, exact = sample["normals"].value.double().numpy()[:, known], truth["normals"][:, known]
+    sine = np.linalg.norm(np.cross(normals, exact, axis=0), axis=0)
+    assert np.degrees(np.arcsin(sine)).max() < 0.002
     with pytest.raises(IndexError, match="2 scenes"):
         split[2]
+
+
+def test_points_count_from_the_centre_of_the_first_pixel_and_are_valid_within_the_picture(
+    tmp_path: Path,
+) -> None:
+    split = Scenes(size=32, train=30, val=0, test=0, cache_dir=str(tmp_path)).split("train")
+    landmarks = render(0, "train", range(30), 32)["object_landmarks"]
+    inside = ((landmarks >= 0) & (landmarks <= 32)).all(-1)
+    assert 0 < (~inside).sum() < 60
+    for i, corner_based in enumerate(landmarks):
+        np.testing.assert_allclose(split[i]["points"].value.numpy() + 0.5, corner_based, atol=1e-5)
+        np.testing.assert_array_equal(split[i]["points"].valid.numpy(), inside[i])
+
+
+def test_mirrored_points_change_left_and_right() -> None:
+    info = Scenes.targets["points"]
+    mirrored = [info.names[i] for i in info.flip_order]
+    assert dict(zip(info.names, mirrored, strict=True)) == {
+        "center": "center", "top": "top", "bottom": "bottom", "left": "right", "right": "left"
+    }  # fmt: skip
 
 
 def test_other_counts_give_the_same_scenes(tmp_path: Path) -> None:
     few = Scenes(size=16, train=2, val=0, test=0, cache_dir=str(tmp_path)).split("train")
     more = Scenes(size=16, train=20, val=3, test=0, cache_dir=str(tmp_path)).split("train")
     for i in range(2):
-        assert all(torch.equal(few[i][key], more[i][key]) for key in ("image", "mask", "depth"))
+        assert torch.equal(few[i]["image"], more[i]["image"])
+        assert all(torch.equal(few[i][key].value, more[i][key].value) for key in Scenes.targets)
 
 
 def test_scenes_are_rendered_once_and_then_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -454,11 +477,11 @@ def test_an_empty_split_is_empty(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": 15}, "size must be a whole number of at least 16; it is 15"),
-        ({"train": -1}, "train must be a whole number of at least 0; it is -1"),
-        ({"test": 1.5}, "test must be a whole number of at least 0; it is 1.5"),
-        ({"val": True}, "val must be a whole number of at least 0; it is True"),
-        ({"seed": -3}, "seed must be a whole number of at least 0; it is -3"),
+        ({"size": 15}, "size must be at least 16; it is 15"),
+        ({"train": -1}, "train must be at least 0; it is -1"),
+        ({"test": 1.5}, "test must be an integer; it is 1.5"),
+        ({"val": True}, "val must be an integer; it is True"),
+        ({"seed": -3}, "seed must be at least 0; it is -3"),
     ],
 )
 def test_bad_options_are_named(options: dict[str, object], message: str) -> None:

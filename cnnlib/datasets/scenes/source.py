@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
+from annotated_types import Ge
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cnnlib.checks import check_whole
+from cnnlib.checks import checked
 from cnnlib.datasets.cache import ArraySpec, cache_root, cached_arrays
-from cnnlib.datasets.scenes.render import SPLITS, render
-from cnnlib.types import CnnlibError, Sample, Split
+from cnnlib.datasets.scenes.objects import LANDMARKS
+from cnnlib.datasets.scenes.render import CLASSES, SPLITS, render
+from cnnlib.datasets.scenes.solids import FAMILIES
+from cnnlib.types import CnnlibError, Sample, Split, Target, TargetInfo
 
-VERSION = 3
-"""Counted up whenever the pictures or targets change: what is on disk of another version is rendered again."""
+VERSION = 4
+"""Counted up whenever what is stored changes: what is on disk of another version is rendered again."""
 
 MIN_SIZE = 16
 _BATCH = 16
 _MILLIMETRES = 1000
+_NORMAL_STEPS = 32767
+"""Normals are stored as int16: rounding turns them by less than 0.002 degrees."""
 
 
 class Scenes:
@@ -36,25 +41,38 @@ class Scenes:
         seed: other seeds give other scenes.
         cache_dir: where rendered scenes are kept; by default ``$CNNLIB_CACHE`` or the user's cache folder.
 
-    Raises:
-        CnnlibError: for a size below 16, a negative number of scenes or a negative seed.
+    Targets, all exact: of every pixel its ``mask`` (any object), ``depth`` in metres, ``normals`` (in the camera's
+    axes) and ``semantic`` class; of the main object, the one with the most pixels, its ``points`` (those outside of the
+    picture are not valid), ``box`` and ``label``. Depth and normals of sky, hills and far ground are not valid.
     """
 
-    image_names: ClassVar[tuple[str, ...]] = ("bg", "fg_bg")
-    targets: ClassVar[Mapping[str, str]] = {"mask": "mask", "depth": "depth"}
+    inputs: ClassVar[Mapping[str, int]] = {"bg": 3, "fg_bg": 3}
+    targets: ClassVar[Mapping[str, TargetInfo]] = {
+        "mask": TargetInfo("mask"),
+        "depth": TargetInfo("depth", unit="m"),
+        "normals": TargetInfo("normals"),
+        "semantic": TargetInfo("semantic", names=CLASSES),
+        "points": TargetInfo(
+            "points",
+            names=LANDMARKS,
+            flip_order=tuple(
+                LANDMARKS.index({"left": "right", "right": "left"}.get(name, name)) for name in LANDMARKS
+            ),
+        ),
+        "box": TargetInfo("box"),
+        "label": TargetInfo("label", names=tuple(FAMILIES)),
+    }
 
+    @checked
     def __init__(
         self,
-        size: int = 96,
-        train: int = 800,
-        val: int = 100,
-        test: int = 100,
-        seed: int = 0,
+        size: Annotated[int, Ge(MIN_SIZE)] = 96,
+        train: Annotated[int, Ge(0)] = 800,
+        val: Annotated[int, Ge(0)] = 100,
+        test: Annotated[int, Ge(0)] = 100,
+        seed: Annotated[int, Ge(0)] = 0,
         cache_dir: str | None = None,
     ) -> None:
-        check_whole("scenes: size", size, MIN_SIZE)
-        for name, value in {"train": train, "val": val, "test": test, "seed": seed}.items():
-            check_whole(f"scenes: {name}", value, 0)
         self.size = size
         self.counts: dict[Split, int] = {"train": train, "val": val, "test": test}
         self.seed = seed
@@ -73,6 +91,11 @@ class Scenes:
             "image": ArraySpec((count, 6, size, size), "|u1"),
             "mask": ArraySpec((count, size, size), "|u1"),
             "depth": ArraySpec((count, size, size), "<u2"),
+            "normals": ArraySpec((count, 3, size, size), "<i2"),
+            "semantic": ArraySpec((count, size, size), "|u1"),
+            "points": ArraySpec((count, len(LANDMARKS), 2), "<f4"),
+            "box": ArraySpec((count, 4), "<f4"),
+            "label": ArraySpec((count,), "|u1"),
         }
         made_from = {"renderer": VERSION, "seed": self.seed, "split": part, "count": count, "size": size}
         folder = self._folder(part)
@@ -90,14 +113,27 @@ class Scenes:
         with _progress() as progress:
             bar = progress.add_task(f"rendering scenes ({part})", total=count)
             for chunk in chunks:
-                scenes = render(self.seed, part, chunk, self.size)
-                depth = np.rint(scenes["depth"] * _MILLIMETRES).astype(np.uint16)
-                yield {"image": scenes["image"], "mask": scenes["mask"].astype(np.uint8), "depth": depth}
+                yield stored(render(self.seed, part, chunk, self.size))
                 progress.advance(bar, len(chunk))
 
 
+def stored(scenes: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What ``render`` gives, as it is stored."""
+    return {
+        "image": scenes["image"],
+        "mask": scenes["mask"].astype(np.uint8),
+        "depth": np.rint(scenes["depth"] * _MILLIMETRES).astype(np.uint16),
+        "normals": np.rint(scenes["normals"] * _NORMAL_STEPS).astype(np.int16),
+        "semantic": scenes["classes"],
+        "points": scenes["object_landmarks"]
+        - np.float32(0.5),  # from the corner to the centre of the first pixel
+        "box": scenes["object_box"],
+        "label": (scenes["object_class"] - CLASSES.index(next(iter(FAMILIES)))).astype(np.uint8),
+    }
+
+
 class SceneSplit:
-    """The scenes of one split, read from its arrays."""
+    """The scenes of one split, read from its arrays, which are as ``stored`` gives them."""
 
     def __init__(self, part: Split, arrays: Mapping[str, np.ndarray]) -> None:
         self._part = part
@@ -107,15 +143,22 @@ class SceneSplit:
         return len(self._arrays["mask"])
 
     def __getitem__(self, index: int) -> Sample:
-        """``image`` (6, H, W), ``mask``, ``depth`` and ``depth_valid`` (1, H, W), ``name``: ``test-00012``."""
+        """``image`` (6, H, W), every target and ``name``: ``test-00012``."""
         if not 0 <= index < len(self):
             raise IndexError(f"the {self._part} split has {len(self)} scenes; there is no index {index}")
-        depth = torch.from_numpy(self._arrays["depth"][index].astype(np.float32) / _MILLIMETRES)[None]
+        arrays = {key: torch.from_numpy(np.array(array[index])) for key, array in self._arrays.items()}
+        size = arrays["image"].shape[-1]
+        depth = arrays["depth"].float()[None] / _MILLIMETRES
+        points = arrays["points"]
         return {
-            "image": torch.from_numpy(self._arrays["image"][index].astype(np.float32) / 255),
-            "mask": torch.from_numpy(self._arrays["mask"][index].astype(np.float32))[None],
-            "depth": depth,
-            "depth_valid": depth > 0,
+            "image": arrays["image"].float() / 255,
+            "mask": Target(arrays["mask"].float()[None]),
+            "depth": Target(depth, depth > 0),
+            "normals": Target(arrays["normals"].float() / _NORMAL_STEPS, depth > 0),
+            "semantic": Target(arrays["semantic"].long()[None]),
+            "points": Target(points, ((points >= -0.5) & (points <= size - 0.5)).all(-1)),
+            "box": Target(arrays["box"]),
+            "label": Target(arrays["label"].long()),
             "name": f"{self._part}-{index:05d}",
         }
 
