@@ -46,13 +46,18 @@ def write_atomically(path: Path, content: str | bytes | memoryview) -> None:
         partial.unlink(missing_ok=True)
 
 
-def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """A header line and a line a row; a value that is missing, ``None`` or NaN is left empty."""
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """A header line and one line per row; a value that is missing, ``None`` or NaN is left empty."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows({key: "" if _absent(value) else value for key, value in row.items()} for row in rows)
-    write_atomically(path, text.getvalue())
+    return text.getvalue()
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """``csv_text`` as a file."""
+    write_atomically(path, csv_text(columns, rows))
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,11 +1,12 @@
-"""What a sample becomes on disk, the same in a folder and in a zip.
+"""What predictions become on disk, the same in a folder and in a zip.
 
 ::
 
-    <task>/<name>.png                the prediction, as the task stores it
-    truth/<task>/<name>.png          the target, in the same form
-    valid/<task>/<name>.png          only where some of the target is unknown: 255 is known, 0 is not
-    input/<image name>/<name>.png    what the model was shown
+    <task>/<name>.png                the prediction of a map, as the task stores it
+    <task>.csv                       predictions that are no maps, one row per sample; the first column is ``name``
+    truth/<task>/<name>.png          the target, in the same form; truth/<task>.csv likewise
+    valid/<task>/<name>.png          only where some of a map's target is unknown: 255 is known, 0 is not
+    input/<input>/<name>.png         what the model was shown
     panels/<name>.png                all of it as one captioned picture, for people
     README.txt                       how to read the files
 """
@@ -13,15 +14,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
-from cnnlib.files import file_stem
+from cnnlib.files import csv_text, file_stem
 from cnnlib.tasks import Task
-from cnnlib.tasks.panel import draw_panel, input_pictures
+from cnnlib.tasks.panel import draw_panel, input_pictures, to_uint8
 from cnnlib.types import CnnlibError, Predicted
 
 _OWN_FOLDERS = ("truth", "valid", "input", "panels")
@@ -32,26 +35,25 @@ class Layout:
 
     Args:
         tasks: what is predicted.
-        image_names: what each group of three channels of an image shows.
+        inputs: the pictures that an image is made of and their channels.
         count: how many samples are kept, first come; ``None`` keeps all.
 
     Raises:
-        CnnlibError: a task bears the name of one of the layout's own folders, or ``count`` is negative.
+        CnnlibError: a task bears the name of one of the layout's own folders.
     """
 
-    def __init__(self, tasks: Mapping[str, Task], image_names: Sequence[str], count: int | None) -> None:
+    def __init__(self, tasks: Mapping[str, Task], inputs: Mapping[str, int], count: int | None) -> None:
         taken = [name for name in tasks if name in _OWN_FOLDERS]
         if taken:
             raise CnnlibError(
                 f"a task may not be called {taken[0]!r}: the saved predictions have a folder of that name; "
                 f"rename it (taken: {', '.join(_OWN_FOLDERS)})"
             )
-        if count is not None and count < 0:
-            raise CnnlibError(f"predictions.count must be 0 or more, or left out to keep all; it is {count}")
         self.tasks = tasks
-        self.image_names = image_names
+        self.inputs = inputs
         self.count = count
         self._names: dict[str, str] = {}
+        self._rows: dict[str, list[dict[str, Any]]] = {}  # by the table's path
 
     def files(self, sample: Predicted) -> dict[str, bytes]:
         """The files of one sample, by path; none once ``count`` samples have come.
@@ -62,37 +64,56 @@ class Layout:
         if self.count is not None and len(self._names) >= self.count:
             return {}
         stem = self._claim(sample.name)
-        files = {}
-        for task, prediction in sample.predictions.items():
-            folder = file_stem(task)
-            files[f"{folder}/{stem}.png"] = _png(self.tasks[task].to_file(prediction))
-            if task in sample.targets:
-                files[f"truth/{folder}/{stem}.png"] = _png(self.tasks[task].to_file(sample.targets[task]))
-            if task in sample.valid and not sample.valid[task].all():
-                known = sample.valid[task][0].cpu().numpy()
-                files[f"valid/{folder}/{stem}.png"] = _png(known.astype(np.uint8) * 255)
-        for image_name, picture in input_pictures(sample.image, self.image_names).items():
-            files[f"input/{file_stem(image_name)}/{stem}.png"] = _png(picture.permute(1, 2, 0).numpy())
-        panel = draw_panel(sample, self.image_names, self.tasks)
-        files[f"panels/{stem}.png"] = _png(np.array(panel))
+        files: dict[str, bytes] = {}
+        for key, prediction in sample.predictions.items():
+            task, folder = self.tasks[key], file_stem(key)
+            files |= self._stored(folder, sample.name, stem, task, prediction)
+            if key in sample.targets:
+                value, valid = sample.targets[key]
+                truth = self._stored(
+                    f"truth/{folder}", sample.name, stem, task, task.as_prediction(value), valid
+                )
+                files |= truth
+                if truth and not valid.all():
+                    files[f"valid/{folder}/{stem}.png"] = _png(valid[0].cpu().numpy().astype(np.uint8) * 255)
+        for name, picture in input_pictures(sample.image, self.inputs).items():
+            files[f"input/{file_stem(name)}/{stem}.png"] = _png(to_uint8(picture).permute(1, 2, 0).numpy())
+        files[f"panels/{stem}.png"] = _png(np.array(draw_panel(sample, self.inputs, self.tasks)))
         return files
 
+    def tables(self) -> dict[str, bytes]:
+        """The tables of all samples that have come, by path."""
+        return {
+            path: csv_text(list(dict.fromkeys(column for row in rows for column in row)), rows).encode()
+            for path, rows in self._rows.items()
+        }
+
     def readme(self) -> str:
-        lines = [f"{file_stem(name)}/<name>.png: {task.file_note}" for name, task in self.tasks.items()]
+        lines = [f"{file_stem(name)}: {task.file_note}" for name, task in self.tasks.items()]
         return "\n".join(
             [
-                "Predictions, one file a sample.",
+                "Predictions: maps are <task>/<name>.png, one file per sample; others are rows of <task>.csv.",
                 "",
                 *lines,
-                "truth/<task>/<name>.png: the target, in the same form as the prediction",
+                "truth/...: the targets, in the same form as the predictions",
                 "valid/<task>/<name>.png: only where some of the target is unknown: 255 is known, 0 is not",
-                "input/<image>/<name>.png: what the model was shown",
+                "input/<input>/<name>.png: what the model was shown",
                 "panels/<name>.png: all of it as one picture",
                 "",
-                "A character that is not safe in a file name stands as in a web address: %2F is a slash.",
+                "A character that is not safe in a file name is written as in a web address: %2F is a slash.",
                 "",
             ]
         )
+
+    def _stored(
+        self, path: str, name: str, stem: str, task: Task, prediction: Tensor, valid: Tensor | None = None
+    ) -> dict[str, bytes]:
+        """The file of a map, by path; a row is kept for ``tables``."""
+        stored = task.store(prediction, valid)
+        if isinstance(stored, np.ndarray):
+            return {f"{path}/{stem}.png": _png(stored)}
+        self._rows.setdefault(f"{path}.csv", []).append({"name": name} | stored)
+        return {}
 
     def _claim(self, name: str) -> str:
         stem = file_stem(name)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from pydantic import Field
+from annotated_types import Ge
 
+from cnnlib.checks import checked
 from cnnlib.predictions.layout import Layout, make_folder
 from cnnlib.tasks import Task
 from cnnlib.types import Predicted
@@ -26,32 +27,32 @@ class ZipPersister:
     Args:
         out: the folder of the archive; made if it is not there.
         tasks: what is predicted.
-        image_names: what each group of three channels of an image shows.
+        inputs: the pictures that an image is made of and their channels.
         count: how many samples are kept, first come; ``None`` keeps all.
 
     Raises:
         CnnlibError: ``out`` cannot be written; names that cannot be told apart on disk.
     """
 
+    @checked
     def __init__(
         self,
         out: Path,
         tasks: Mapping[str, Task],
-        image_names: Sequence[str],
-        count: Annotated[int, Field(ge=0)] | None = None,
+        inputs: Mapping[str, int],
+        count: Annotated[int, Ge(0)] | None = None,
     ) -> None:
         self._path = out / "predictions.zip"
         self._partial = out / f".predictions.zip.{secrets.token_hex(4)}.partial"
-        self._layout = Layout(tasks, image_names, count)
+        self._layout = Layout(tasks, inputs, count)
         make_folder(out)
         self._archive = ZipFile(self._partial, "w")
         weakref.finalize(self, self._partial.unlink, missing_ok=True)  # at the latest when the process ends
-        self._add("README.txt", self._layout.readme().encode())
+        self._add({"README.txt": self._layout.readme().encode()})
 
     def write(self, sample: Predicted) -> None:
         try:
-            for path, content in self._layout.files(sample).items():
-                self._add(path, content)
+            self._add(self._layout.files(sample))
         except BaseException:
             self._discard()
             raise
@@ -61,6 +62,7 @@ class ZipPersister:
         if not self._partial.exists():
             return
         try:
+            self._add(self._layout.tables())
             self._archive.close()
             self._partial.replace(self._path)
         except BaseException:
@@ -73,8 +75,9 @@ class ZipPersister:
         finally:
             self._partial.unlink(missing_ok=True)
 
-    def _add(self, path: str, content: bytes) -> None:
-        member = ZipInfo(path)  # dated 1980, so that the archive depends on its content alone
-        member.external_attr = 0o644 << 16
-        member.compress_type = ZIP_STORED if path.endswith(".png") else ZIP_DEFLATED
-        self._archive.writestr(member, content)
+    def _add(self, files: Mapping[str, bytes]) -> None:
+        for path, content in files.items():
+            member = ZipInfo(path)  # dated 1980, so that the archive depends on its content alone
+            member.external_attr = 0o644 << 16
+            member.compress_type = ZIP_STORED if path.endswith(".png") else ZIP_DEFLATED
+            self._archive.writestr(member, content)

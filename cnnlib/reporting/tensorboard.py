@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -58,12 +58,12 @@ class TensorBoardLogger:
 
 
 class PanelSink:
-    """Shows the first predictions of an epoch's validation as panels, under one tag a sample.
+    """Shows the first predictions of an epoch's validation as panels, under one tag per sample.
 
     Args:
         logger: where the pictures go.
         tasks: what is predicted.
-        image_names: what each group of three channels of an image shows.
+        inputs: the pictures that an image is made of and their channels.
         step: the epoch.
         count: how many samples are shown.
     """
@@ -72,13 +72,13 @@ class PanelSink:
         self,
         logger: TensorBoardLogger,
         tasks: Mapping[str, Task],
-        image_names: Sequence[str],
+        inputs: Mapping[str, int],
         step: int,
         count: int,
     ) -> None:
         self._logger = logger
         self._tasks = tasks
-        self._image_names = image_names
+        self._inputs = inputs
         self._step = step
         self._left = count
 
@@ -86,7 +86,7 @@ class PanelSink:
         if self._left == 0:
             return
         self._left -= 1
-        panel = draw_panel(sample, self._image_names, self._tasks)
+        panel = draw_panel(sample, self._inputs, self._tasks)
         self._logger.log_picture(f"panels/{sample.name}", panel_tensor(panel), self._step)
 
     def close(self) -> None:

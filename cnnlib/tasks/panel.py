@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,30 +19,26 @@ _TITLE, _CAPTION, _NOTE = 17, 13, 11  # font sizes
 _PAPER, _INK, _PALE = (255, 255, 255), (32, 36, 44), (110, 116, 128)
 
 
-def draw_panel(sample: Predicted, image_names: Sequence[str], tasks: Mapping[str, Task]) -> Image.Image:
-    """Inputs at the left, then a row a task: truth, prediction, error; the prediction alone where no truth is known.
+def draw_panel(sample: Predicted, inputs: Mapping[str, int], tasks: Mapping[str, Task]) -> Image.Image:
+    """Inputs on the left, then one row per task: truth, prediction, error; the prediction alone without a target.
 
     Args:
         sample: its name is the title.
-        image_names: what each group of three channels of the image shows.
+        inputs: the pictures that the image is made of and their channels; the last is the one drawn on.
         tasks: the rows, in order; only those with a prediction are drawn.
 
     Raises:
-        CnnlibError: the image does not have three channels for each of ``image_names``.
+        CnnlibError: the image does not have the channels of ``inputs``.
     """
-    rows = [list(_row(task, key, sample)) for key, task in tasks.items() if key in sample.predictions]
-    inputs = [
-        _Tile(key, picture, smooth=True) for key, picture in input_pictures(sample.image, image_names).items()
-    ]
-    columns = -(-len(inputs) // max(len(rows), 1))  # as few as hold the inputs beside the rows
-    rows = rows or [[]]
+    pictures = input_pictures(sample.image, inputs)
+    image = list(pictures.values())[-1]
+    shown = {key: task for key, task in tasks.items() if key in sample.predictions}
+    rows = [list(_row(task, key, sample, image)) for key, task in shown.items()] or [[]]
+    photos = [_Tile(key, to_uint8(picture), smooth=True) for key, picture in pictures.items()]
+    columns = -(-len(photos) // len(rows))  # as few as hold the inputs beside the rows
     for index, row in enumerate(rows):
-        row[:0] = (inputs[index * columns : (index + 1) * columns] + [None] * columns)[:columns]
-    notes = [
-        f"{key} error: {legend(type(task).draw_error, task)}" if key in sample.targets else ""
-        for key, task in tasks.items()
-        if key in sample.predictions
-    ] or [""]
+        row[:0] = (photos[index * columns : (index + 1) * columns] + [None] * columns)[:columns]
+    notes = [_note(task, key, sample) for key, task in shown.items()] or [""]
     return _compose(sample.name, rows, notes)
 
 
@@ -51,30 +47,27 @@ def panel_tensor(panel: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(panel)).permute(2, 0, 1)
 
 
-def input_pictures(image: Tensor, image_names: Sequence[str]) -> dict[str, Tensor]:
-    """What ``image`` (C, H, W) shows, uint8 (3, H, W) each.
+def input_pictures(image: Tensor, inputs: Mapping[str, int]) -> dict[str, Tensor]:
+    """What ``image`` (C, H, W) shows, float (3, H, W) each; a picture without three channels is shown by its first.
 
     Raises:
-        CnnlibError: ``image`` does not have three channels for each of ``image_names``.
+        CnnlibError: ``image`` does not have the channels of ``inputs``.
     """
-    if image.ndim != 3 or image.shape[0] != 3 * len(image_names):
+    channels = sum(inputs.values())
+    if image.ndim != 3 or image.shape[0] != channels:
         raise CnnlibError(
-            f"an image of {', '.join(image_names)} must be ({3 * len(image_names)}, H, W); it is {tuple(image.shape)}"
+            f"an image of {', '.join(inputs)} must be ({channels}, H, W); it is {tuple(image.shape)}"
         )
-    pictures = (image.float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().split(3)
-    return dict(zip(image_names, pictures, strict=True))
+    parts = image.float().clamp(0, 1).cpu().split(list(inputs.values()))
+    return {
+        name: part if len(part) == 3 else part[:1].expand(3, -1, -1)
+        for name, part in zip(inputs, parts, strict=True)
+    }
 
 
-def legend(method: Callable[..., Tensor], task: Task) -> str:
-    """What the colours of ``Task.draw`` or ``Task.draw_error`` mean, in one line; empty where nothing is said.
-
-    It is the method's own description, with the task's numbers put in beside their names.
-    """
-    text = " ".join((method.__doc__ or "").partition("\n\n")[0].replace("``", "").split())
-    for name, value in vars(task).items():
-        if isinstance(value, int | float):
-            text = text.replace(name, f"{name} ({value:g})")
-    return text
+def to_uint8(picture: Tensor) -> Tensor:
+    """Float in [0, 1] to 0 ... 255."""
+    return (picture * 255).round().to(torch.uint8)
 
 
 @dataclass(frozen=True)
@@ -83,30 +76,42 @@ class _Tile:
     picture: Tensor  # uint8 (3, H, W)
     smooth: bool = False  # photographs are; maps keep their pixels
 
-    def render(self) -> Image.Image:
+    @property
+    def side(self) -> int:
+        return max(self.picture.shape[1:])
+
+    def render(self, wanted: int) -> Image.Image:
+        """Reduced to the largest size, or enlarged by an integer factor to about ``wanted`` pixels."""
         tile = Image.fromarray(self.picture.permute(1, 2, 0).contiguous().numpy())
-        side = max(tile.size)
-        if side > _LARGEST:
+        if self.side > _LARGEST:
             return tile.resize(
-                [max(1, round(length * _LARGEST / side)) for length in tile.size], Image.Resampling.LANCZOS
+                [max(1, round(length * _LARGEST / self.side)) for length in tile.size],
+                Image.Resampling.LANCZOS,
             )
-        scale = -(-_SMALLEST // side)
+        scale = round(wanted / self.side)
         way = Image.Resampling.LANCZOS if self.smooth else Image.Resampling.NEAREST
         return tile.resize([length * scale for length in tile.size], way) if scale > 1 else tile
 
 
-def _row(task: Task, key: str, sample: Predicted) -> Iterator[_Tile]:
-    prediction, target, valid = sample.predictions[key], sample.targets.get(key), sample.valid.get(key)
+def _row(task: Task, key: str, sample: Predicted, image: Tensor) -> Iterator[_Tile]:
+    prediction, target = sample.predictions[key], sample.targets.get(key)
     if target is not None:
-        yield _Tile(f"{key}: truth", task.draw(target, valid))
-    yield _Tile(f"{key}: prediction", task.draw(prediction))
+        truth = task.draw(task.as_prediction(target.value), image, target.valid)
+        yield _Tile(f"{key}: truth", truth)
+    yield _Tile(f"{key}: prediction", task.draw(prediction, image))
     if target is not None:
-        yield _Tile(f"{key}: error", task.draw_error(prediction, target, valid))
+        yield _Tile(f"{key}: error", task.draw_error(prediction, target, image))
+
+
+def _note(task: Task, key: str, sample: Predicted) -> str:
+    legend = f"{key}: {task.legend}"
+    return f"{legend}. Error: {task.error_legend}" if key in sample.targets else legend
 
 
 def _compose(title: str, rows: Sequence[Sequence[_Tile | None]], notes: Sequence[str]) -> Image.Image:
     """Tiles on one grid under their captions, a note under each row."""
-    tiles = [[tile and (tile.caption, tile.render()) for tile in row] for row in rows]
+    wanted = max([_SMALLEST, *(min(tile.side, _LARGEST) for row in rows for tile in row if tile)])
+    tiles = [[tile and (tile.caption, tile.render(wanted)) for tile in row] for row in rows]
     shown = [tile for row in tiles for tile in row if tile]
     caption, note, heading = (ImageFont.load_default(size) for size in (_CAPTION, _NOTE, _TITLE))
     cell = max(
