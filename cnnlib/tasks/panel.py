@@ -81,14 +81,14 @@ class _Tile:
         return max(self.picture.shape[1:])
 
     def render(self, wanted: int) -> Image.Image:
-        """Reduced to the largest size, or enlarged by an integer factor to about ``wanted`` pixels."""
+        """Reduced to the largest size, or enlarged by an integer factor: at least to the smallest size."""
         tile = Image.fromarray(self.picture.permute(1, 2, 0).contiguous().numpy())
         if self.side > _LARGEST:
             return tile.resize(
                 [max(1, round(length * _LARGEST / self.side)) for length in tile.size],
                 Image.Resampling.LANCZOS,
             )
-        scale = round(wanted / self.side)
+        scale = max(-(-_SMALLEST // self.side), wanted // self.side)
         way = Image.Resampling.LANCZOS if self.smooth else Image.Resampling.NEAREST
         return tile.resize([length * scale for length in tile.size], way) if scale > 1 else tile
 

@@ -6,6 +6,7 @@ import gc
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
@@ -19,15 +20,19 @@ from cnnlib.files import file_stem
 from cnnlib.predictions import PERSISTERS, FolderPersister, ZipPersister
 from cnnlib.predictions.layout import Layout
 from cnnlib.tasks import DepthTask, MaskTask
-from cnnlib.types import CnnlibError, Predicted, PredictionSink
+from cnnlib.types import CnnlibError, Predicted, PredictionSink, Target, TargetInfo
 
-TASKS = {"mask": MaskTask(), "depth": DepthTask(max_depth=20.0)}
-INPUTS = ("bg", "fg_bg")
+TASKS = {
+    "mask": MaskTask(TargetInfo("mask")),
+    "depth": DepthTask(TargetInfo("depth", unit="m"), max_depth=20.0),
+}
+INPUTS = {"bg": 3, "fg_bg": 3}
 
 
-def sample(seed: int = 0, height: int = 12, width: int = 16) -> dict[str, object]:
+def sample(seed: int = 0, height: int = 12, width: int = 16) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(seed)
     shape = (1, height, width)
+    known = torch.rand(shape, generator=generator) > 0.2
     return {
         "image": torch.rand((6, height, width), generator=generator),
         "predictions": {
@@ -35,12 +40,8 @@ def sample(seed: int = 0, height: int = 12, width: int = 16) -> dict[str, object
             "depth": 20 * torch.rand(shape, generator=generator),
         },
         "targets": {
-            "mask": (torch.rand(shape, generator=generator) > 0.5).float(),
-            "depth": 20 * torch.rand(shape, generator=generator),
-        },
-        "valid": {
-            "mask": torch.ones(shape, dtype=torch.bool),
-            "depth": torch.rand(shape, generator=generator) > 0.2,
+            "mask": Target((torch.rand(shape, generator=generator) > 0.5).float(), torch.ones_like(known)),
+            "depth": Target(20 * torch.rand(shape, generator=generator), known),
         },
     }
 
@@ -75,13 +76,13 @@ def test_everything_that_was_written_is_read_back(tmp_path: Path, kind: str) -> 
         picture(files["mask/a.png"]), (given_sample["predictions"]["mask"][0] >= 0.5) * 255
     )
     np.testing.assert_array_equal(
-        picture(files["truth/mask/a.png"]), given_sample["targets"]["mask"][0] * 255
+        picture(files["truth/mask/a.png"]), given_sample["targets"]["mask"].value[0] * 255
     )
     np.testing.assert_allclose(
-        picture(files["truth/depth/a.png"]) / 1000, given_sample["targets"]["depth"][0], atol=0.00051
+        picture(files["truth/depth/a.png"]) / 1000, given_sample["targets"]["depth"].value[0], atol=0.00051
     )
     np.testing.assert_array_equal(
-        picture(files["valid/depth/a.png"]), given_sample["valid"]["depth"][0] * 255
+        picture(files["valid/depth/a.png"]), given_sample["targets"]["depth"].valid[0] * 255
     )
     assert "valid/mask/a.png" not in files  # all of it is known
     for index, name in enumerate(INPUTS):
@@ -104,7 +105,7 @@ def test_folder_and_zip_hold_the_same_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", PERSISTERS)
 def test_a_new_image_has_no_truth_to_save(tmp_path: Path, kind: str) -> None:
     sink = PERSISTERS[kind](tmp_path, TASKS, INPUTS)
-    sink.write(Predicted("a", **(sample() | {"targets": {}, "valid": {}})))
+    sink.write(Predicted("a", **(sample() | {"targets": {}})))
     sink.close()
     assert {path.split("/")[0] for path in contents(tmp_path)} == {
         "mask",
@@ -146,7 +147,7 @@ NASTY = [
 @pytest.mark.parametrize("kind", PERSISTERS)
 def test_no_name_leads_out_of_the_folder(tmp_path: Path, kind: str) -> None:
     out = tmp_path / "deep" / "out"
-    sink = PERSISTERS[kind](out, {"mask": MaskTask()}, INPUTS)
+    sink = PERSISTERS[kind](out, {"mask": TASKS["mask"]}, INPUTS)
     one = sample()
     for name in NASTY:
         sink.write(Predicted(name, one["image"], {"mask": one["predictions"]["mask"]}))
@@ -181,10 +182,10 @@ def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
         Layout(TASKS, INPUTS, None).files(Predicted(name, **sample()))
 
 
-def test_faults_of_the_config_are_told_at_once(tmp_path: Path) -> None:
+def test_mistakes_of_the_config_are_reported_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(CnnlibError, match="may not be called 'truth'"):
-        FolderPersister(tmp_path, {"truth": MaskTask()}, INPUTS)
-    with pytest.raises(CnnlibError, match=r"count must be 0 or more.*-1"):
+        FolderPersister(tmp_path, {"truth": TASKS["mask"]}, INPUTS)
+    with pytest.raises(CnnlibError, match="count must be at least 0; it is -1"):
         ZipPersister(tmp_path, TASKS, INPUTS, count=-1)
     (tmp_path / "file").touch()
     for persister in PERSISTERS.values():
@@ -226,6 +227,8 @@ def test_equal_samples_give_equal_archives(tmp_path: Path) -> None:
         sink.write(Predicted("a", **sample()))
         sink.close()
     assert (tmp_path / "one/predictions.zip").read_bytes() == (tmp_path / "two/predictions.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "one/predictions.zip") as archive:  # whenever it was written
+        assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_writing_that_breaks_leaves_the_old_archive(tmp_path: Path) -> None:

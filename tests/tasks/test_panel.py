@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
 
 from cnnlib.tasks import DepthTask, MaskTask
-from cnnlib.tasks.panel import draw_panel, legend, panel_tensor
-from cnnlib.types import CnnlibError, Predicted
+from cnnlib.tasks.panel import draw_panel, input_pictures, panel_tensor
+from cnnlib.types import CnnlibError, Predicted, Target, TargetInfo
 
-TASKS = {"mask": MaskTask(), "depth": DepthTask()}
+TASKS = {"mask": MaskTask(TargetInfo("mask")), "depth": DepthTask(TargetInfo("depth", unit="m"))}
 
 
 def panel(
-    height: int = 64, width: int = 64, *, truth: bool = True, name: str = "scene", inputs: int = 2
+    height: int = 64,
+    width: int = 64,
+    *,
+    known: Sequence[str] = ("mask", "depth"),
+    name: str = "scene",
+    inputs: int = 2,
 ) -> np.ndarray:
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     mask = ((x - y).abs() < 3).float()[None]
     depth = (1 + x / 10 + y / 20)[None]
-    targets = {"mask": 1 - mask, "depth": depth + 0.2} if truth else {}
+    valid = torch.ones(1, height, width, dtype=torch.bool)
+    targets = {"mask": Target(1 - mask, valid), "depth": Target(depth + 0.2, valid)}
     image = torch.rand(3 * inputs, height, width, generator=torch.Generator().manual_seed(0))
-    names = [f"view{index}" for index in range(inputs)]
+    names = {f"view{index}": 3 for index in range(inputs)}
+    targets = {key: target for key, target in targets.items() if key in known}
     return np.array(draw_panel(Predicted(name, image, {"mask": mask, "depth": depth}, targets), names, TASKS))
 
 
@@ -34,13 +43,14 @@ def holds(picture: np.ndarray, tile: torch.Tensor) -> bool:
 
 def test_maps_are_enlarged_without_new_colours() -> None:
     """The tile of a 64 pixel map is each pixel twice: checked on a strip of it, found in the panel."""
-    mask = MaskTask().draw(((torch.arange(64)[None] - torch.arange(64)[:, None]).abs() < 3).float()[None])
+    diagonal = ((torch.arange(64)[None] - torch.arange(64)[:, None]).abs() < 3).float()[None]
+    mask = TASKS["mask"].draw(diagonal, torch.zeros(3, 64, 64))
     strip = mask[:, 20:24, 10:40].repeat_interleave(2, 1).repeat_interleave(2, 2)
     assert holds(panel(), strip)
 
 
 def test_error_and_truth_are_shown_only_where_the_truth_is_known() -> None:
-    known, unknown = panel(), panel(truth=False)
+    known, unknown = panel(), panel(known=())
     assert unknown.shape[1] < known.shape[1]
     assert unknown.shape[0] < known.shape[0]  # no legend of the error colours
 
@@ -65,7 +75,7 @@ def test_inputs_stand_beside_the_tasks() -> None:
 
 def test_channels_must_fit_the_names() -> None:
     with pytest.raises(CnnlibError, match=r"an image of bg must be \(3, H, W\); it is \(6, 4, 4\)"):
-        draw_panel(Predicted("a", torch.rand(6, 4, 4), {}), ["bg"], TASKS)
+        draw_panel(Predicted("a", torch.rand(6, 4, 4), {}), {"bg": 3}, TASKS)
 
 
 def test_a_panel_becomes_a_tensor() -> None:
@@ -79,7 +89,15 @@ def test_a_panel_becomes_a_tensor() -> None:
     assert tensor[:, 0, 6].tolist() == [9, 8, 7]
 
 
-def test_a_legend_names_the_scale() -> None:
-    task = DepthTask(max_depth=4.0)
-    assert "a tenth of max_depth (4)" in legend(type(task).draw_error, task)
-    assert "red: false alarm" in legend(MaskTask.draw_error, MaskTask())
+def test_a_picture_without_three_channels_is_shown_in_grey() -> None:
+    image = torch.rand(6, 4, 5)
+    shown = input_pictures(image, {"near_infrared": 1, "stereo": 2, "photo": 3})
+    assert {name: tuple(picture.shape) for name, picture in shown.items()} == dict.fromkeys(shown, (3, 4, 5))
+    torch.testing.assert_close(shown["near_infrared"], image[:1].expand(3, -1, -1))
+    torch.testing.assert_close(shown["photo"], image[3:])
+
+
+def test_a_task_without_a_target_shows_its_prediction_alone() -> None:
+    """The error of the other tasks is still there, so the panel is as wide as with both."""
+    assert panel(known=("mask",)).shape[1] == panel().shape[1]
+    assert panel(known=("mask",)).shape[0] < panel().shape[0]
