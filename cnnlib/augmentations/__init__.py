@@ -5,11 +5,11 @@ from cnnlib.augmentations.blur import Blur
 from cnnlib.augmentations.color import Color
 from cnnlib.augmentations.cutout import Cutout
 from cnnlib.augmentations.flip import Flip
-from cnnlib.augmentations.motion import Motion
 from cnnlib.augmentations.noise import Noise
 from cnnlib.augmentations.pipeline import Pipeline
 from cnnlib.augmentations.rotate import Rotate
 from cnnlib.augmentations.scale_crop import ScaleCrop
+from cnnlib.augmentations.similarity import Similarity
 
 AUGMENTATIONS: dict[str, type[Geometric] | type[Photometric]] = {
     "flip": Flip,
@@ -28,10 +28,10 @@ __all__ = [
     "Cutout",
     "Flip",
     "Geometric",
-    "Motion",
     "Noise",
     "Photometric",
     "Pipeline",
     "Rotate",
     "ScaleCrop",
+    "Similarity",
 ]

@@ -8,9 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from cnnlib.augmentations.motion import Motion
-from cnnlib.augmentations.parameters import happens
-from cnnlib.checks import check_range
+from cnnlib.augmentations.parameters import Probability, happens
+from cnnlib.augmentations.similarity import Similarity
+from cnnlib.checks import checked
 from cnnlib.types import CnnlibError
 
 
@@ -22,8 +22,8 @@ class Geometric(ABC):
     """
 
     @abstractmethod
-    def draw(self, height: int, width: int) -> Motion:
-        """A motion for one sample of this size, its parameters drawn from torch's global generator."""
+    def draw(self, height: int, width: int) -> Similarity:
+        """The transform of one sample of this size, its parameters drawn from torch's global generator."""
 
 
 class Photometric(ABC):
@@ -31,16 +31,13 @@ class Photometric(ABC):
 
     Args:
         p: probability that a sample is changed at all.
-
-    Raises:
-        CnnlibError: unless ``p`` is in [0, 1].
     """
 
     name: ClassVar[str]
     """The name in ``AUGMENTATIONS``, for messages."""
 
-    def __init__(self, p: float) -> None:
-        check_range(f"{self.name}: p", p, least=0, most=1)
+    @checked
+    def __init__(self, p: Probability) -> None:
         self.p = p
 
     @abstractmethod

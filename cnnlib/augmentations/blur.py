@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
+from annotated_types import Ge, Le
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from cnnlib.augmentations.base import Photometric
-from cnnlib.augmentations.parameters import uniform
-from cnnlib.checks import check_range
+from cnnlib.augmentations.parameters import Probability, uniform
+from cnnlib.checks import checked
 from cnnlib.types import CnnlibError
 
 
@@ -21,18 +23,22 @@ class Blur(Photometric):
         p: probability that a sample is changed.
 
     Raises:
-        CnnlibError: unless ``0.05 <= min_sigma <= max_sigma <= 20`` and ``p`` is in [0, 1].
+        CnnlibError: unless ``min_sigma <= max_sigma``.
     """
 
     name = "blur"
 
-    def __init__(self, min_sigma: float = 0.3, max_sigma: float = 1.2, p: float = 0.2) -> None:
+    @checked
+    def __init__(
+        self,
+        min_sigma: Annotated[float, Ge(0.05), Le(20)] = 0.3,
+        max_sigma: Annotated[float, Ge(0.05), Le(20)] = 1.2,
+        p: Probability = 0.2,
+    ) -> None:
         super().__init__(p)
-        check_range("blur: min_sigma", min_sigma, least=0.05, most=20)
-        check_range("blur: max_sigma", max_sigma, least=0.05, most=20)
         if min_sigma > max_sigma:
             raise CnnlibError(
-                f"blur: min_sigma must not exceed max_sigma; got min_sigma={min_sigma}, max_sigma={max_sigma}"
+                f"min_sigma must not exceed max_sigma; got min_sigma={min_sigma}, max_sigma={max_sigma}"
             )
         self.min_sigma = min_sigma
         self.max_sigma = max_sigma

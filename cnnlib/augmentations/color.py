@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor
 
 from cnnlib.augmentations.base import Photometric
-from cnnlib.augmentations.parameters import uniform
-from cnnlib.checks import check_range
+from cnnlib.augmentations.parameters import Probability, uniform
+from cnnlib.checks import checked
 
 # The luma, and the two colour differences of the YIQ space, of (R, G, B).
 _RGB_TO_YIQ = torch.tensor(
     [[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]], dtype=torch.float64
 )
 _YIQ_TO_RGB = torch.linalg.inv(_RGB_TO_YIQ)
+
+Share = Annotated[float, Ge(0), Le(1)]
 
 
 class Color(Photometric):
@@ -29,26 +33,20 @@ class Color(Photometric):
         brightness, contrast, saturation: each is scaled by a factor drawn from [1 - value, 1 + value].
         hue: turned by a share of the full circle drawn from [-hue, hue].
         p: probability that a sample is changed.
-
-    Raises:
-        CnnlibError: unless ``hue`` is in [0, 0.5] and the others are in [0, 1].
     """
 
     name = "color"
 
+    @checked
     def __init__(
         self,
-        brightness: float = 0.2,
-        contrast: float = 0.2,
-        saturation: float = 0.2,
-        hue: float = 0.02,
-        p: float = 0.8,
+        brightness: Share = 0.2,
+        contrast: Share = 0.2,
+        saturation: Share = 0.2,
+        hue: Annotated[float, Ge(0), Le(0.5)] = 0.02,
+        p: Probability = 0.8,
     ) -> None:
         super().__init__(p)
-        check_range("color: brightness", brightness, least=0, most=1)
-        check_range("color: contrast", contrast, least=0, most=1)
-        check_range("color: saturation", saturation, least=0, most=1)
-        check_range("color: hue", hue, least=0, most=0.5)
         self.brightness = brightness
         self.contrast = contrast
         self.saturation = saturation

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from annotated_types import Ge, Le
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from cnnlib.augmentations.base import Photometric
-from cnnlib.augmentations.parameters import uniform
-from cnnlib.checks import check_range, check_whole
+from cnnlib.augmentations.parameters import Probability, uniform
+from cnnlib.checks import checked
 
 
 class Cutout(Photometric):
@@ -19,17 +22,18 @@ class Cutout(Photometric):
         holes: how many rectangles.
         size: height and width of each, as a share of the image's.
         p: probability that a sample is changed.
-
-    Raises:
-        CnnlibError: unless ``holes`` is a whole number of at least 1, and ``size`` and ``p`` are in [0, 1].
     """
 
     name = "cutout"
 
-    def __init__(self, holes: int = 1, size: float = 0.25, p: float = 0.5) -> None:
+    @checked
+    def __init__(
+        self,
+        holes: Annotated[int, Ge(1)] = 1,
+        size: Annotated[float, Ge(0), Le(1)] = 0.25,
+        p: Probability = 0.5,
+    ) -> None:
         super().__init__(p)
-        check_whole("cutout: holes", holes, 1)
-        check_range("cutout: size", size, least=0, most=1)
         self.holes = holes
         self.size = size
 

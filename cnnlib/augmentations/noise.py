@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from annotated_types import Ge, Le
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from cnnlib.augmentations.base import Photometric
-from cnnlib.augmentations.parameters import uniform
-from cnnlib.checks import check_range
+from cnnlib.augmentations.parameters import Probability, uniform
+from cnnlib.checks import checked
 
 
 class Noise(Photometric):
@@ -16,16 +19,13 @@ class Noise(Photometric):
     Args:
         std: the largest standard deviation; that of a sample is drawn from [0, std]. Images are in [0, 1].
         p: probability that a sample is changed.
-
-    Raises:
-        CnnlibError: unless both are in [0, 1].
     """
 
     name = "noise"
 
-    def __init__(self, std: float = 0.03, p: float = 0.5) -> None:
+    @checked
+    def __init__(self, std: Annotated[float, Ge(0), Le(1)] = 0.03, p: Probability = 0.5) -> None:
         super().__init__(p)
-        check_range("noise: std", std, least=0, most=1)
         self.std = std
 
     def alter(self, images: Tensor) -> Tensor:

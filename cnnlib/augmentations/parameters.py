@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated, TypeAlias
+
 import torch
+from annotated_types import Ge, Le
+
+Probability: TypeAlias = Annotated[float, Ge(0), Le(1)]
 
 
 def uniform(low: float, high: float) -> float:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from annotated_types import Ge, Le
+
 from cnnlib.augmentations.base import Geometric
-from cnnlib.augmentations.motion import Motion
-from cnnlib.augmentations.parameters import happens, uniform
-from cnnlib.checks import check_range
+from cnnlib.augmentations.parameters import Probability, happens, uniform
+from cnnlib.augmentations.similarity import Similarity
+from cnnlib.checks import checked
 
 
 class Rotate(Geometric):
@@ -15,20 +19,16 @@ class Rotate(Geometric):
     in from outside are black in the image, and not valid in the targets.
 
     Args:
-        degrees: the largest angle, 0 to 180.
+        degrees: the largest angle.
         p: probability of turning at all.
-
-    Raises:
-        CnnlibError: unless ``degrees`` is in [0, 180] and ``p`` in [0, 1].
     """
 
-    def __init__(self, degrees: float = 10.0, p: float = 1.0) -> None:
-        check_range("rotate: degrees", degrees, least=0, most=180)
-        check_range("rotate: p", p, least=0, most=1)
+    @checked
+    def __init__(self, degrees: Annotated[float, Ge(0), Le(180)] = 10.0, p: Probability = 1.0) -> None:
         self.degrees = degrees
         self.p = p
 
-    def draw(self, height: int, width: int) -> Motion:
+    def draw(self, height: int, width: int) -> Similarity:
         if not happens(self.p):
-            return Motion()
-        return Motion(angle=uniform(-self.degrees, self.degrees))
+            return Similarity()
+        return Similarity(angle=uniform(-self.degrees, self.degrees))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
+
+from annotated_types import Ge, Le
 
 from cnnlib.augmentations.base import Geometric
-from cnnlib.augmentations.motion import Motion
-from cnnlib.augmentations.parameters import happens, uniform
-from cnnlib.checks import check_range
+from cnnlib.augmentations.parameters import Probability, happens, uniform
+from cnnlib.augmentations.similarity import Similarity
+from cnnlib.checks import checked
 from cnnlib.types import CnnlibError
 
 
@@ -25,26 +28,30 @@ class ScaleCrop(Geometric):
         p: probability of zooming at all.
 
     Raises:
-        CnnlibError: unless ``0.1 <= min_scale <= max_scale <= 10`` and ``p`` is in [0, 1].
+        CnnlibError: unless ``min_scale <= max_scale``.
     """
 
-    def __init__(self, min_scale: float = 0.8, max_scale: float = 1.25, p: float = 1.0) -> None:
-        check_range("scale_crop: min_scale", min_scale, least=0.1, most=10)
-        check_range("scale_crop: max_scale", max_scale, least=0.1, most=10)
-        check_range("scale_crop: p", p, least=0, most=1)
+    @checked
+    def __init__(
+        self,
+        min_scale: Annotated[float, Ge(0.1), Le(10)] = 0.8,
+        max_scale: Annotated[float, Ge(0.1), Le(10)] = 1.25,
+        p: Probability = 1.0,
+    ) -> None:
         if min_scale > max_scale:
             raise CnnlibError(
-                f"scale_crop: min_scale must not exceed max_scale; got min_scale={min_scale}, "
-                f"max_scale={max_scale}"
+                f"min_scale must not exceed max_scale; got min_scale={min_scale}, max_scale={max_scale}"
             )
         self.min_scale = min_scale
         self.max_scale = max_scale
         self.p = p
 
-    def draw(self, height: int, width: int) -> Motion:
+    def draw(self, height: int, width: int) -> Similarity:
         if not happens(self.p):
-            return Motion()
+            return Similarity()
         zoom = math.exp(uniform(math.log(self.min_scale), math.log(self.max_scale)))
         # Zoomed in, the frame stays filled; zoomed out, the picture stays inside the frame.
-        room = abs(zoom - 1) / 2
-        return Motion(zoom=zoom, shift=(uniform(-room, room) * width, uniform(-room, room) * height))
+        margin = abs(zoom - 1) / 2
+        return Similarity(
+            zoom=zoom, shift=(uniform(-margin, margin) * width, uniform(-margin, margin) * height)
+        )

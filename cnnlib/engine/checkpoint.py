@@ -22,14 +22,17 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     write_atomically(path, buffer.getbuffer())
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
+def load_checkpoint(path: Path, net: str) -> dict[str, Any]:
     """The state that ``save_checkpoint`` wrote, on the CPU.
 
+    Args:
+        net: which net the weights are for, as the state's own ``net`` must say.
+
     Raises:
-        CnnlibError: the file is missing, damaged, or holds more than tensors and plain values.
+        CnnlibError: the file is missing, damaged, of another net, or holds more than tensors and plain values.
     """
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CnnlibError(f"{path}: no such checkpoint; was this run finished?") from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, OSError) as error:
@@ -37,3 +40,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise CnnlibError(
             f"{path}: not a readable checkpoint ({reason}); delete it to start afresh"
         ) from None
+    if state.get("net") != net:
+        raise CnnlibError(
+            f"{path}: holds the weights of another net, {state.get('net')}; the configuration describes {net}"
+        )
+    return state

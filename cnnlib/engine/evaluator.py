@@ -8,9 +8,10 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from cnnlib.engine.means import Means
 from cnnlib.engine.objective import Objective
 from cnnlib.tasks import Task
-from cnnlib.types import Batch, Predicted, PredictionSink, SplitMetric
+from cnnlib.types import Batch, Predicted, PredictionSink, SplitMetric, Target
 
 
 @torch.inference_mode()
@@ -30,26 +31,49 @@ def evaluate(
     model.eval()
     for metric in metrics.values():
         metric.reset()
-    sums: dict[str, float] = {}
-    images = 0
+    images, total_loss, means = 0, 0.0, Means()
     for batch in map(fabric.to_device, loader):
         with fabric.autocast():
             outputs = model(batch["image"].contiguous(memory_format=torch.channels_last))
         total, parts = objective(outputs, batch)
         count = len(batch["image"])
         images += count
-        for key, value in {"loss": total, **parts}.items():
-            sums[key] = sums.get(key, 0.0) + float(value) * count
-        predictions = {name: task.decode(outputs[name]) for name, task in objective.tasks.items()}
+        total_loss += float(total) * count
+        means.add(parts, weight=count)
+        size = batch["image"].shape[-2:]
+        predictions = {name: task.decode(outputs[name], size) for name, task in objective.tasks.items()}
         for name, metric in metrics.items():
-            metric.update(predictions[name], batch[name], batch[f"{name}_valid"])
+            metric.update(predictions[name], *batch[name], size)
         for sink in sinks:
             send(sink, objective.tasks, batch, predictions)
-    return {key: value / images for key, value in sums.items()} | {
+    return {"loss": total_loss / images} | means.compute() | computed(metrics)
+
+
+def computed(metrics: Mapping[str, SplitMetric]) -> dict[str, float]:
+    """Every task's metrics, keyed ``<task>/<metric>``."""
+    return {
         f"{name}/{key}": float(value)
         for name, metric in metrics.items()
         for key, value in metric.compute().items()
     }
+
+
+def measure_constant(
+    constants: Mapping[str, Tensor], loader: Iterable[Batch], metrics: Mapping[str, SplitMetric]
+) -> dict[str, float]:
+    """What a predictor that looks at no image gets on everything ``loader`` gives, keyed as ``evaluate`` keys it.
+
+    A result that is not far better than this has learned next to nothing from the images.
+
+    Args:
+        constants: its prediction for one sample, by task.
+        metrics: nothing seen yet.
+    """
+    for batch in loader:
+        for name, metric in metrics.items():
+            prediction = constants[name].expand(len(batch["image"]), *constants[name].shape)
+            metric.update(prediction, *batch[name], batch["image"].shape[-2:])
+    return computed(metrics)
 
 
 def send(
@@ -57,19 +81,19 @@ def send(
 ) -> None:
     """A batch's predictions to a sink, sample by sample, on the CPU."""
     for index, name in enumerate(batch["name"]):
+        targets = {task: Target(*(entry[index].cpu() for entry in batch[task])) for task in tasks}
         sample = Predicted(
             name,
             batch["image"][index].cpu(),
             {task: predictions[task][index].cpu() for task in tasks},
-            {task: batch[task][index].cpu() for task in tasks},
-            {task: batch[f"{task}_valid"][index].cpu() for task in tasks},
+            {task: target for task, target in targets.items() if target.valid.any()},
             batch.get("group", batch["name"])[index],
         )
         sink.write(sample)
 
 
 def mean_score(tasks: Mapping[str, Task], numbers: Mapping[str, float]) -> float:
-    """The mean of the tasks' scores; a task without a valid pixel is left out.
+    """The mean of the tasks' scores; a task without a valid target is left out.
 
     ``numbers`` is keyed as ``evaluate`` returns it. NaN if no task could be scored.
     """

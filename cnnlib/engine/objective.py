@@ -1,14 +1,17 @@
-"""Several tasks' losses become the one number that a step goes down."""
+"""The total loss to minimise: the weighted sum of the tasks' losses."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from cnnlib.tasks import Task
-from cnnlib.types import Batch, CnnlibError, Outputs
+from cnnlib.types import Batch, CnnlibError, LossInputs, Outputs
+
+TaskLoss = Callable[[Callable[[str], LossInputs], Tensor], tuple[Tensor, dict[str, Tensor]]]
 
 
 class Objective(nn.Module):
@@ -16,8 +19,9 @@ class Objective(nn.Module):
 
     Args:
         tasks: what is predicted, by name.
-        losses: one combined loss a task: ``loss(logits, pred, target, valid, image) -> (total, terms)``.
-        weights: what each task's loss counts in the sum.
+        losses: one combined loss per task: ``loss(inputs, image) -> (total, terms)``, where ``inputs(values)`` gives
+            what is compared.
+        weights: the factor of each task's loss in the sum. The loss of a task of weight 0 is logged, and not trained.
     """
 
     def __init__(
@@ -29,21 +33,31 @@ class Objective(nn.Module):
         self.weights = dict(weights)
 
     def forward(self, outputs: Outputs, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The sum, and its parts for the log: ``<task>/loss``, and ``<task>/loss/<term>`` where a task has several."""
+        """The sum, and its parts for the log: ``<task>/loss``, and ``<task>/loss/<term>`` where a task has several.
+
+        The parts of a task without a valid target in the batch are NaN, and add nothing to the sum.
+        """
         if not (isinstance(outputs, Mapping) and self.tasks.keys() <= outputs.keys()):
             mapping = isinstance(outputs, Mapping)
             came = f"a mapping of {', '.join(outputs)}" if mapping else f"a {type(outputs).__name__}"
-            wanted = f"a mapping of logits (B, C, H, W) for {', '.join(self.tasks)}"
-            raise CnnlibError(f"the model must return {wanted}; it returned {came}")
+            raise CnnlibError(
+                f"the model must return a mapping of raw outputs for {', '.join(self.tasks)}; it returned {came}"
+            )
+        size = batch["image"].shape[-2:]
         total = torch.zeros((), device=batch["image"].device)
         parts: dict[str, Tensor] = {}
         for name, task in self.tasks.items():
-            logits = outputs[name]
-            loss, terms = self.losses[name](
-                logits, task.decode(logits), batch[name], batch[f"{name}_valid"], batch["image"]
-            )
+            inputs = partial(task.loss_inputs, raw=outputs[name], target=batch[name], size=size)
+            loss, terms = self.losses[name](inputs, batch["image"])
             total = total + self.weights[name] * loss
-            parts[f"{name}/loss"] = loss.detach()
+            logged = {f"{name}/loss": loss}
             if len(terms) > 1:
-                parts |= {f"{name}/loss/{term}": value.detach() for term, value in terms.items()}
+                logged |= {f"{name}/loss/{term}": value for term, value in terms.items()}
+            known = batch[name].valid.any()
+            parts |= {key: torch.where(known, value.detach(), torch.nan) for key, value in logged.items()}
         return total, parts
+
+    @property
+    def trained(self) -> dict[str, Task]:
+        """The tasks whose loss counts."""
+        return {name: task for name, task in self.tasks.items() if self.weights[name] > 0}

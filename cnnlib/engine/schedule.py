@@ -1,11 +1,12 @@
-"""Learning-rate schedules behind one interface: told of every step and of every epoch's score."""
+"""Learning-rate schedules behind one interface, called after every step and with every epoch's score."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Ge, Gt, Le, Lt
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import (
     ConstantLR,
@@ -17,7 +18,7 @@ from torch.optim.lr_scheduler import (
     SequentialLR,
 )
 
-from cnnlib.checks import check_range, check_whole
+from cnnlib.checks import checked
 
 
 class Schedule:
@@ -48,12 +49,13 @@ def constant(optimizer: Optimizer, total_steps: int) -> Schedule:
     return Schedule(ConstantLR(optimizer, factor=1.0, total_iters=total_steps))
 
 
+@checked
 def one_cycle(
     optimizer: Optimizer,
     total_steps: int,
-    warmup: float = 0.3,
-    start_factor: float = 0.04,
-    final_factor: float = 0.0001,
+    warmup: Annotated[float, Gt(0), Lt(1)] = 0.3,
+    start_factor: Annotated[float, Gt(0), Le(1)] = 0.04,
+    final_factor: Annotated[float, Gt(0), Le(1)] = 0.0001,
 ) -> Schedule:
     """Up to the peak over the first ``warmup`` of the steps, then down along a cosine (Smith and Topin, 2018).
 
@@ -61,9 +63,6 @@ def one_cycle(
         warmup: the share of the steps that climb.
         start_factor, final_factor: the first and the last learning rate, as shares of the peak.
     """
-    check_range("warmup", warmup, above=0, below=1)
-    check_range("start_factor", start_factor, above=0, most=1)
-    check_range("final_factor", final_factor, above=0, most=1)
     return Schedule(
         OneCycleLR(
             optimizer,
@@ -78,12 +77,14 @@ def one_cycle(
     )
 
 
+@checked
 def cosine(
-    optimizer: Optimizer, total_steps: int, warmup: float = 0.05, final_factor: float = 0.0
+    optimizer: Optimizer,
+    total_steps: int,
+    warmup: Annotated[float, Ge(0), Lt(1)] = 0.05,
+    final_factor: Annotated[float, Ge(0), Le(1)] = 0.0,
 ) -> Schedule:
     """A straight climb over the first ``warmup`` of the steps, then a cosine down (Loshchilov and Hutter, 2017)."""
-    check_range("warmup", warmup, least=0, below=1)
-    check_range("final_factor", final_factor, least=0, most=1)
     climb = int(warmup * total_steps)
     final = final_factor * optimizer.param_groups[0]["lr"]
     if climb == 0:
@@ -93,10 +94,14 @@ def cosine(
     return Schedule(SequentialLR(optimizer, [up, down], milestones=[climb]))
 
 
-def plateau(optimizer: Optimizer, total_steps: int, factor: float = 0.1, patience: int = 3) -> Schedule:
+@checked
+def plateau(
+    optimizer: Optimizer,
+    total_steps: int,
+    factor: Annotated[float, Gt(0), Lt(1)] = 0.1,
+    patience: Annotated[int, Ge(1)] = 3,
+) -> Schedule:
     """The learning rate times ``factor`` after every ``patience`` epochs in a row without a better validation score."""
-    check_range("factor", factor, above=0, below=1)
-    check_whole("patience", patience, 1)
     # PyTorch's patience is how many such epochs it bears, not at which one it acts.
     return Schedule(
         ReduceLROnPlateau(optimizer, mode="max", factor=factor, patience=patience - 1, threshold=0.0),

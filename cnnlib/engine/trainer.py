@@ -18,11 +18,12 @@ from torch.utils.data import DataLoader
 
 from cnnlib.engine.checkpoint import load_checkpoint, save_checkpoint
 from cnnlib.engine.evaluator import evaluate, mean_score
+from cnnlib.engine.means import Means
 from cnnlib.engine.objective import Objective
 from cnnlib.engine.schedule import Schedule
 from cnnlib.types import Batch, MetricLogger, PredictionSink, Progress, SplitMetric
 
-_STEPS_BETWEEN_LOOKS = 10  # reading a loss makes an accelerator wait, so it is not done every step
+_STEPS_BETWEEN_READS = 10  # reading a loss makes an accelerator wait, so it is not done every step
 
 
 class TrainingDivergedError(RuntimeError):
@@ -31,7 +32,7 @@ class TrainingDivergedError(RuntimeError):
 
 @dataclass
 class TrainingState:
-    """What a run has been through. Saved with every checkpoint."""
+    """Training state, saved with every checkpoint."""
 
     epoch: int = 0
     best_epoch: int = 0
@@ -52,15 +53,16 @@ class Trainer:
         model, optimizer: as ``fabric.setup`` returned them.
         objective: the loss.
         schedule: the learning rate.
-        metrics: one a task; used on the validation split.
+        metrics: one per task; used on the validation split.
         folder: where the checkpoints go.
+        net: which net this is, saved with its weights.
         epochs: passes over the training split.
         seed: everything random that is not a sample's own follows (seed, epoch).
-        accumulate: batches a step.
+        accumulate: batches per step.
         clip_norm: largest gradient norm.
         ema_decay: validate, and keep as best, an exponential moving average of the weights.
         patience: stop after so many epochs without a better validation score.
-        loggers, progress: told what happens.
+        progress: shows how far training is.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Trainer:
         schedule: Schedule,
         metrics: Mapping[str, SplitMetric],
         folder: Path,
+        net: str,
         *,
         epochs: int,
         seed: int,
@@ -80,7 +83,6 @@ class Trainer:
         clip_norm: float | None = None,
         ema_decay: float | None = None,
         patience: int | None = None,
-        loggers: Sequence[MetricLogger] = (),
     ) -> None:
         self.fabric = fabric
         self.model = model
@@ -89,13 +91,13 @@ class Trainer:
         self.schedule = schedule
         self.metrics = metrics
         self.folder = folder
+        self.net = net
         self.epochs = epochs
         self.seed = seed
         self.progress = progress
         self.accumulate = accumulate
         self.clip_norm = clip_norm
         self.patience = patience
-        self.loggers = loggers
         self.state = TrainingState()
         self.average = (
             AveragedModel(model.module, multi_avg_fn=get_ema_multi_avg_fn(ema_decay), use_buffers=True)
@@ -108,6 +110,7 @@ class Trainer:
         train: DataLoader[Any],
         val: Iterable[Batch],
         sink: Callable[[int], PredictionSink] | None = None,
+        loggers: Sequence[MetricLogger] = (),
     ) -> TrainingState:
         """Trains from ``state.epoch`` to the end.
 
@@ -115,6 +118,7 @@ class Trainer:
             train: batches whose sampler has an ``epoch`` to set.
             val: batches of the validation split.
             sink: given the epoch, where that epoch's validation predictions go.
+            loggers: receive each epoch's numbers.
 
         Raises:
             TrainingDivergedError: a loss was NaN or infinite.
@@ -126,7 +130,7 @@ class Trainer:
             row = {"epoch": epoch} | self.train_epoch(train, epoch)
             numbers = self.validate(val, [sink(epoch)] if sink else [])
             _refuse_divergence(numbers["loss"], f"on the validation split after epoch {epoch}")
-            score = mean_score(self.objective.tasks, numbers)
+            score = mean_score(self.objective.trained, numbers)
             self.schedule.after_epoch(score)
 
             row |= {f"val/{key}": value for key, value in numbers.items()}
@@ -134,11 +138,13 @@ class Trainer:
             self.state.seconds += time.perf_counter() - began
             row["seconds"] = self.state.seconds
             self.state.history.append(row)
-            for logger in self.loggers:
+            for logger in loggers:
                 logger.log_scalars(row, epoch)
             if score > self.state.best_score or self.state.best_epoch == 0:
                 self.state.best_score, self.state.best_epoch = score, epoch
-                save_checkpoint(self.folder / "best.ckpt", {"model": self.evaluated.state_dict()})
+                save_checkpoint(
+                    self.folder / "best.ckpt", {"net": self.net, "model": self.evaluated.state_dict()}
+                )
             self.save()
             self.progress.epoch_done(row)
         self.progress.stop()
@@ -157,6 +163,7 @@ class Trainer:
         save_checkpoint(
             self.folder / "last.ckpt",
             {
+                "net": self.net,
                 "model": self.model.module.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "schedule": self.schedule.state_dict(),
@@ -175,7 +182,7 @@ class Trainer:
         path = self.folder / "last.ckpt"
         if not path.exists():
             return False
-        saved = load_checkpoint(path)
+        saved = load_checkpoint(path, self.net)
         self.model.module.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.schedule.load_state_dict(saved["schedule"])
@@ -186,13 +193,13 @@ class Trainer:
 
     def load_best(self) -> None:
         """The weights that did best on the validation split, into the model that ``validate`` uses."""
-        self.evaluated.load_state_dict(load_checkpoint(self.folder / "best.ckpt")["model"])
+        self.evaluated.load_state_dict(load_checkpoint(self.folder / "best.ckpt", self.net)["model"])
 
     def train_epoch(self, train: DataLoader[Any], epoch: int) -> dict[str, float]:
         torch.manual_seed(self.seed * 1_000_003 + epoch)  # dropout and the like
         train.sampler.epoch = epoch
         self.model.train()
-        sums: dict[str, Tensor] = {}
+        total_loss, means = torch.zeros((), device=self.fabric.device), Means()
         began = time.perf_counter()
         images = 0
         for index, batch in enumerate(train):
@@ -204,15 +211,17 @@ class Trainer:
             if index == group_start + group - 1:
                 self._step()
             images += len(batch["image"])
-            for key, value in {"loss": total.detach(), **parts}.items():
-                sums[key] = sums.get(key, 0.0) + value
-            if index % _STEPS_BETWEEN_LOOKS == 0 or index == len(train) - 1:
-                loss = self._look(sums["loss"] / (index + 1), epoch, index)
+            total_loss += total.detach()
+            means.add(parts)
+            if index % _STEPS_BETWEEN_READS == 0 or index == len(train) - 1:
+                loss = float(total_loss) / (index + 1)
+                _refuse_divergence(loss, f"by batch {index + 1} of epoch {epoch}")
                 self.progress.steps_done(index + 1, loss, images / (time.perf_counter() - began))
         return {
             "images_per_second": images / (time.perf_counter() - began),
             "learning_rate": self.optimizer.param_groups[0]["lr"],
-        } | {f"train/{key}": float(value) / len(train) for key, value in sums.items()}
+            "train/loss": loss,
+        } | {f"train/{key}": value for key, value in means.compute().items()}
 
     def _forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         image = batch["image"].contiguous(memory_format=torch.channels_last)
@@ -226,11 +235,6 @@ class Trainer:
         self.schedule.after_step()
         if self.average:
             self.average.update_parameters(self.model)
-
-    def _look(self, loss: Tensor, epoch: int, index: int) -> float:
-        value = float(loss)
-        _refuse_divergence(value, f"by batch {index + 1} of epoch {epoch}")
-        return value
 
     def _out_of_patience(self) -> bool:
         return self.patience is not None and self.state.epochs_without_gain >= self.patience
