@@ -132,6 +132,10 @@ class Task(ABC):
         """One sample's target value as the prediction that would be right."""
         return value.float()
 
+    def as_value(self, prediction: Tensor) -> Tensor:
+        """The inverse of ``as_prediction``: targets are saved as predictions."""
+        return prediction
+
     def constant(self, targets: Iterable[Target]) -> Tensor:
         """The best prediction that looks at no image, of one sample: the mean of what is valid.
 
