@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, ParamSpec, TypeVar, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import Tensor
 
 from cnnlib.types import CnnlibError
@@ -67,12 +66,18 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
             if name in adapters:
                 try:
                     adapters[name].validate_python(value, strict=True)
-                except ValidationError as error:
-                    texts = dict.fromkeys(map(expectation, error.errors(include_url=False)))
-                    raise CnnlibError(f"{name} must be {' or '.join(texts)}; it is {value!r}") from None
+                except ValueError as error:  # pydantic's, not imported before there is something to check
+                    raise CnnlibError(_told(name, error.errors(include_url=False))) from None
         return function(*args, **kwargs)
 
     return call
+
+
+def _told(name: str, details: Sequence[Mapping[str, Any]]) -> str:
+    """``widths[1] must be at least 1; it is 0``."""
+    index = "".join(f"[{part}]" for part in details[0]["loc"] if isinstance(part, int))
+    texts = dict.fromkeys(map(expectation, details))
+    return f"{name}{index} must be {' or '.join(texts)}; it is {details[0]['input']!r}"
 
 
 def expectation(detail: Mapping[str, Any]) -> str:
@@ -109,8 +114,10 @@ _EXPECTED = {
 
 
 @functools.cache
-def _adapters(function: Callable[..., Any]) -> dict[str, TypeAdapter[Any]]:
+def _adapters(function: Callable[..., Any]) -> dict[str, Any]:
     """Of the arguments whose annotation holds a range."""
+    from pydantic import ConfigDict, TypeAdapter  # importing a model must stay light
+
     config = ConfigDict(allow_inf_nan=False, arbitrary_types_allowed=True)
     hints = get_type_hints(function, include_extras=True)
     return {

@@ -1,4 +1,4 @@
-"""Models: ``forward(image) -> {task name: logits}``, with no knowledge of losses."""
+"""Models: ``forward(image) -> {task name: raw output}``, with no knowledge of losses."""
 
 from torch import nn
 

@@ -1,79 +1,82 @@
-"""The journal's net: a U-Net with residual blocks in the encoder and one decoder a task."""
+"""The journal's net: a U-Net with residual blocks in the encoder and one decoder per map."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Annotated, TypeAlias
 
 import torch.nn.functional as F
+from annotated_types import Ge, MinLen
 from torch import Tensor, nn
 
-from cnnlib.checks import check_rank, check_whole
-from cnnlib.models.layers import DoubleConv, ResBlock, UpBlock
-from cnnlib.types import CnnlibError, Outputs
+from cnnlib.checks import check_rank, checked
+from cnnlib.models.layers import Decoder, Encoder, VectorHead
+from cnnlib.types import CnnlibError, Head, Outputs, Size
 
-_MASK_AND_DEPTH: Mapping[str, int] = MappingProxyType({"mask": 1, "depth": 1})
+_MASK_AND_DEPTH: Mapping[str, Head] = MappingProxyType({"mask": Head("map", 1), "depth": Head("map", 1)})
+
+Channels: TypeAlias = Annotated[int, Ge(1)]
+Widths: TypeAlias = Annotated[Sequence[Channels], MinLen(1)]
 
 
 class ResUNet(nn.Module):
-    """Image (B, in_channels, H, W) -> ``{task: logits (B, channels, H, W)}``, for any H and W.
+    """Image (B, in_channels, H, W) -> ``{task: (B, channels, H, W) or (B, channels)}``, for any H and W.
 
     With its defaults it is the journal's net, layer for layer: 11,033,922 parameters. The encoder follows
     Diakogiannis et al., "ResUNet-a", 2019 (arXiv:1904.00592) in spirit: residual blocks, each followed by
-    max pooling. A ``DoubleConv`` of twice the last width stands at the bottom. Every task has a decoder of its
-    own, which upsamples (bilinear, ``align_corners=True``), joins the skip of its level and convolves.
+    max pooling. A ``DoubleConv`` of twice the last width stands at the bottom. Every map has a decoder of its own,
+    which upsamples (bilinear, ``align_corners=True``), joins the skip of its level and convolves; every vector is
+    computed from the bottom by a ``VectorHead``.
 
-    Images whose sides are no multiples of ``stride`` (2 a level) are padded at the right and at the bottom by
-    repeating their last column and row, and the logits are cropped to the image's size again.
+    Images whose sides are no multiples of the encoder's stride (2 per level) are padded at the right and at the bottom
+    by repeating their last column and row, and the maps are cropped to the image's size again.
 
     Args:
         in_channels: channels of the image: 6 for a background and a foreground on it.
-        outputs: name and number of channels of each task, in the order in which ``forward`` gives them.
+        heads: what each task asks for, in the order in which ``forward`` gives it.
         widths: channels of the encoder's levels, from fine to coarse; there may be any number of levels.
 
     Raises:
-        CnnlibError: for channels or widths that are not positive integers, no widths, no outputs, or an output's
-            name that PyTorch cannot give to a module.
+        CnnlibError: no heads, or a task's name that PyTorch cannot give to a module.
     """
 
+    @checked
     def __init__(
         self,
-        in_channels: int = 6,
-        outputs: Mapping[str, int] = _MASK_AND_DEPTH,
-        widths: Sequence[int] = (32, 64, 128, 256),
+        in_channels: Channels = 6,
+        heads: Mapping[str, Head] = _MASK_AND_DEPTH,
+        widths: Widths = (32, 64, 128, 256),
     ) -> None:
         super().__init__()
-        _check_arguments(in_channels, outputs, widths)
+        _check_names(heads)
         self.in_channels = in_channels
-        self.outputs = dict(outputs)
-        self.stride = 2 ** len(widths)
-        bottom = 2 * widths[-1]
-        self.encoder = nn.ModuleList(map(ResBlock, [in_channels, *widths[:-1]], widths))
-        self.bottleneck = DoubleConv(widths[-1], bottom)
+        self.encoder = Encoder(in_channels, widths)
         self.decoders = nn.ModuleDict()
         self.heads = nn.ModuleDict()
-        for task, channels in outputs.items():
-            skips = widths[::-1]
-            self.decoders[task] = nn.ModuleList(map(UpBlock, [bottom, *skips[:-1]], skips, skips))
-            self.heads[task] = nn.Conv2d(widths[0], channels, kernel_size=1)
+        for task, head in heads.items():
+            if head.shape == "map":
+                self.decoders[task] = Decoder(self.encoder.out_channels, self.encoder.skip_channels)
+                self.heads[task] = nn.Conv2d(widths[0], head.channels, kernel_size=1)
+            else:
+                self.heads[task] = VectorHead(self.encoder.out_channels, head.channels)
 
     def forward(self, image: Tensor) -> Outputs:
         """Raises ``CnnlibError`` for an image that the net cannot take."""
         self._check_image(image)
         height, width = image.shape[2:]
-        x = _pad_to_multiple(image, self.stride)
-        skips = []
-        for block in self.encoder:
-            x, skip = block(x)
-            skips.append(skip)
-        bottom = self.bottleneck(x)
-        logits = {}
-        for task in self.outputs:
-            x = bottom
-            for block, skip in zip(self.decoders[task], reversed(skips), strict=True):
-                x = block(x, skip)
-            logits[task] = self.heads[task](x)[..., :height, :width]
-        return logits
+        bottom, skips = self.encoder(_pad_to_multiple(image, self.encoder.stride))
+        outputs = {}
+        for task, head in self.heads.items():
+            if task in self.decoders:
+                outputs[task] = head(self.decoders[task](bottom, skips))[..., :height, :width]
+            else:
+                outputs[task] = head(bottom)
+        return outputs
+
+    def shared_parameters(self) -> Iterator[nn.Parameter]:
+        """Those that every task's output depends on."""
+        return self.encoder.parameters()
 
     def _check_image(self, image: Tensor) -> None:
         check_rank(image, 4, "the image", "(B, C, H, W)")
@@ -89,47 +92,38 @@ class ResUNet(nn.Module):
         b, _, height, width = image.shape
         if min(height, width) == 0:
             raise CnnlibError(f"the image has no pixels: its shape is {tuple(image.shape)}")
-        if self.training and b == 1 and max(height, width) <= self.stride:
+        if self.training and b == 1 and max(height, width) <= self.encoder.stride:
             raise CnnlibError(
                 f"one image of {height} x {width} leaves a single value for the batch normalisation at the bottom; "
-                f"train on more than one image a batch, or on images larger than {self.stride} pixels"
+                f"train on more than one image per batch, or on images larger than {self.encoder.stride} pixels"
             )
 
 
 class ResUNetLite(ResUNet):
     """A ``ResUNet`` of two levels: a quarter of the parameters, 2,634,882 by default."""
 
+    @checked
     def __init__(
         self,
-        in_channels: int = 6,
-        outputs: Mapping[str, int] = _MASK_AND_DEPTH,
-        widths: Sequence[int] = (64, 128),
+        in_channels: Channels = 6,
+        heads: Mapping[str, Head] = _MASK_AND_DEPTH,
+        widths: Widths = (64, 128),
     ) -> None:
-        super().__init__(in_channels, outputs, widths)
+        super().__init__(in_channels, heads, widths)
 
 
 def _pad_to_multiple(image: Tensor, stride: int) -> Tensor:
-    bottom, right = -image.shape[2] % stride, -image.shape[3] % stride
+    size: Size = image.shape[2:]
+    bottom, right = -size[0] % stride, -size[1] % stride
     if bottom == 0 and right == 0:
         return image
     return F.pad(image, (0, right, 0, bottom), mode="replicate")
 
 
-def _check_arguments(in_channels: int, outputs: Mapping[str, int], widths: Sequence[int]) -> None:
-    if not widths:
-        raise CnnlibError(
-            "widths must name the channels of at least one level, such as [64, 128]; it is empty"
-        )
-    if not outputs:
-        raise CnnlibError(
-            "outputs must name at least one task and its channels, such as {'mask': 1}; it is empty"
-        )
-    counts = {"in_channels": in_channels}
-    counts |= {f"outputs[{task!r}]": channels for task, channels in outputs.items()}
-    counts |= {f"widths[{level}]": width for level, width in enumerate(widths)}
-    for what, count in counts.items():
-        check_whole(what, count, 1)
-    for task in outputs:
+def _check_names(heads: Mapping[str, Head]) -> None:
+    if not heads:
+        raise CnnlibError("heads must name at least one task, such as {'mask': Head('map', 1)}; it is empty")
+    for task in heads:
         if not task or "." in task or hasattr(nn.ModuleDict(), task):
             raise CnnlibError(
                 f"a task cannot be called {task!r}: its name becomes a module's, so it must not be empty, hold a dot "

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnnlib.models import ResUNet, ResUNetLite
-from cnnlib.types import CnnlibError
+from cnnlib.models.layers import Decoder, Encoder
+from cnnlib.types import CnnlibError, Head
 
 
 class Row(NamedTuple):
@@ -42,7 +43,7 @@ def _rows(model: nn.Module, *image_shape: int) -> list[Row]:
         rows.append(Row(type(module).__name__, [list(tensor.shape[1:]) for tensor in tensors], own))
 
     for module in model.modules():
-        if module is not model and not isinstance(module, nn.Sequential):
+        if module is not model and not isinstance(module, nn.Sequential | Encoder | Decoder):
             module.register_forward_hook(add)
     with torch.no_grad():
         model(torch.empty(1, *image_shape, device="meta"))
@@ -99,17 +100,17 @@ def _transcription(state: dict[str, Tensor], image: Tensor, training: bool) -> d
         x = F.interpolate(x, size=skip.shape[2:], mode="bilinear", align_corners=True)
         return double_conv(torch.cat([x, skip], 1), f"{name}.double_conv")
 
-    a = res_block(image, "encoder.0")
-    b = res_block(F.max_pool2d(a, 2), "encoder.1")
-    c = res_block(F.max_pool2d(b, 2), "encoder.2")
-    d = res_block(F.max_pool2d(c, 2), "encoder.3")
-    bottom = double_conv(F.max_pool2d(d, 2), "bottleneck")
+    a = res_block(image, "encoder.levels.0")
+    b = res_block(F.max_pool2d(a, 2), "encoder.levels.1")
+    c = res_block(F.max_pool2d(b, 2), "encoder.levels.2")
+    d = res_block(F.max_pool2d(c, 2), "encoder.levels.3")
+    bottom = double_conv(F.max_pool2d(d, 2), "encoder.bottleneck")
     logits = {}
     for task in ("mask", "depth"):
-        x = up_block(bottom, d, f"decoders.{task}.0")
-        x = up_block(x, c, f"decoders.{task}.1")
-        x = up_block(x, b, f"decoders.{task}.2")
-        x = up_block(x, a, f"decoders.{task}.3")
+        x = up_block(bottom, d, f"decoders.{task}.levels.0")
+        x = up_block(x, c, f"decoders.{task}.levels.1")
+        x = up_block(x, b, f"decoders.{task}.levels.2")
+        x = up_block(x, a, f"decoders.{task}.levels.3")
         logits[task] = conv(x, f"heads.{task}")
     return logits
 
@@ -135,7 +136,7 @@ def test_same_numbers_as_a_plain_transcription(training: bool, memory_format: to
 
 def test_odd_sizes_are_padded_by_repeating_the_edge_and_cropped() -> None:
     torch.manual_seed(0)
-    model = ResUNetLite(in_channels=1, outputs={"mask": 1}, widths=(4, 8)).double().eval()
+    model = ResUNetLite(in_channels=1, heads={"mask": Head("map", 1)}, widths=(4, 8)).double().eval()
     image = torch.rand(1, 1, 9, 14, dtype=torch.float64)
     padded = torch.cat([image] + [image[:, :, -1:]] * 3, dim=2)
     padded = torch.cat([padded] + [padded[..., -1:]] * 2, dim=3)
@@ -145,24 +146,24 @@ def test_odd_sizes_are_padded_by_repeating_the_edge_and_cropped() -> None:
 
 @pytest.mark.parametrize("widths", [(4,), [4, 8, 8, 4, 6]])
 def test_any_number_of_levels(widths: list[int]) -> None:
-    model = ResUNet(in_channels=1, outputs={"x": 3}, widths=widths).eval()
+    model = ResUNet(in_channels=1, heads={"x": Head("map", 3)}, widths=widths).eval()
     with torch.no_grad():
         assert model(torch.rand(1, 1, 40, 24))["x"].shape == (1, 3, 40, 24)
-    assert model.stride == 2 ** len(widths)
-    assert model.bottleneck.layers[0].out_channels == 2 * widths[-1]
+    assert model.encoder.stride == 2 ** len(widths)
+    assert model.encoder.bottleneck.layers[0].out_channels == 2 * widths[-1]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"widths": ()}, "at least one level"),
-        ({"widths": (8, 0)}, r"widths\[1\] must be a whole number of at least 1; it is 0"),
-        ({"widths": (8, 1.5)}, r"widths\[1\] must be a whole number of at least 1; it is 1.5"),
-        ({"in_channels": True}, "in_channels must be a whole number of at least 1; it is True"),
-        ({"outputs": {"a.b": 1}}, r"cannot be called 'a\.b'"),
-        ({"outputs": {"": 1}}, "cannot be called ''"),
-        ({"outputs": {"training": 1}}, "cannot be called 'training'"),
-        ({"outputs": {"keys": 1}}, "cannot be called 'keys'"),
+        ({"widths": ()}, r"widths must be a list of at least 1; it is \(\)"),
+        ({"widths": (8, 0)}, r"widths\[1\] must be at least 1; it is 0"),
+        ({"widths": (8, 1.5)}, r"widths\[1\] must be an integer; it is 1\.5"),
+        ({"in_channels": True}, "in_channels must be an integer; it is True"),
+        ({"heads": {"a.b": Head("map", 1)}}, r"cannot be called 'a\.b'"),
+        ({"heads": {"": Head("map", 1)}}, "cannot be called ''"),
+        ({"heads": {"training": Head("map", 1)}}, "cannot be called 'training'"),
+        ({"heads": {"keys": Head("map", 1)}}, "cannot be called 'keys'"),
     ],
 )
 def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str) -> None:
@@ -171,7 +172,7 @@ def test_wrong_arguments_are_named(arguments: dict[str, Any], message: str) -> N
 
 
 def test_a_training_image_too_small_for_normalisation_is_named() -> None:
-    model = ResUNetLite(in_channels=1, outputs={"x": 1}, widths=(4, 8)).train()
+    model = ResUNetLite(in_channels=1, heads={"x": Head("map", 1)}, widths=(4, 8)).train()
     with pytest.raises(CnnlibError, match=r"one image of 3 x 4 .* larger than 4 pixels"):
         model(torch.rand(1, 1, 3, 4))
     for image in (torch.rand(2, 1, 3, 4), torch.rand(1, 1, 3, 5)):
@@ -180,7 +181,9 @@ def test_a_training_image_too_small_for_normalisation_is_named() -> None:
 
 def test_compiles_without_graph_breaks() -> None:
     torch.manual_seed(0)
-    model = ResUNetLite(in_channels=1, outputs={"x": 1}, widths=(4, 8)).to(memory_format=torch.channels_last)
+    model = ResUNetLite(in_channels=1, heads={"x": Head("map", 1)}, widths=(4, 8)).to(
+        memory_format=torch.channels_last
+    )
     image = torch.rand(2, 1, 10, 8).to(memory_format=torch.channels_last)
     gradients = []
     for call in (model, torch.compile(model, backend="aot_eager", fullgraph=True)):
