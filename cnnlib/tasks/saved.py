@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from cnnlib.files import write_atomically
 from cnnlib.lookup import find
@@ -24,7 +24,7 @@ class DataDescription:
     size: int | None
 
 
-_JSON = TypeAdapter(DataDescription, config=ConfigDict(extra="forbid"))
+_JSON = TypeAdapter(DataDescription)
 
 
 def write_data(data: DataSource, folder: Path) -> None:
