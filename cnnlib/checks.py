@@ -61,16 +61,21 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        adapters = _adapters(function)
-        for name, value in signature.bind(*args, **kwargs).arguments.items():
-            if name in adapters:
-                try:
-                    adapters[name].validate_python(value, strict=True)
-                except ValueError as error:  # pydantic's, not imported before there is something to check
-                    raise CnnlibError(_told(name, error.errors(include_url=False))) from None
+        check_arguments(function, signature.bind(*args, **kwargs).arguments)
         return function(*args, **kwargs)
 
     return call
+
+
+def check_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+    """Raises ``CnnlibError`` for an argument outside of its range in the signature, as a ``checked`` call would."""
+    adapters = _adapters(function)
+    for name, value in arguments.items():
+        if name in adapters:
+            try:
+                adapters[name].validate_python(value, strict=True)
+            except ValueError as error:  # pydantic's, not imported before there is something to check
+                raise CnnlibError(_told(name, error.errors(include_url=False))) from None
 
 
 def _told(name: str, details: Sequence[Mapping[str, Any]]) -> str:
