@@ -23,7 +23,7 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
 
 
 def check_same_shape(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> None:
-    """Raises ``ValueError`` unless ``pred`` and ``target`` have one shape, and ``valid`` (if given) broadcasts to it."""
+    """Raises ``ValueError`` unless ``pred`` and ``target`` have one shape to which ``valid`` (if given) broadcasts."""
     if pred.shape != target.shape:
         raise ValueError(
             f"prediction and target must have one shape; the prediction is {tuple(pred.shape)}, "

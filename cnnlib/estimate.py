@@ -14,9 +14,11 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from cnnlib.engine.schedule import constant
-from cnnlib.experiment import Run, set_up
+from cnnlib.assembly import make_loaders, make_trainer, open_data
+from cnnlib.config import Component, build
+from cnnlib.experiment import Run
 from cnnlib.files import write_json
+from cnnlib.predictions import PERSISTERS
 from cnnlib.reporting.progress import SilentProgress
 from cnnlib.types import CnnlibError
 from cnnlib.workers import run_in_processes
@@ -41,7 +43,7 @@ class Trial:
 
 
 def time_trials(runs: Sequence[Run], jobs: int) -> dict[str, Trial]:
-    """A trial of each experiment, ``jobs`` at a time, as a suite would run them. Leaves nothing behind.
+    """A trial of each experiment, ``jobs`` at a time, as a suite would run them. Leaves nothing on disk.
 
     Args:
         runs: one of each experiment.
@@ -49,23 +51,23 @@ def time_trials(runs: Sequence[Run], jobs: int) -> dict[str, Trial]:
     Raises:
         CnnlibError: an experiment that cannot even begin.
     """
-    trials, faults = {}, []
+    trials, errors = {}, []
     with tempfile.TemporaryDirectory() as folder:
         moved = [replace(run, folder=Path(folder) / str(index)) for index, run in enumerate(runs)]
         for run, code in run_in_processes(_try, moved, jobs):
             path = run.folder / "trial.json"
             found = json.loads(path.read_text()) if path.exists() else {"error": f"it died with code {code}"}
             if "error" in found:
-                faults.append(f"{run.experiment}: its trial failed: {found['error']}")
+                errors.append(f"{run.experiment}: its trial failed: {found['error']}")
             else:
                 trials[run.experiment] = Trial(**found)
-    if faults:
-        raise CnnlibError("\n".join(faults))
+    if errors:
+        raise CnnlibError("\n".join(errors))
     return trials
 
 
 def epochs_left(run: Run) -> int:
-    """How many epochs a run has before it, should it go on from its last checkpoint."""
+    """How many epochs are left of a run that continues from its last checkpoint."""
     total = run.config.training.epochs
     if not (run.folder / "checkpoints" / "last.ckpt").exists():
         return total
@@ -85,12 +87,13 @@ def _try(run: Run) -> None:
 
 def _time(run: Run) -> Trial:
     began = time.perf_counter()
-    setup = set_up(run)
+    # A short run's own schedule would end before the trial does.
+    config = run.config.model_copy(update={"schedule": Component(name="constant")})
+    data = open_data(config)
+    loaders = make_loaders(config, data, run.seed)
+    trainer = make_trainer(config, data, run.seed, run.folder / "checkpoints", SilentProgress())
     start = time.perf_counter() - began
-    trainer = setup.trainer
-    trainer.progress = SilentProgress()
-    trainer.schedule = constant(trainer.optimizer, 1)  # a short run's own would end before the trial does
-    trainer.train_epoch(_First(setup.train_loader, _WARM_UP), epoch=1)
+    trainer.train_epoch(_First(loaders.train, _WARM_UP), epoch=1)
 
     def timed(loader: DataLoader[Any], work: Any) -> float:
         """Seconds for the whole of ``loader``, from its first batches."""
@@ -99,10 +102,11 @@ def _time(run: Run) -> Trial:
         work(first)
         return (time.perf_counter() - began) * len(loader) / len(first)
 
-    training = timed(setup.train_loader, lambda loader: trainer.train_epoch(loader, epoch=1))
-    validation = timed(setup.val_loader, trainer.validate)
-    persister = setup.persister(run.config, run.folder / "predictions")
-    test = timed(setup.test_loader, lambda loader: trainer.validate(loader, [persister]))
+    training = timed(loaders.train, lambda loader: trainer.train_epoch(loader, epoch=1))
+    validation = timed(loaders.val, trainer.validate)
+    out, inputs = run.folder / "predictions", data.source.inputs
+    persister = build(config.predictions, PERSISTERS, out=out, tasks=data.tasks, inputs=inputs)
+    test = timed(loaders.test, lambda loader: trainer.validate(loader, [persister]))
     return Trial(start, training + validation, test)
 
 

@@ -1,29 +1,28 @@
-"""Many experiments and seeds: what is to run, running it, and one table of what came out."""
+"""Many experiments and seeds: what is to run, running it, and one table of the results."""
 
 from __future__ import annotations
 
 import fcntl
 import json
-import math
 import shutil
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cnnlib.config import SuiteConfig, build
+from cnnlib.assembly import check_targets, measure_constant_predictor, open_data
+from cnnlib.config import SuiteConfig
 from cnnlib.estimate import epochs_left, time_trials
-from cnnlib.experiment import Run, check_targets, run_experiment
+from cnnlib.experiment import Run, run_experiment
 from cnnlib.files import write_atomically, write_csv, write_json
-from cnnlib.reporting.html import write_report
-from cnnlib.reporting.statistics import write_summary
-from cnnlib.reporting.tensorboard import write_layout
-from cnnlib.types import CnnlibError, Forecast
+from cnnlib.reporting import write_all
+from cnnlib.types import CnnlibError, DataSource, Forecast
 from cnnlib.workers import run_in_processes
 
-_LOOKED_AT = 16  # training samples whose targets are compared with what the tasks can predict
+_CHECKED_SAMPLES = 16  # of the training split, whose targets are compared with what the tasks can predict
 
 
 def plan(suite: SuiteConfig, out: Path) -> list[Run]:
@@ -70,7 +69,7 @@ def run_suite(
                 f"finished before and kept: {kept} of {len(runs)} (--overwrite runs them again)",
                 file=sys.stderr,
             )
-        _check_data(waiting)
+        waiting = _with_checked_data(waiting)
         for run in waiting:
             if overwrite or not resume or _is_of_another_config(run):
                 _clear(run)
@@ -84,9 +83,7 @@ def run_suite(
             if code and fail_fast:
                 break
         results = write_results(runs, folder)
-        write_layout(folder)
-        write_summary(folder)
-        write_report(folder)
+        write_all(folder)
     return results
 
 
@@ -105,7 +102,7 @@ def forecast_suite(
         _refuse_other_configs(runs)
     finished = [run for run in runs if not overwrite and is_finished(run)]
     waiting = [run for run in runs if run not in finished]
-    _check_data(waiting)
+    _with_checked_data(waiting)
     trials = time_trials(list({run.experiment: run for run in waiting}.values()), jobs)
     forecasts = []
     for name in suite.experiments:
@@ -145,7 +142,7 @@ def read_result(run: Run) -> dict[str, Any] | None:
 
 
 def write_results(runs: Sequence[Run], folder: Path) -> list[dict[str, Any]]:
-    """``results.csv``: a row an experiment and seed, for those that ended."""
+    """``results.csv``: one row per experiment and seed, for those that ended."""
     results = [result for run in runs if (result := read_result(run)) is not None]
     rows = [
         {key: value for key, value in result.items() if not isinstance(value, dict | list)}
@@ -165,11 +162,11 @@ def _run(run: Run) -> None:
         (run.folder / "result.json").unlink(missing_ok=True)
         run_experiment(run)
     except Exception as error:
-        told = str(error).rstrip()
-        if "Original Traceback" in told:  # PyTorch's way to pass on what a loading process raised
-            told = told.rpartition("\n")[2]
-        _note_failure(run, f"{type(error).__name__}: {told}")
-        with suppress(OSError):  # said by the note
+        message = str(error).rstrip()
+        if "Original Traceback" in message:  # PyTorch's way to pass on what a loading process raised
+            message = message.rpartition("\n")[2]
+        _note_failure(run, f"{type(error).__name__}: {message}")
+        with suppress(OSError):  # the note says so
             write_atomically(run.folder / "traceback.txt", traceback.format_exc())
         raise SystemExit(1) from None
 
@@ -185,25 +182,28 @@ def _note_failure(run: Run, error: str) -> None:
         )
 
 
-def _check_data(runs: Sequence[Run]) -> None:
-    """Opens every data set once before anything trains: bad data are found now, and caches are filled once."""
-    from cnnlib.datasets import DATASETS
+def _with_checked_data(runs: Sequence[Run]) -> list[Run]:
+    """Opens every data set once before anything trains: bad data are found now, and caches are filled.
 
-    sharing: dict[str, list[Run]] = {}
+    Each run is given the constant predictor's metrics, measured once for all runs on the same data and tasks.
+    """
+    sources: dict[str, DataSource] = {}
+    constants: dict[str, dict[str, float]] = {}
+    prepared = []
     for run in runs:
-        sharing.setdefault(run.config.dataset.model_dump_json(), []).append(run)
-    for runs_on_it in sharing.values():
-        component = runs_on_it[0].config.dataset
-        data = build(component, DATASETS)
-        for part in ("train", "val", "test"):
-            if len(data.split(part)) == 0:
-                raise CnnlibError(
-                    f"dataset {component.name!r}: its {part} split is empty; give it a sample or more"
-                )
-        train = data.split("train")
-        some = [train[index] for index in range(0, len(train), math.ceil(len(train) / _LOOKED_AT))]
-        for run in runs_on_it:
-            check_targets(run.config, some)
+        name = run.config.dataset.model_dump_json()
+        data = open_data(run.config, sources.get(name))
+        if name not in sources:
+            sources[name] = data.source
+            if check := getattr(data.source, "check", None):
+                check()
+        tasks = {task: [c.name, c.options] for task, c in run.config.tasks.items()}
+        key = name + json.dumps([len(data.train), tasks], default=str)
+        if key not in constants:
+            check_targets(data, _CHECKED_SAMPLES)
+            constants[key] = measure_constant_predictor(data)
+        prepared.append(replace(run, constant=constants[key]))
+    return prepared
 
 
 def _is_of_another_config(run: Run) -> bool:

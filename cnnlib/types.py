@@ -66,13 +66,13 @@ class Head:
 
 
 Sample: TypeAlias = dict[str, Any]
-"""``image`` float32 (C, H, W) in [0, 1]; a ``Target`` under the name of each target that the sample has (a missing label
-is no key at all); ``name``, the sample's id; optionally ``group``, a name that samples share which are not independent,
-such as pictures of one background."""
+"""``image`` float32 (C, H, W) in [0, 1]; a ``Target`` under the name of each target that the sample has (a missing
+label is no key at all); ``name``, the sample's id; optionally ``group``, a name that samples share which are not
+independent, such as pictures of one background."""
 
 Batch: TypeAlias = dict[str, Any]
-"""``image`` (B, C, H, W); for every task a ``Target`` stacked along a new first axis, not valid where a sample has none;
-``name`` and ``group``, lists of B strings."""
+"""``image`` (B, C, H, W); for every task a ``Target`` stacked along a new first axis, not valid where a sample has
+none; ``name`` and ``group``, lists of B strings."""
 
 Outputs: TypeAlias = dict[str, Tensor]
 """A model's raw outputs, ``{task name: (B, C, h, w) or (B, C)}``. Only ``Task.decode`` knows what they mean."""

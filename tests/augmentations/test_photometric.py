@@ -15,7 +15,9 @@ from torchvision.transforms.v2 import functional as F
 from cnnlib.augmentations import Blur, Color, Cutout, Noise, Photometric, Pipeline
 from cnnlib.augmentations import color as color_module
 from cnnlib.tasks import DepthTask, MaskTask
-from cnnlib.types import CnnlibError
+from cnnlib.types import CnnlibError, Target, TargetInfo
+
+TASKS = {"mask": MaskTask(TargetInfo("mask")), "depth": DepthTask(TargetInfo("depth"))}
 
 ALL = [Cutout(p=1), Color(p=1), Noise(p=1), Blur(p=1)]
 
@@ -37,15 +39,14 @@ class Custom(Photometric):
 def test_targets_are_not_touched(augmentation: Photometric) -> None:
     sample = {
         "image": torch.rand(6, 20, 20),
-        "mask": (torch.rand(1, 20, 20) > 0.5).float(),
-        "depth": torch.rand(1, 20, 20) + 1,
+        "mask": Target((torch.rand(1, 20, 20) > 0.5).float()),
+        "depth": Target(torch.rand(1, 20, 20) + 1),
         "name": "s",
     }
-    changed = Pipeline([augmentation], {"mask": MaskTask(), "depth": DepthTask()})(sample)
-    assert torch.equal(changed["mask"], sample["mask"])
-    assert torch.equal(changed["depth"], sample["depth"])
-    assert changed["mask_valid"].all()
-    assert changed["depth_valid"].all()
+    changed = Pipeline([augmentation], TASKS)(sample)
+    for name in TASKS:
+        assert torch.equal(changed[name].value, sample[name].value)
+        assert changed[name].valid.all()
     assert not torch.equal(changed["image"], sample["image"])
 
 
@@ -84,8 +85,8 @@ def test_any_size_and_number_of_images(augmentation: Photometric, shape: tuple[i
 
 def test_custom_code_sees_images_only() -> None:
     seen = []
-    Pipeline([Custom(lambda images: seen.append(images) or images)], {"mask": MaskTask()})(
-        {"image": torch.rand(6, 8, 9), "mask": torch.ones(1, 8, 9), "name": "s"}
+    Pipeline([Custom(lambda images: seen.append(images) or images)], TASKS)(
+        {"image": torch.rand(6, 8, 9), "mask": Target(torch.ones(1, 8, 9)), "name": "s"}
     )
     assert [images.shape for images in seen] == [(2, 3, 8, 9)]
     assert type(seen[0]) is Tensor

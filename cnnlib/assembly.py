@@ -1,0 +1,272 @@
+"""From a configuration to parts: data, tasks, model, losses, trainer; and from a run's folder to its trained net."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from cnnlib.augmentations import AUGMENTATIONS, Pipeline
+from cnnlib.config import ExperimentConfig, build, load_suite
+from cnnlib.datasets import DATASETS
+from cnnlib.datasets.loading import evaluation_loader, labelled, training_loader
+from cnnlib.engine.checkpoint import load_checkpoint
+from cnnlib.engine.evaluator import measure_constant
+from cnnlib.engine.objective import Objective
+from cnnlib.engine.optimizer import OPTIMIZERS
+from cnnlib.engine.precision import best_precision
+from cnnlib.engine.schedule import SCHEDULES
+from cnnlib.engine.trainer import Trainer
+from cnnlib.losses import LOSSES, CombinedLoss
+from cnnlib.models import MODELS
+from cnnlib.tasks import Task
+from cnnlib.tasks.saved import build_tasks, read_data
+from cnnlib.types import CnnlibError, DataSource, Progress, Sample, SampleSource, Target, TargetInfo
+
+_MAX_SAMPLES = 5000  # of a larger training split, so many, spread evenly, settle the constant predictor
+
+
+@dataclass(frozen=True)
+class ExperimentData:
+    """A data set as an experiment uses it."""
+
+    source: DataSource
+    tasks: dict[str, Task]
+    train: SampleSource
+    """The training samples that have a label for a task that is trained."""
+    val: SampleSource
+    test: SampleSource
+
+
+class Loaders(NamedTuple):
+    train: DataLoader[Sample]
+    val: DataLoader[Sample]
+    test: DataLoader[Sample]
+
+
+class TrainedParts(NamedTuple):
+    """The best weights of a run, and what goes with them."""
+
+    config: ExperimentConfig
+    tasks: dict[str, Task]
+    model: nn.Module
+    """On the device, in evaluation mode."""
+    inputs: dict[str, int]
+    size: int | None
+    fabric: Fabric
+
+
+# Data
+
+
+def open_data(config: ExperimentConfig, source: DataSource | None = None) -> ExperimentData:
+    """The data set, its splits, and the tasks on it.
+
+    Args:
+        source: the data set, where it is open already.
+
+    Raises:
+        CnnlibError: the files cannot be used, a split is empty, or a task does not fit the data.
+    """
+    source = build(config.dataset, DATASETS) if source is None else source
+    tasks = _tasks(config, source.targets)
+    trained = [name for name, weight in task_weights(config).items() if weight > 0]
+    splits = {
+        "train": labelled(source.split("train"), trained),
+        "val": source.split("val"),
+        "test": source.split("test"),
+    }
+    for part, samples in splits.items():
+        if len(samples) == 0:
+            raise CnnlibError(
+                f"dataset {config.dataset.name!r}: its {part} split is empty; give it a sample or more"
+            )
+    return ExperimentData(source, tasks, **splits)
+
+
+def _tasks(config: ExperimentConfig, targets: Mapping[str, TargetInfo]) -> dict[str, Task]:
+    sections = {name: {"name": task.name, **task.options} for name, task in config.tasks.items()}
+    return build_tasks(sections, targets)
+
+
+def make_loaders(config: ExperimentConfig, data: ExperimentData, seed: int) -> Loaders:
+    """Batches of the three splits; only the training split is shuffled and augmented."""
+    batch_size, workers = config.training.batch_size, config.training.workers
+    augmentations = [build(augmentation, AUGMENTATIONS) for augmentation in config.augmentations]
+    plain = Pipeline([], data.tasks)
+    return Loaders(
+        training_loader(data.train, Pipeline(augmentations, data.tasks), batch_size, workers, seed),
+        evaluation_loader(data.val, plain, batch_size, workers),
+        evaluation_loader(data.test, plain, batch_size, workers),
+    )
+
+
+def measure_constant_predictor(data: ExperimentData) -> dict[str, float]:
+    """What the test split gives to a predictor that knows the training targets and looks at no image.
+
+    Raises:
+        CnnlibError: naming the task whose targets cannot be averaged.
+    """
+    constants = {}
+    for name, task in data.tasks.items():
+        try:
+            constants[name] = task.constant(targets_of(data, name))
+        except CnnlibError as error:
+            raise CnnlibError(f"tasks.{name}: {error}") from None
+    loader = evaluation_loader(data.test, Pipeline([], data.tasks), batch_size=16, workers=0)
+    return measure_constant(constants, loader, {name: task.metric() for name, task in data.tasks.items()})
+
+
+def targets_of(data: ExperimentData, name: str, count: int = _MAX_SAMPLES) -> Iterator[Target]:
+    """A task's targets, of at most ``count`` training samples, spread evenly; missing ones are passed over."""
+    for index in np.linspace(0, len(data.train) - 1, min(len(data.train), count)).round():
+        sample = data.train[int(index)]
+        if name in sample:
+            yield data.tasks[name].check(sample[name], sample["image"].shape[-2:])
+
+
+def check_targets(data: ExperimentData, count: int) -> None:
+    """Raises ``CnnlibError``, naming the task, if the targets of ``count`` training samples do not suit its options."""
+    for name, task in data.tasks.items():
+        values = [task.valid_values(target) for target in targets_of(data, name, count)]
+        try:
+            if values:
+                task.check_values(torch.cat(values))
+        except CnnlibError as error:
+            raise CnnlibError(f"tasks.{name}: {error}") from None
+
+
+# Training
+
+
+def make_trainer(
+    config: ExperimentConfig, data: ExperimentData, seed: int, folder: Path, progress: Progress
+) -> Trainer:
+    """Model, losses, optimizer and schedule in a trainer; the same for the same arguments.
+
+    Args:
+        folder: where the checkpoints go.
+    """
+    options = config.training
+    torch.manual_seed(seed)
+    fabric = make_fabric(resolve_precision(options.precision))
+    net = describe_net(config, data.tasks, data.source.inputs)
+    model = make_model(config, data.tasks, data.source.inputs).to(memory_format=torch.channels_last)
+    objective = make_objective(config, data).to(fabric.device)
+    optimizer = build(config.optimizer, OPTIMIZERS, parameters=model.parameters())
+    batches = max(1, len(data.train) // options.batch_size)  # as the training loader counts
+    steps = options.epochs * math.ceil(batches / options.accumulate)
+    schedule = build(config.schedule, SCHEDULES, optimizer=optimizer, total_steps=steps)
+    model, optimizer = fabric.setup(model, optimizer)
+    return Trainer(
+        fabric,
+        model,
+        optimizer,
+        objective,
+        schedule,
+        {name: task.metric().to(fabric.device) for name, task in data.tasks.items()},
+        folder,
+        net,
+        epochs=options.epochs,
+        seed=seed,
+        progress=progress,
+        accumulate=options.accumulate,
+        clip_norm=options.clip_norm,
+        ema_decay=options.ema_decay,
+        patience=options.patience,
+    )
+
+
+def resolve_precision(precision: str) -> str:
+    """What ``auto`` stands for here."""
+    return best_precision(torch.device(_accelerator())) if precision == "auto" else precision
+
+
+def make_fabric(precision: str) -> Fabric:
+    """One device."""
+    return Fabric(accelerator=_accelerator(), devices=1, precision=precision)
+
+
+def _accelerator() -> str:
+    # Not Fabric's "auto", which takes Apple's GPU: it has no float64, which the metrics add up in.
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def make_model(config: ExperimentConfig, tasks: Mapping[str, Task], inputs: Mapping[str, int]) -> nn.Module:
+    heads = {name: task.head for name, task in tasks.items()}
+    return build(config.model, MODELS, in_channels=sum(inputs.values()), heads=heads)
+
+
+def describe_net(config: ExperimentConfig, tasks: Mapping[str, Task], inputs: Mapping[str, int]) -> str:
+    """Which net it is, in a line: checkpoints carry it, and are refused by any other."""
+    options = ", ".join(f"{name}={value}" for name, value in config.model.options.items())
+    heads = ", ".join(f"{name} {task.head.shape} {task.head.channels}" for name, task in tasks.items())
+    return f"{config.model.name}({options}) from {sum(inputs.values())} channels to {heads}"
+
+
+def make_objective(config: ExperimentConfig, data: ExperimentData) -> Objective:
+    """The tasks' losses; those that learn something from the training targets are shown them.
+
+    Raises:
+        CnnlibError: a loss does not fit what the task offers on these data.
+    """
+    losses = {}
+    for name, task in config.tasks.items():
+        terms: dict[str, tuple[nn.Module, float, str]] = {}
+        for term in task.loss:
+            loss = build(term, LOSSES)
+            compared = [term.on] if term.on else loss.compares(data.tasks[name])
+            if not compared:
+                offered = ", ".join(data.tasks[name].values)
+                raise CnnlibError(
+                    f"tasks.{name}.loss: {term.name!r} does not fit the task on these data; it offers {offered}"
+                )
+            loss.prepare(valid_values(data, name))
+            terms[term.name] = loss, term.weight, compared[0]
+        losses[name] = CombinedLoss(terms)
+    return Objective(data.tasks, losses, task_weights(config))
+
+
+def valid_values(data: ExperimentData, name: str) -> Iterator[Tensor]:
+    """The valid target values of every training sample that has the target, (N,) each."""
+    return (data.tasks[name].valid_values(target) for target in targets_of(data, name, len(data.train)))
+
+
+def task_weights(config: ExperimentConfig) -> dict[str, float]:
+    """The weight of each task's loss; 0 where all its terms have a weight of 0."""
+    return {
+        name: task.weight if any(term.weight > 0 for term in task.loss) else 0.0
+        for name, task in config.tasks.items()
+    }
+
+
+# Trained runs
+
+
+def load_parts(folder: Path) -> TrainedParts:
+    """The run that ``folder`` (``runs/<suite>/<experiment>/seed-<n>``) holds, with its best weights.
+
+    Raises:
+        CnnlibError: the folder holds no run, or the run has no trained weights yet.
+    """
+    path = folder / "config.yaml"
+    if not path.exists():
+        raise CnnlibError(
+            f"{folder}: no config.yaml; give the folder of a run, runs/<suite>/<experiment>/seed-<n>"
+        )
+    (config,) = load_suite(path).experiments.values()
+    data = read_data(folder)
+    tasks = _tasks(config, data.targets)
+    fabric = make_fabric(resolve_precision(config.training.precision))
+    model = make_model(config, tasks, data.inputs).to(fabric.device, memory_format=torch.channels_last)
+    net = describe_net(config, tasks, data.inputs)
+    model.load_state_dict(load_checkpoint(folder / "checkpoints" / "best.ckpt", net)["model"])
+    return TrainedParts(config, tasks, model.eval(), data.inputs, data.size, fabric)
