@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -22,7 +21,7 @@ class PerImageRows(Metric, ABC):
 
     full_state_update = False
     is_differentiable = False
-    explanations: ClassVar[Mapping[str, str]]
+    explanations: Mapping[str, str]
     rows: list[Tensor]
 
     def __init__(self) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -30,8 +31,9 @@ class Task(ABC):
 
     Class attributes:
         kind: the name in ``TASKS``.
-        default_loss: the name in ``LOSSES`` used where a config names none.
+        default_loss: the name in ``LOSSES`` used where a config names none; an object may have another than its class.
         main_metric, higher_is_better: the metric that runs are ranked by.
+        alike: the axes of one sample's prediction along which its elements mean the same, as the pixels of a map do.
 
     Attributes:
         head: what it asks of the model.
@@ -47,6 +49,7 @@ class Task(ABC):
     default_loss: ClassVar[str]
     main_metric: ClassVar[str]
     higher_is_better: ClassVar[bool]
+    alike: ClassVar[tuple[int, ...]] = ()
     head: Head
     values: tuple[str, ...]
     legend: str
@@ -82,14 +85,14 @@ class Task(ABC):
         return Target(value, valid)
 
     def valid_values(self, target: Target) -> Tensor:
-        """The values that count, flat; vectors are not kept together."""
-        return target.value[target.valid.expand_as(target.value)]
+        """The values that count, (N,); (N, D) in tasks on vectors, to be checked as such."""
+        return target.value[target.valid]
 
     def check_values(self, values: Tensor) -> None:
         """Raises ``CnnlibError`` where the targets are not what this task can learn.
 
         Args:
-            values: the valid ones of some training samples, (N,).
+            values: the valid ones of some training samples, (N,) or (N, D), as ``valid_values`` gives them.
         """
         if not values.isfinite().all():
             raise CnnlibError("some valid targets are NaN or infinite; mark them as not valid")
@@ -124,9 +127,9 @@ class Task(ABC):
     def metric(self) -> SplitMetric:
         """Measures a split; nothing seen yet."""
 
-    @abstractmethod
     def score(self, metrics: Mapping[str, float]) -> float:
         """``main_metric`` as a number that is 1 where perfect; the best checkpoint has the highest mean over tasks."""
+        return metrics[self.main_metric]
 
     def as_prediction(self, value: Tensor) -> Tensor:
         """One sample's target value as the prediction that would be right."""
@@ -139,7 +142,7 @@ class Task(ABC):
     def constant(self, targets: Iterable[Target]) -> Tensor:
         """The best prediction that looks at no image, of one sample: the mean of what is valid.
 
-        Elements that are valid nowhere get the mean of the others (0 where nothing is valid at all).
+        Elements that are valid nowhere get the mean of those that are ``alike`` (0 where nothing is valid at all).
 
         Args:
             targets: of the training samples, all of one size; only those that there are.
@@ -158,14 +161,12 @@ class Task(ABC):
                     f"a mean needs targets of one shape; one is {tuple(prediction.shape)}, the first was "
                     f"{tuple(total.shape)}: set the data set's size"
                 )
-            total += torch.where(
-                valid, prediction, 0
-            )  # not a product: elements that are not valid may hold NaN
+            total += torch.where(valid, prediction, 0)  # what is not valid may hold NaN
             count += valid
         if total is None:
             raise CnnlibError("no training sample has this target")
-        overall = total.sum() / count.sum().clamp(min=1)
-        return torch.where(count > 0, total / count.clamp(min=1), overall).float()
+        others = total.sum(self.alike, keepdim=True) / count.sum(self.alike, keepdim=True).clamp(min=1)
+        return torch.where(count > 0, total / count.clamp(min=1), others).float()
 
     def expand_valid(self, valid: Tensor, prediction: Tensor) -> Tensor:
         """One sample's valid mask in the shape of its prediction."""
@@ -200,3 +201,34 @@ class Task(ABC):
     @abstractmethod
     def load(self, stored: Stored) -> Tensor:
         """The inverse of ``store``: the prediction that a PNG's array, or a row of text values, holds."""
+
+
+def check_names(info: TargetInfo, least: int, what: str) -> None:
+    """Raises ``CnnlibError`` unless the target names at least ``least`` different classes or points (``what``)."""
+    if len(info.names) < least or len(set(info.names)) < len(info.names):
+        raise CnnlibError(
+            f"a {info.kind} target needs the names of its {what}, at least {least} and all different; the data set "
+            f"gives {', '.join(map(repr, info.names)) or 'none'}"
+        )
+
+
+def check_classes(values: Tensor, names: Sequence[str]) -> None:
+    """Raises ``CnnlibError`` unless all values are indices of ``names``."""
+    if len(values) and not 0 <= values.min() <= values.max() < len(names):
+        raise CnnlibError(
+            f"classes are indices from 0 to {len(names) - 1}, for there are {len(names)} classes; some targets lie "
+            f"between {values.min()} and {values.max()}: name all classes, or mark what belongs to none as not valid"
+        )
+
+
+def to_row(columns: Sequence[str], values: Tensor) -> dict[str, float | None]:
+    """A row of a table with seven digits of each value; NaN is left empty."""
+    return {
+        name: None if math.isnan(value) else float(f"{value:.7g}")
+        for name, value in zip(columns, values.flatten().tolist(), strict=True)
+    }
+
+
+def from_row(columns: Sequence[str], row: Mapping[str, Any]) -> Tensor:
+    """Its inverse, also from text, float32; NaN where a column is empty."""
+    return torch.tensor([math.nan if row[name] in (None, "") else float(row[name]) for name in columns])

@@ -16,8 +16,13 @@ class DenseTask(Task):
     A subclass sets ``head`` before it uses any of this.
     """
 
+    alike = (-2, -1)
+
     def missing(self, size: Size) -> Target:
         return Target(torch.zeros(self.head.channels, *size), torch.zeros(1, *size, dtype=torch.bool))
+
+    def valid_values(self, target: Target) -> Tensor:
+        return target.value.movedim(0, -1)[target.valid[0]].squeeze(-1)  # (N,), or (N, C) of several channels
 
     def move(self, target: Target, view: View) -> Target:
         return Target(view.warp(target.value), view.warp(target.valid))

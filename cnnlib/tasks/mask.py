@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -36,9 +35,6 @@ class MaskTask(DenseTask):
 
     def metric(self) -> SplitMetric:
         return MaskMetrics()
-
-    def score(self, metrics: Mapping[str, float]) -> float:
-        return metrics["iou"]
 
     def draw(self, prediction: Tensor, image: Tensor, valid: Tensor | None = None) -> Tensor:
         gray = (prediction.float().clamp(0, 1) * 255).round().to(torch.uint8)

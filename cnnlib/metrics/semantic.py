@@ -1,0 +1,62 @@
+"""How well the class of every pixel is found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from cnnlib.metrics.base import PerImageSums
+from cnnlib.types import Size
+
+
+class SemanticMetrics(PerImageSums):
+    """IoU of each class, their mean, and the share of pixels that are right, from the counts of pixels.
+
+    The predicted class is the most probable one. With b pixels in which a class is both found and true, f in which it
+    is found and t in which it is true, its IoU is b / (f + t - b), NaN where it is neither found nor true. ``miou`` is
+    the mean over the others; the custom is that of the PASCAL VOC and Cityscapes benchmarks: all pixels of the split
+    are counted together.
+
+    Args:
+        names: of the classes.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__()
+        self.names = tuple(names)
+        self.explanations = {
+            "miou": "mean over the classes of the overlap of predicted and true area divided by their union; a class "
+            "that is neither predicted nor true is left out; 1 is perfect",
+            "accuracy": "share of the pixels whose class is right; 1 is perfect",
+        } | {
+            f"iou_{name}": f"overlap divided by union of the class {name}; 1 is perfect"
+            for name in self.names
+        }
+
+    def measure(self, pred: Tensor, target: Tensor, valid: Tensor, size: Size) -> Tensor:
+        count = len(self.names)
+        found = pred.argmax(1, keepdim=True).masked_fill(pred.isnan().any(1, keepdim=True), count)
+        image = torch.arange(len(pred), device=pred.device).view(-1, 1, 1, 1).expand_as(target)
+        image, truth, found = image[valid], target[valid], found[valid]
+        if ((truth < 0) | (truth >= count)).any():
+            raise ValueError(
+                f"valid classes must be 0 to {count - 1}; they are {truth.min()} to {truth.max()}"
+            )
+        # One count of every image and pair of classes; the column after the last is of predictions that are NaN.
+        pairs = ((image * count + truth) * (count + 1) + found).bincount(
+            minlength=len(pred) * count * (count + 1)
+        )
+        pairs = pairs.view(len(pred), count, count + 1).double()
+        both = pairs.diagonal(dim1=1, dim2=2)
+        return torch.cat([both, pairs.sum(1)[:, :count], pairs.sum(2)], dim=1)
+
+    def formulas(self, sums: Tensor) -> dict[str, Tensor]:
+        both, found, truth = sums.unflatten(-1, (3, -1)).unbind(-2)  # (..., classes)
+        iou = both / (found + truth - both)
+        return {
+            "miou": iou.nanmean(-1),
+            "accuracy": both.sum(-1) / truth.sum(-1),
+            **{f"iou_{name}": each for name, each in zip(self.names, iou.unbind(-1), strict=True)},
+        }

@@ -1,0 +1,109 @@
+"""The class of an image, or several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from cnnlib.metrics.label import LabelMetrics, MultiLabelMetrics
+from cnnlib.tasks.base import Task, check_classes, check_names, from_row, to_row
+from cnnlib.tasks.drawing import DARK_GREEN, DARK_RED, Canvas
+from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, TargetInfo, View
+
+_SHOWN = 3  # classes written on a picture
+
+
+class LabelTask(Task):
+    """Target: int64 (), an index into ``info.names``; valid (). Prediction: the probability of each class, (n,).
+
+    With ``info.multi_label`` several classes may be true at once: float (n,), 0 or 1 for each; valid (n,).
+
+    Raises:
+        CnnlibError: the target does not name at least two classes (one, of several at once).
+    """
+
+    kind: ClassVar[str] = "label"
+    default_loss = "cross_entropy"
+    main_metric: ClassVar[str] = "accuracy"
+    higher_is_better: ClassVar[bool] = True
+    values = ("classes", "probabilities")
+    legend = "the most probable classes"
+    error_legend = "green: right; red: wrong"
+
+    def __init__(self, info: TargetInfo) -> None:
+        super().__init__(info)
+        check_names(info, 1 if info.multi_label else 2, "classes")
+        self.head = Head("vector", len(info.names))
+        if info.multi_label:
+            self.default_loss = "bce"
+            self.values = ("logits", "probabilities")
+        self._columns = [f"p_{name}" for name in info.names]
+        self.file_note = "predicted: the class (several: separated by ;); p_<class>: its probability"
+
+    def missing(self, size: Size) -> Target:
+        if self.info.multi_label:
+            return Target(torch.zeros(self.head.channels), torch.zeros(self.head.channels, dtype=torch.bool))
+        return Target(torch.tensor(0), torch.tensor(False))
+
+    def check_values(self, values: Tensor) -> None:
+        if not self.info.multi_label:
+            check_classes(values, self.info.names)
+        elif not ((values == 0) | (values == 1)).all():
+            raise CnnlibError(
+                "each class must be 0 (no) or 1 (yes); mark those that are not known as not valid"
+            )
+
+    def move(self, target: Target, view: View) -> Target:
+        return target
+
+    def loss_inputs(self, values: str, raw: Tensor, target: Target, size: Size) -> LossInputs:
+        if values != "probabilities":
+            return LossInputs(raw, *target)
+        valid = target.valid if self.info.multi_label else target.valid[:, None]
+        return LossInputs(self.decode(raw, size), self.as_prediction(target.value), valid)
+
+    def decode(self, raw: Tensor, size: Size) -> Tensor:
+        return raw.float().sigmoid() if self.info.multi_label else raw.float().softmax(dim=1)
+
+    def metric(self) -> SplitMetric:
+        return MultiLabelMetrics() if self.info.multi_label else LabelMetrics(self.head.channels)
+
+    def as_prediction(self, value: Tensor) -> Tensor:
+        """Also of a batch."""
+        if self.info.multi_label:
+            return value.float()
+        return (value[..., None] == torch.arange(self.head.channels, device=value.device)).float()
+
+    def draw(self, prediction: Tensor, image: Tensor, valid: Tensor | None = None) -> Tensor:
+        known = prediction if valid is None else prediction.masked_fill(~valid, torch.nan)
+        best = known.nan_to_num(-1).argsort(descending=True, stable=True)[:_SHOWN].tolist()
+        lines = [f"{known[index]:.0%} {self.info.names[index]}" for index in best if known[index] >= 0.005]
+        return Canvas(image).text(lines or ["not known"]).picture()
+
+    def draw_error(self, prediction: Tensor, target: Target, image: Tensor) -> Tensor:
+        if not target.valid.any():
+            return Canvas(image).text(["not known"]).picture()
+        found, truth = (
+            self._classes(each, target.valid) for each in (prediction, self.as_prediction(target.value))
+        )
+        color = DARK_GREEN if found == truth else DARK_RED
+        return Canvas(image).text([f"predicted: {found}", f"truth: {truth}"], color).picture()
+
+    def store(self, prediction: Tensor, valid: Tensor | None = None) -> dict[str, Any]:
+        if valid is not None:
+            prediction = prediction.masked_fill(~valid, torch.nan)
+        return {"predicted": self._classes(prediction) or None, **to_row(self._columns, prediction)}
+
+    def load(self, stored: Mapping[str, Any]) -> Tensor:
+        return from_row(self._columns, stored)
+
+    def _classes(self, prediction: Tensor, valid: Tensor | bool = True) -> str:
+        """The names that a prediction decides for; none where it is NaN."""
+        if self.info.multi_label:
+            decided = (prediction >= 0.5) & valid
+        else:
+            decided = (torch.arange(len(prediction)) == prediction.argmax()) & ~prediction.isnan()
+        return ";".join(name for name, yes in zip(self.info.names, decided.tolist(), strict=True) if yes)

@@ -1,0 +1,169 @@
+"""Named points of one object: landmarks, keypoints, corners."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+import torch
+from annotated_types import Gt
+from torch import Tensor
+
+from cnnlib.checks import checked
+from cnnlib.metrics.points import PointsMetrics
+from cnnlib.tasks.base import Task, check_names, from_row, to_row
+from cnnlib.tasks.coordinates import check_near, check_pixels, width_height
+from cnnlib.tasks.drawing import BLUE, ORANGE, Canvas, color_key, palette
+from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, TargetInfo, View
+
+
+class PointsTask(Task):
+    """Target: float (K, 2), x and y in pixels with (0, 0) at the centre of the first pixel; valid (K,): seen or not.
+
+    Prediction: (K, 3), x, y and a confidence: that of a heatmap is its peak, 1 where it is as sharp as the rendered
+    Gaussian; coordinates have none (NaN).
+
+    Args:
+        head: ``heatmap`` makes a map for each point, a distribution over the places whose mean is the point
+            (soft-argmax); it may be smaller than the image. ``coordinates`` makes two numbers for each point, its
+            distance from the picture's centre as shares of the width and the height.
+        sigma: of the Gaussian that a heatmap is compared with, as a share of the picture's longer side.
+
+    Raises:
+        CnnlibError: the target does not name its points, or its ``flip_order`` does not swap them in pairs.
+    """
+
+    kind: ClassVar[str] = "points"
+    default_loss: ClassVar[str] = "l1"
+    main_metric: ClassVar[str] = "within_0.05"
+    higher_is_better: ClassVar[bool] = True
+    alike = (0,)
+    error_legend = "blue: truth; orange: prediction"
+    file_note = "x and y in pixels of the image; (0, 0) is the centre of its upper left pixel"
+
+    @checked
+    def __init__(
+        self,
+        info: TargetInfo,
+        head: Literal["heatmap", "coordinates"] = "heatmap",
+        sigma: Annotated[float, Gt(0)] = 0.03,
+    ) -> None:
+        super().__init__(info)
+        check_names(info, 1, "points")
+        count = len(info.names)
+        if info.flip_order and [info.flip_order[i] for i in info.flip_order] != list(range(count)):
+            raise CnnlibError(
+                f"flip_order must give, for each of the {count} points, the index of the one that it changes places "
+                f"with; it is {info.flip_order}"
+            )
+        self.sigma = sigma
+        self.head = Head("map", count) if head == "heatmap" else Head("vector", 2 * count)
+        self.values = ("coordinates", "heatmaps") if head == "heatmap" else ("coordinates",)
+        self._colors = palette(count + 1)[1:]  # without black
+        self.legend = color_key(info.names, self._colors)
+        self._columns = [f"{name}_{end}" for name in info.names for end in ("x", "y", "confidence")]
+
+    def missing(self, size: Size) -> Target:
+        count = len(self.info.names)
+        return Target(torch.zeros(count, 2), torch.zeros(count, dtype=torch.bool))
+
+    def check(self, target: Target, size: Size) -> Target:
+        target = super().check(target, size)
+        check_near(self.valid_values(target), size, "a point")
+        return target
+
+    def check_values(self, values: Tensor) -> None:
+        super().check_values(values)
+        check_pixels(values)
+
+    def move(self, target: Target, view: View) -> Target:
+        corner = view.points(target.value + 0.5)
+        seen = ((corner >= 0) & (corner <= width_height(view.size, corner))).all(1)
+        value, valid = corner - 0.5, target.valid & seen
+        if view.mirrored and self.info.flip_order:
+            order = list(self.info.flip_order)
+            return Target(value[order], valid[order])
+        return Target(value, valid)
+
+    def loss_inputs(self, values: str, raw: Tensor, target: Target, size: Size) -> LossInputs:
+        value = torch.where(target.valid[..., None], target.value, 0)  # what is not valid may hold NaN
+        if values == "coordinates":
+            longer = max(size)
+            return LossInputs(self._located(raw, size) / longer, value / longer, target.valid[..., None])
+        return LossInputs(
+            self._heatmaps(raw), self._rendered(value, size, raw.shape[-2:]), target.valid[..., None, None]
+        )
+
+    def decode(self, raw: Tensor, size: Size) -> Tensor:
+        xy = self._located(raw, size)
+        if self.head.shape == "vector":
+            confidence = torch.full_like(xy[..., 0], torch.nan)
+        else:
+            confidence = self._heatmaps(raw).flatten(2).amax(2).clamp(max=1)
+        return torch.cat([xy, confidence[..., None]], dim=2)
+
+    def metric(self) -> SplitMetric:
+        return PointsMetrics()
+
+    def as_prediction(self, value: Tensor) -> Tensor:
+        """With a confidence of 1."""
+        return torch.cat([value, torch.ones_like(value[..., :1])], dim=-1)
+
+    def expand_valid(self, valid: Tensor, prediction: Tensor) -> Tensor:
+        return valid[:, None].expand_as(prediction)
+
+    def resize(self, prediction: Tensor, old: Size, new: Size) -> Tensor:
+        scale = width_height(new, prediction) / width_height(old, prediction)
+        return torch.cat([(prediction[:, :2] + 0.5) * scale - 0.5, prediction[:, 2:]], dim=1)
+
+    def draw(self, prediction: Tensor, image: Tensor, valid: Tensor | None = None) -> Tensor:
+        canvas = Canvas(image)
+        shown = torch.ones(len(prediction), dtype=torch.bool) if valid is None else valid
+        for xy, color, seen in zip(prediction[:, :2], self._colors, shown, strict=True):
+            if seen:
+                canvas.disc(xy + 0.5, color)
+        return canvas.picture()
+
+    def draw_error(self, prediction: Tensor, target: Target, image: Tensor) -> Tensor:
+        canvas = Canvas(image)
+        for found, truth in zip(
+            prediction[target.valid, :2] + 0.5, target.value[target.valid] + 0.5, strict=True
+        ):
+            canvas.line(truth, found, ORANGE).disc(truth, BLUE).disc(found, ORANGE)
+        return canvas.picture()
+
+    def store(self, prediction: Tensor, valid: Tensor | None = None) -> dict[str, Any]:
+        """``<name>_x``, ``<name>_y`` and ``<name>_confidence`` of each point."""
+        shown = prediction if valid is None else prediction.masked_fill(~valid[:, None], torch.nan)
+        return to_row(self._columns, shown)
+
+    def load(self, stored: Mapping[str, Any]) -> Tensor:
+        return from_row(self._columns, stored).view(-1, 3)
+
+    def _located(self, raw: Tensor, size: Size) -> Tensor:
+        """Coordinates in pixels of the image, (B, K, 2)."""
+        picture = width_height(size, raw)
+        if self.head.shape == "vector":
+            return (0.5 + raw.float().unflatten(1, (-1, 2))) * picture - 0.5
+        from kornia.geometry.subpix import spatial_soft_argmax2d  # heavy, and only heatmaps need it
+
+        places = spatial_soft_argmax2d(raw.float(), normalized_coordinates=False)
+        return (places + 0.5) * picture / width_height(raw.shape[-2:], raw) - 0.5
+
+    def _heatmaps(self, raw: Tensor) -> Tensor:
+        """The distributions (B, K, h, w), scaled as the Gaussians of ``_rendered`` are."""
+        return raw.float().flatten(2).softmax(2).view(raw.shape) * self._peak(raw.shape[-2:])
+
+    def _rendered(self, value: Tensor, size: Size, shape: Size) -> Tensor:
+        """Gaussians (B, K, h, w) around points in pixels of the image, with a peak of about 1."""
+        from kornia.geometry.subpix import render_gaussian2d
+
+        scale = width_height(shape, value) / width_height(size, value)
+        mean = (value + 0.5) * scale - 0.5
+        deviation = mean.new_full((2,), self.sigma * max(shape)).expand_as(mean)
+        return render_gaussian2d(mean, deviation, tuple(shape), False) * self._peak(shape)
+
+    def _peak(self, shape: Size) -> float:
+        """What a Gaussian of sum 1 is multiplied by, so that its peak becomes 1."""
+        return 2 * math.pi * (self.sigma * max(shape)) ** 2

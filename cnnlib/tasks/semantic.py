@@ -1,0 +1,80 @@
+"""The class of every pixel."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cnnlib.metrics.semantic import SemanticMetrics
+from cnnlib.tasks.base import check_classes, check_names
+from cnnlib.tasks.dense import DenseTask
+from cnnlib.tasks.drawing import GREEN, RED, color_key, gray_where_invalid, palette
+from cnnlib.types import Head, LossInputs, Size, SplitMetric, Target, TargetInfo
+
+
+class SemanticTask(DenseTask):
+    """Target: int64 (1, H, W), indices into ``info.names``. Prediction: the probability of each, (n, H, W).
+
+    What is not valid may hold any index, such as the 255 that many data sets use for pixels to ignore.
+
+    Raises:
+        CnnlibError: the target does not name at least two classes.
+    """
+
+    kind: ClassVar[str] = "semantic"
+    default_loss: ClassVar[str] = "cross_entropy"
+    main_metric: ClassVar[str] = "miou"
+    higher_is_better: ClassVar[bool] = True
+    values = ("classes", "probabilities")
+    error_legend = "green: right; red: wrong; grey: not valid"
+
+    def __init__(self, info: TargetInfo) -> None:
+        super().__init__(info)
+        check_names(info, 2, "classes")
+        self.head = Head("map", len(info.names))
+        self.legend = color_key(info.names, palette(len(info.names)))
+        bits = 8 if len(info.names) <= 256 else 16
+        self.file_note = f"{bits}-bit PNG: the index of the class, 0 to {len(info.names) - 1}"
+
+    def missing(self, size: Size) -> Target:
+        return Target(torch.zeros(1, *size, dtype=torch.int64), torch.zeros(1, *size, dtype=torch.bool))
+
+    def check_values(self, values: Tensor) -> None:
+        check_classes(values, self.info.names)
+
+    def loss_inputs(self, values: str, raw: Tensor, target: Target, size: Size) -> LossInputs:
+        if values == "classes":
+            return LossInputs(raw, target.value.squeeze(1), target.valid.squeeze(1))
+        return LossInputs(self.decode(raw, size), self._one_hot(target.value), target.valid)
+
+    def decode(self, raw: Tensor, size: Size) -> Tensor:
+        return raw.float().softmax(dim=1)
+
+    def metric(self) -> SplitMetric:
+        return SemanticMetrics(self.info.names)
+
+    def as_prediction(self, value: Tensor) -> Tensor:
+        return self._one_hot(value)
+
+    def draw(self, prediction: Tensor, image: Tensor, valid: Tensor | None = None) -> Tensor:
+        colors = torch.tensor(palette(len(prediction)), dtype=torch.uint8)
+        return gray_where_invalid(colors[prediction.argmax(0).cpu()].permute(2, 0, 1), valid)
+
+    def draw_error(self, prediction: Tensor, target: Target, image: Tensor) -> Tensor:
+        right = prediction.argmax(0, keepdim=True) == target.value  # (1, H, W)
+        green, red = (torch.tensor(color, dtype=torch.uint8).view(3, 1, 1) for color in (GREEN, RED))
+        return gray_where_invalid(torch.where(right, green, red), target.valid)
+
+    def store(self, prediction: Tensor, valid: Tensor | None = None) -> np.ndarray:
+        """uint8, or uint16 for more than 256 classes, (H, W): the index of the most probable class."""
+        return prediction.argmax(0).cpu().numpy().astype(np.uint8 if len(prediction) <= 256 else np.uint16)
+
+    def load(self, stored: np.ndarray) -> Tensor:
+        return self._one_hot(torch.from_numpy(stored.astype(np.int64))[None])
+
+    def _one_hot(self, classes: Tensor) -> Tensor:
+        """Classes (..., 1, H, W) to 0 and 1, float (..., n, H, W); all 0 for an index that is no class."""
+        return (classes == torch.arange(len(self.info.names), device=classes.device).view(-1, 1, 1)).float()
