@@ -77,6 +77,9 @@ class LabelTask(Task):
             return value.float()
         return (value[..., None] == torch.arange(self.head.channels, device=value.device)).float()
 
+    def as_value(self, prediction: Tensor) -> Tensor:
+        return prediction if self.info.multi_label else prediction.argmax()
+
     def draw(self, prediction: Tensor, image: Tensor, valid: Tensor | None = None) -> Tensor:
         known = prediction if valid is None else prediction.masked_fill(~valid, torch.nan)
         best = known.nan_to_num(-1).argsort(descending=True, stable=True)[:_SHOWN].tolist()

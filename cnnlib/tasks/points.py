@@ -110,6 +110,9 @@ class PointsTask(Task):
         """With a confidence of 1."""
         return torch.cat([value, torch.ones_like(value[..., :1])], dim=-1)
 
+    def as_value(self, prediction: Tensor) -> Tensor:
+        return prediction[:, :2]
+
     def expand_valid(self, valid: Tensor, prediction: Tensor) -> Tensor:
         return valid[:, None].expand_as(prediction)
 

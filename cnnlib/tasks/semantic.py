@@ -59,6 +59,9 @@ class SemanticTask(DenseTask):
     def as_prediction(self, value: Tensor) -> Tensor:
         return self._one_hot(value)
 
+    def as_value(self, prediction: Tensor) -> Tensor:
+        return prediction.argmax(0, keepdim=True)
+
     def draw(self, prediction: Tensor, image: Tensor, valid: Tensor | None = None) -> Tensor:
         colors = torch.tensor(palette(len(prediction)), dtype=torch.uint8)
         return gray_where_invalid(colors[prediction.argmax(0).cpu()].permute(2, 0, 1), valid)
