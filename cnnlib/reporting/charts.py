@@ -131,7 +131,7 @@ def interval_plot(
     ]
     if math.isfinite(low):
         parts.append(
-            Markup('<line class="reach" x1="{:.1f}" x2="{:.1f}" y1="11" y2="11"/>').format(x(low), x(high))
+            Markup('<line class="margin" x1="{:.1f}" x2="{:.1f}" y1="11" y2="11"/>').format(x(low), x(high))
         )
     parts += [
         Markup('<circle r="3.2" cx="{:.1f}" cy="11"/>').format(x(value))

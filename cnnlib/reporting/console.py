@@ -11,19 +11,22 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cnnlib.reporting.reader import numbers, shared_mean_image
+from cnnlib.reporting.results import shared_constant
+from cnnlib.reporting.run_files import with_nan
 from cnnlib.types import Forecast
 
 _SHOWN_BY_TENSORBOARD = 40  # with more, it starts with none
 
 
 def print_results(results: Sequence[Mapping[str, Any]], folder: Path, console: Console | None = None) -> None:
-    """A row an experiment (mean and spread over seeds), the mean image's row, the failures, what to open next."""
+    """One row per experiment (mean and spread over seeds), the constant predictor, the failures, what to open next."""
     console = console or Console(soft_wrap=True)
     finished = [result for result in results if result["status"] == "finished"]
     if finished:
         console.print(_table(finished))
-        console.print("(mean image): always predicts the training set's mean target, whatever it is shown")
+        console.print(
+            "(constant): the best prediction that looks at no image, such as the training set's mean"
+        )
     for result in results:
         if result["status"] == "failed":
             console.print(
@@ -41,7 +44,7 @@ def print_results(results: Sequence[Mapping[str, Any]], folder: Path, console: C
 
 
 def print_forecast(forecasts: Sequence[Forecast], jobs: int, console: Console | None = None) -> None:
-    """A row an experiment: what is finished, what would run, for how long; then the whole, ``jobs`` at a time."""
+    """One row per experiment: what is finished, what would run, for how long; then the whole, ``jobs`` at a time."""
     console = console or Console(soft_wrap=True)
     table = Table(title="Dry run: nothing was kept", title_justify="left")
     table.add_column("experiment", no_wrap=True)
@@ -87,10 +90,8 @@ def _table(finished: Sequence[Mapping[str, Any]]) -> Table:
         cells = [_spread([result["test"].get(metric) for result in own]) for metric in metrics]
         seconds, speed = (mean(result[key] for result in own) for key in ("seconds", "images_per_second"))
         table.add_row(name, *cells, f"{seconds:.0f}", f"{speed:.1f}")
-    baseline = shared_mean_image(numbers(result["mean_image"]) for result in finished)
-    table.add_row(
-        "(mean image)", *(_spread([baseline.get(metric)]) for metric in metrics), "", "", style="dim"
-    )
+    baseline = shared_constant(with_nan(result["constant"]) for result in finished)
+    table.add_row("(constant)", *(_spread([baseline.get(metric)]) for metric in metrics), "", "", style="dim")
     return table
 
 

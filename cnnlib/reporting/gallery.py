@@ -9,28 +9,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 
-from cnnlib.reporting.reader import Run, SavedPredictions
-from cnnlib.tasks import Task
+from cnnlib.reporting.results import RunResult
 
-_LONGEST_SIDE = 160  # pixels; nine images of fifteen experiments must still open fast
+_MAP_SIDE = 160  # pixels at most; nine images of fifteen experiments must still open fast
+_DRAWING_SIDE = 256  # what is drawn or written on a picture must stay legible
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture as a data URI."""
+    """One picture as a data URI, empty where there is nothing to show; photographs and drawings are not pixelated."""
 
     caption: str
-    uri: str
-    is_photo: bool
+    uri: str = ""
+    is_photo: bool = False
 
 
 @dataclass(frozen=True)
 class Card:
-    """What belongs together: the inputs, the truth, or one experiment (``index``) with its scores."""
+    """What belongs together: the inputs, the truth, or one experiment (``index``) with its scores, a row per task."""
 
     title: str
     rows: tuple[tuple[Tile, ...], ...]
@@ -64,7 +63,7 @@ def choose_images(scores: Mapping[str, float], higher_is_better: bool) -> list[t
     return [(name, group) for group, names in groups for name in names]
 
 
-def mean_scores(runs: Sequence[Run], metric: str) -> dict[str, float]:
+def mean_scores(runs: Sequence[RunResult], metric: str) -> dict[str, float]:
     """Each image's ``metric`` averaged over ``runs``; NaN where a run does not define it."""
     tables = [table for run in runs if (table := run.per_image.get(metric))]
     names = dict.fromkeys(name for table in tables for name in table)
@@ -72,7 +71,7 @@ def mean_scores(runs: Sequence[Run], metric: str) -> dict[str, float]:
 
 
 def draw_samples(
-    runs: Mapping[str, tuple[int, Run]], chosen: Sequence[tuple[str, str]], scores: Mapping[str, float]
+    runs: Mapping[str, tuple[int, RunResult]], chosen: Sequence[tuple[str, str]], scores: Mapping[str, float]
 ) -> list[Sample]:
     """The chosen images with each experiment's prediction and error beside input and truth.
 
@@ -81,72 +80,69 @@ def draw_samples(
         chosen: names and groups, as ``choose_images`` gives them; all of them saved by every run.
         scores: by name, for the heading.
     """
-    shown = next(run for _, run in runs.values())
+    shown = [run for _, run in runs.values()]
     samples = []
     for name, group in chosen:
-        truth = _truth_card(list(runs.values()), name)
-        cards = [_inputs_card(shown.predictions, name, max(len(truth.rows), 1)), truth]
+        truth = _truth_card(shown, name)
+        cards = [_inputs_card(shown[0], name, max(len(truth.rows), 1)), truth]
         cards += [_experiment_card(experiment, index, run, name) for experiment, (index, run) in runs.items()]
         samples.append(Sample(name, group, scores[name], tuple(card for card in cards if card.rows)))
     return samples
 
 
-def _inputs_card(saved: SavedPredictions, name: str, height: int) -> Card:
+def _inputs_card(run: RunResult, name: str, height: int) -> Card:
     """The inputs in at most ``height`` rows, so that no card is higher than the tasks need."""
-    tiles = []
-    for image_name in saved.inputs():
-        array = saved.read("input", image_name, name)
-        if array is not None:
-            tiles.append(Tile(image_name, _data_uri(Image.fromarray(array), photo=True), True))
+    arrays = {key: run.predictions.read("input", key, name) for key in run.data.inputs}
+    tiles = [
+        Tile(key, _data_uri(Image.fromarray(array), _MAP_SIDE, lossless=False), True)
+        for key, array in arrays.items()
+        if array is not None
+    ]
     width = -(-len(tiles) // height)
     return Card("input", tuple(tuple(tiles[i : i + width]) for i in range(0, len(tiles), width or 1)))
 
 
-def _truth_card(runs: Sequence[tuple[int, Run]], name: str) -> Card:
-    """The truth of every task that any experiment has."""
+def _truth_card(runs: Sequence[RunResult], name: str) -> Card:
+    """The truth of every task that any experiment predicts; an empty tile where the sample has none."""
     rows: dict[str, Tile] = {}
-    for _, run in runs:
+    for run in runs:
+        picture = run.picture(name)
         for key, task in run.tasks.items():
-            target, valid = _truth(run.predictions, key, task, name)
-            if key not in rows and target is not None:
-                rows[key] = _map_tile(key, task.draw(target, valid))
+            if key in rows or picture is None or run.predictions.read(key, name) is None:
+                continue
+            target = run.target(key, name)
+            truth = target and task.draw(task.as_prediction(target.value), picture, target.valid)
+            rows[key] = Tile(f"{key}: no label") if truth is None else _tile(key, truth, run, key, name)
     return Card("truth", tuple((tile,) for tile in rows.values()))
 
 
-def _experiment_card(experiment: str, index: int, run: Run, name: str) -> Card:
+def _experiment_card(experiment: str, index: int, run: RunResult, name: str) -> Card:
     rows, notes = [], []
+    picture = run.picture(name)
     for key, task in run.tasks.items():
-        array = run.predictions.read(key, name)
-        if array is None:
+        prediction, target = run.prediction(key, name), run.target(key, name)
+        if prediction is None or picture is None:
             continue
-        prediction = task.from_file(array)
-        tiles = [_map_tile("prediction", task.draw(prediction))]
-        target, valid = _truth(run.predictions, key, task, name)
+        tiles = [_tile("prediction", task.draw(prediction, picture), run, key, name)]
         if target is not None:
-            tiles.append(_map_tile("error", task.draw_error(prediction, target, valid)))
+            tiles.append(_tile("error", task.draw_error(prediction, target, picture), run, key, name))
         rows.append(tuple(tiles))
         value = run.per_image.get(f"{key}/{task.main_metric}", {}).get(name, math.nan)
         notes.append(f"{key}/{task.main_metric} {value:.4f}" if math.isfinite(value) else key)
     return Card(experiment, tuple(rows), index, tuple(notes))
 
 
-def _truth(saved: SavedPredictions, key: str, task: Task, name: str) -> tuple[Tensor | None, Tensor | None]:
-    target, valid = saved.read("truth", key, name), saved.read("valid", key, name)
-    return (
-        None if target is None else task.from_file(target),
-        None if valid is None else torch.from_numpy(valid >= 128)[None],
-    )
+def _tile(caption: str, drawn: Tensor, run: RunResult, task: str, name: str) -> Tile:
+    """A map is kept exactly; what is stored as a row is drawn on the picture."""
+    is_drawing = isinstance(run.predictions.read(task, name), dict)
+    picture = Image.fromarray(drawn.permute(1, 2, 0).contiguous().numpy())
+    uri = _data_uri(picture, _DRAWING_SIDE if is_drawing else _MAP_SIDE, lossless=not is_drawing)
+    return Tile(caption, uri, is_drawing)
 
 
-def _map_tile(caption: str, picture: Tensor) -> Tile:
-    return Tile(
-        caption, _data_uri(Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy()), photo=False), False
-    )
-
-
-def _data_uri(picture: Image.Image, photo: bool) -> str:
-    """WebP: a few kilobytes a photograph, and for maps, which are kept exactly, less than PNG."""
-    picture.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
+def _data_uri(picture: Image.Image, side: int, lossless: bool) -> str:
+    """WebP: a few kilobytes per photograph, and for maps, which are kept exactly, less than PNG."""
+    picture.thumbnail((side, side))
     file = io.BytesIO()
-    picture.convert("RGB").save(file, "webp", lossless=not photo, quality=80 if photo else 60, method=4)
+    picture.convert("RGB").save(file, "webp", lossless=lossless, quality=60 if lossless else 80, method=4)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from cnnlib.reporting.charts import interval_plot
-from cnnlib.reporting.reader import Run, Suite
-from cnnlib.reporting.statistics import Comparison, Summary, compare_suite, summarise_suite
+from cnnlib.reporting.comparison import Comparison, compare_suite
+from cnnlib.reporting.results import RunResult, SuiteResults
+from cnnlib.reporting.summary import Summary, summarise_suite
 
 
 def number(value: float | None) -> str:
@@ -28,11 +29,6 @@ class Cell:
     comparison: Comparison | None
     plot: Markup
 
-    @property
-    def reach(self) -> float:
-        """Half the interval's width."""
-        return (self.summary.high - self.summary.low) / 2
-
 
 @dataclass(frozen=True)
 class Leaderboard:
@@ -40,52 +36,37 @@ class Leaderboard:
 
     Attributes:
         ranked: the metrics that runs are ranked by; whether higher is better.
-        others: the rest, but for losses, which differ in kind between experiments.
+        others: the rest by task, without losses, which differ in kind between experiments.
+        of_names: those of a single class or point, by task.
         rows: experiment to metric to cell.
-        mean_image: metric to what the constant predictor gets; NaN where the experiments' data differ.
+        constant: metric to what the constant predictor gets; NaN where the experiments' data differ.
+        measured: metric to the number of test images that it is of, where those are not all.
         findings: for each of ``ranked``, what can be said in a sentence or two.
     """
 
     ranked: Mapping[str, bool]
-    others: Sequence[str]
+    others: Mapping[str, Sequence[str]]
+    of_names: Mapping[str, Sequence[str]]
     rows: Mapping[str, Mapping[str, Cell]]
-    mean_image: Mapping[str, float]
+    constant: Mapping[str, float]
+    measured: Mapping[str, int]
     findings: Mapping[str, Sequence[str]]
 
     @classmethod
-    def of(cls, suite: Suite, indices: Mapping[str, int]) -> Leaderboard:
-        ranked = suite.ranked_by
-        comparisons = compare_suite(suite)
-        summaries: dict[str, dict[str, Summary]] = {name: {} for name in indices}
-        for summary in summarise_suite(suite):
-            summaries[summary.experiment][summary.metric] = summary
-        mean_image = suite.mean_image
-        metrics = list(dict.fromkeys([*ranked, *mean_image]))
-        spans = {metric: _span(suite.runs, metric) for metric in metrics}
-        rows = {}
-        for name in _best_first(summaries, ranked):
-            runs = suite.by_experiment()[name]
-            rows[name] = {
-                metric: Cell(
-                    summary,
-                    comparisons.get(metric, {}).get(name),
-                    interval_plot(
-                        indices[name],
-                        [run.test.get(metric, math.nan) for run in runs],
-                        summary.mean,
-                        summary.low,
-                        summary.high,
-                        spans[metric],
-                    ),
-                )
-                for metric in metrics
-                if (summary := summaries[name].get(metric))
-            }
-        findings = {
-            metric: _findings(metric, higher, rows, suite.baseline, mean_image.get(metric, math.nan))
-            for metric, higher in ranked.items()
-        }
-        return cls(ranked, [metric for metric in metrics if metric not in ranked], rows, mean_image, findings)
+    def of(cls, suite: SuiteResults, indices: Mapping[str, int]) -> Leaderboard:
+        ranked, constant = suite.ranked_by, suite.constant
+        metrics = list(dict.fromkeys([*ranked, *constant]))
+        rows = _rows(suite, indices, metrics)
+        findings = {metric: _findings(metric, suite, rows, constant) for metric in ranked}
+        others: dict[str, list[str]] = {}
+        of_names: dict[str, list[str]] = {}
+        for metric in metrics:
+            if metric not in ranked:
+                group = of_names if _is_of_a_name(metric, suite) else others
+                group.setdefault(metric.partition("/")[0], []).append(metric)
+        measured = {metric: suite.measured(metric) for metric in metrics}
+        some = {metric: count for metric, count in measured.items() if 0 < count < suite.images}
+        return cls(ranked, others, of_names, rows, constant, some, findings)
 
     @property
     def several_seeds(self) -> bool:
@@ -94,6 +75,27 @@ class Leaderboard:
     @property
     def compared(self) -> bool:
         return any(cell.comparison for row in self.rows.values() for cell in row.values())
+
+
+def _rows(
+    suite: SuiteResults, indices: Mapping[str, int], metrics: Sequence[str]
+) -> dict[str, dict[str, Cell]]:
+    comparisons = compare_suite(suite)
+    summaries: dict[str, dict[str, Summary]] = {name: {} for name in indices}
+    for summary in summarise_suite(suite):
+        summaries[summary.experiment][summary.metric] = summary
+    spans = {metric: _span(suite.runs, metric) for metric in metrics}
+
+    def cell(name: str, metric: str) -> Cell:
+        summary = summaries[name][metric]
+        values = [run.test.get(metric, math.nan) for run in suite.finished[name]]
+        plot = interval_plot(indices[name], values, summary.mean, summary.low, summary.high, spans[metric])
+        return Cell(summary, comparisons.get(metric, {}).get(name), plot)
+
+    return {
+        name: {metric: cell(name, metric) for metric in metrics if metric in summaries[name]}
+        for name in _best_first(summaries, suite.ranked_by)
+    }
 
 
 def _best_first(summaries: Mapping[str, Mapping[str, Summary]], ranked: Mapping[str, bool]) -> list[str]:
@@ -108,7 +110,12 @@ def _best_first(summaries: Mapping[str, Mapping[str, Summary]], ranked: Mapping[
     return sorted(summaries, key=rank)
 
 
-def _span(runs: Iterable[Run], metric: str) -> tuple[float, float]:
+def _is_of_a_name(metric: str, suite: SuiteResults) -> bool:
+    task = suite.tasks.get(metric.partition("/")[0])
+    return task is not None and any(metric.endswith(f"_{name}") for name in task.info.names)
+
+
+def _span(runs: Sequence[RunResult], metric: str) -> tuple[float, float]:
     """The axis of a column: every seed's value and a little air."""
     values = [value for run in runs if math.isfinite(value := run.test.get(metric, math.nan))]
     if not values:
@@ -119,11 +126,7 @@ def _span(runs: Iterable[Run], metric: str) -> tuple[float, float]:
 
 
 def _findings(
-    metric: str,
-    higher_is_better: bool,
-    rows: Mapping[str, Mapping[str, Cell]],
-    baseline: str,
-    mean_image: float,
+    metric: str, suite: SuiteResults, rows: Mapping[str, Mapping[str, Cell]], constant: Mapping[str, float]
 ) -> list[str]:
     cells = {
         name: row[metric]
@@ -132,23 +135,19 @@ def _findings(
     }
     if not cells:
         return []
-    direction = max if higher_is_better else min
+    direction, word = (max, "Highest") if suite.ranked_by[metric] else (min, "Lowest")
     best = direction(cells, key=lambda name: cells[name].summary.mean)
     top = cells[best].summary
-    sentences = [f"{'Highest' if higher_is_better else 'Lowest'}: {best} with {number(top.mean)}."]
-    if len(cells) == 1:
-        sentences = [f"{best} reaches {number(top.mean)}."]
-    if math.isfinite(mean_image):
-        sentences.append(f"The mean image gets {number(mean_image)}.")
-    if top.n > 1:
-        sentences[0] = (
-            sentences[0][:-1] + f" (95 % interval {number(top.low)} to {number(top.high)}, {top.n} seeds)."
-        )
+    interval = f" (95 % interval {number(top.low)} to {number(top.high)}, {top.n} seeds)" if top.n > 1 else ""
+    opening = f"{word}: {best} with" if len(cells) > 1 else f"{best} reaches"
+    sentences = [f"{opening} {number(top.mean)}{interval}."]
+    if math.isfinite(constant.get(metric, math.nan)):
+        sentences.append(f"The constant predictor gets {number(constant[metric])}.")
     verdicts: dict[str, list[str]] = {}
     for name, cell in cells.items():
-        if cell.comparison and name != baseline:
-            verdicts.setdefault(cell.comparison.verdict, []).append(name)
+        if cell.comparison and name != suite.baseline:
+            verdicts.setdefault(cell.comparison.words, []).append(name)
     if verdicts:
-        told = "; ".join(f"{verdict}: {', '.join(names)}" for verdict, names in sorted(verdicts.items()))
-        sentences.append(f"Against the baseline {baseline}, {told}.")
+        listed = "; ".join(f"{words}: {', '.join(names)}" for words, names in sorted(verdicts.items()))
+        sentences.append(f"Against the baseline {suite.baseline}, {listed}.")
     return sentences

@@ -69,6 +69,7 @@ const dialog = document.querySelector("dialog");
 for (const picture of document.querySelectorAll(".tiles img")) {
   const enlarge = () => {
     dialog.querySelector("img").src = picture.src;
+    dialog.querySelector("img").className = picture.className;
     dialog.querySelector("p").textContent = picture.alt;
     dialog.showModal();
   };

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
+from cnnlib.reporting.results import SuiteResults
 from cnnlib.tasks import Task
 from cnnlib.tasks.panel import draw_panel, panel_tensor
 from cnnlib.types import Predicted
@@ -93,33 +93,28 @@ class PanelSink:
         """Nothing is held open."""
 
 
-def write_layout(folder: Path) -> None:
-    """Gives TensorBoard's Custom Scalars tab one chart a metric with every run of the suite in ``folder`` on it.
+def write_layout(suite: SuiteResults) -> None:
+    """Gives TensorBoard's Custom Scalars tab one chart per metric with every run of the suite on it.
 
-    The metrics are those that the runs' ``metrics.csv`` have by now. The layout of an earlier call is replaced.
+    The layout of an earlier call is replaced.
     """
-    for old in folder.glob(f"events.out.tfevents.*{_LAYOUT_SUFFIX}"):
+    for old in suite.folder.glob(f"events.out.tfevents.*{_LAYOUT_SUFFIX}"):
         old.unlink()
-    tags = dict.fromkeys(tag for path in sorted(folder.glob("*/*/metrics.csv")) for tag in _columns(path))
+    tags = dict.fromkeys(tag for run in suite.runs for tag in run.history)
     charts = chart_layout(tag for tag in tags if tag.startswith(("train/", "val/")))
     if charts:
-        with SummaryWriter(str(folder), filename_suffix=_LAYOUT_SUFFIX) as writer:
+        with SummaryWriter(str(suite.folder), filename_suffix=_LAYOUT_SUFFIX) as writer:
             writer.add_custom_scalars(charts)
 
 
 def chart_layout(tags: Iterable[str]) -> dict[str, dict[str, list[object]]]:
     """Category to chart to its kind and tags, as ``SummaryWriter.add_custom_scalars`` takes it.
 
-    A category a task (``loss`` for what belongs to all), a chart a tag. A tag is matched as a regular expression from
-    its start, so it is escaped and closed.
+    One category per task (``loss`` for what belongs to all), one chart per tag. A tag is matched as a regular
+    expression from its start, so it is escaped and closed.
     """
     layout: dict[str, dict[str, list[object]]] = {}
     for tag in tags:
         task = tag.split("/")[1]
         layout.setdefault(task, {})[tag] = ["Multiline", [f"^{re.escape(tag)}$"]]
     return layout
-
-
-def _columns(path: Path) -> list[str]:
-    with path.open(newline="") as file:
-        return next(csv.reader(file), [])

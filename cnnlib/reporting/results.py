@@ -1,0 +1,278 @@
+"""A suite's folder, read once: what ran, what came out, what is missing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cnnlib.reporting.run_files import number, read_csv, read_json, read_yaml, typed, with_nan
+from cnnlib.reporting.saved_predictions import SavedPredictions
+from cnnlib.tasks import Task
+from cnnlib.tasks.saved import DataDescription, build_tasks, read_data
+from cnnlib.types import CnnlibError, Target
+
+_FILES = {
+    "metrics.csv": "left out of the training curves",
+    "per_image.csv": "left out of the tests and of the choice of images",
+    "config.yaml": "no pictures",
+    "data.json": "no pictures",
+}
+"""What a finished run should have, and what follows where it has not."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run. Metrics are keyed ``<task>/<metric>``; an undefined one is NaN."""
+
+    folder: Path
+    experiment: str
+    seed: int
+    result: Mapping[str, Any]
+    """``result.json``."""
+    history: Mapping[str, np.ndarray]
+    """Column to values, one per epoch; empty if ``metrics.csv`` is missing."""
+    per_image: Mapping[str, Mapping[str, float]]
+    """Metric to image name to value; empty if ``per_image.csv`` is missing."""
+    groups: Mapping[str, str]
+    """Image name to what it shares with images that it is not independent of; its own name where that is none."""
+
+    @property
+    def test(self) -> dict[str, float]:
+        return with_nan(self.result["test"])
+
+    @property
+    def constant(self) -> dict[str, float]:
+        """The metrics of a predictor that gives the same output for every image, on the same test images."""
+        return with_nan(self.result["constant"])
+
+    @cached_property
+    def missing(self) -> tuple[str, ...]:
+        """The files that should be there and are not."""
+        return tuple(file for file in _FILES if not (self.folder / file).exists())
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The run's sections as ``config.yaml`` has them, every value as text."""
+        suite = read_yaml(self.folder / "config.yaml")
+        return suite | (suite.get("experiments", {}).get(self.experiment) or {})
+
+    @cached_property
+    def data(self) -> DataDescription:
+        return read_data(self.folder)
+
+    @cached_property
+    def tasks(self) -> dict[str, Task]:
+        """
+        Raises:
+            CnnlibError: ``config.yaml`` or ``data.json`` is missing, or its tasks cannot be built.
+        """
+        sections = {
+            key: {option: typed(text) for option, text in section.items() if option not in ("loss", "weight")}
+            for key, section in self.config.get("tasks", {}).items()
+        }
+        try:
+            return build_tasks(sections, self.data.targets)
+        except CnnlibError as error:
+            raise CnnlibError(f"{self.folder / 'config.yaml'}: {error}") from None
+
+    @cached_property
+    def predictions(self) -> SavedPredictions:
+        return SavedPredictions(self.folder / "predictions")
+
+    def picture(self, name: str) -> Tensor | None:
+        """The input that the targets of the sample ``name`` belong to, float (3, H, W) in [0, 1]; if it was saved."""
+        array = self.predictions.read("input", list(self.data.inputs)[-1], name)
+        return None if array is None else torch.from_numpy(array).permute(2, 0, 1).float() / 255
+
+    def prediction(self, task: str, name: str) -> Tensor | None:
+        stored = self.predictions.read(task, name)
+        return None if stored is None else self.tasks[task].load(stored)
+
+    def target(self, task: str, name: str) -> Target | None:
+        stored, picture = self.predictions.read("truth", task, name), self.picture(name)
+        if stored is None or picture is None:
+            return None
+        value = self.tasks[task].as_value(self.tasks[task].load(stored))
+        everywhere = torch.ones_like(self.tasks[task].missing(tuple(picture.shape[1:])).valid)
+        if isinstance(stored, dict):  # what is not valid was left empty
+            known = value.isfinite()
+            outer = everywhere.ndim
+            valid = known.flatten(outer).all(-1) if known.ndim > outer else known
+            return Target(value.nan_to_num(), valid)
+        mask = self.predictions.read("valid", task, name)
+        return Target(value, everywhere if mask is None else torch.from_numpy(mask >= 128)[None])
+
+
+@dataclass(frozen=True)
+class UnfinishedRun:
+    """A run that failed, or (``error`` is ``None``) has not ended."""
+
+    folder: Path
+    experiment: str
+    seed: int
+    error: str | None
+
+
+@dataclass(frozen=True)
+class SuiteResults:
+    """Everything that a suite's folder holds, in the suite's order.
+
+    Attributes:
+        baseline: the experiment that the others are tested against.
+        experiments: all that were asked for, finished or not.
+    """
+
+    folder: Path
+    name: str
+    baseline: str
+    experiments: tuple[str, ...]
+    runs: tuple[RunResult, ...]
+    unfinished: tuple[UnfinishedRun, ...]
+
+    @property
+    def failed(self) -> list[UnfinishedRun]:
+        return [run for run in self.unfinished if run.error is not None]
+
+    @property
+    def missing(self) -> list[str]:
+        """What should be there and is not, in words."""
+        lines = [
+            f"{run.experiment}, seed {run.seed}: not finished (no result.json in {run.experiment}/{run.folder.name})"
+            for run in self.unfinished
+            if run.error is None
+        ]
+        return lines + [
+            f"{run.experiment}, seed {run.seed}: no {file} ({_FILES[file]})"
+            for run in self.runs
+            for file in run.missing
+        ]
+
+    @cached_property
+    def finished(self) -> dict[str, list[RunResult]]:
+        """The finished runs of each experiment that has any."""
+        grouped = {name: [run for run in self.runs if run.experiment == name] for name in self.experiments}
+        return {name: runs for name, runs in grouped.items() if runs}
+
+    @cached_property
+    def described(self) -> dict[str, RunResult]:
+        """The first run of each experiment, where its tasks are known."""
+        firsts = {name: runs[0] for name, runs in self.finished.items()}
+        return {
+            name: run for name, run in firsts.items() if not {"config.yaml", "data.json"} & {*run.missing}
+        }
+
+    @cached_property
+    def tasks(self) -> dict[str, Task]:
+        """Of all experiments; the first that has a task tells what it is."""
+        return {key: task for run in reversed(self.described.values()) for key, task in run.tasks.items()}
+
+    @cached_property
+    def explanations(self) -> dict[str, str]:
+        """Metric to one line for readers who have not met it."""
+        return {
+            f"{key}/{metric}": text
+            for key, task in self.tasks.items()
+            for metric, text in task.metric().explanations.items()
+        }
+
+    @property
+    def groups(self) -> int:
+        """Of how many groups the test images are; as many as images where each is independent."""
+        return len({group for run in self.runs for group in run.groups.values()})
+
+    @property
+    def images(self) -> int:
+        return len({name for run in self.runs for name in run.groups})
+
+    def measured(self, metric: str) -> int:
+        """The number of test images for which any run defines ``metric``: the others lack the label."""
+        tables = (run.per_image.get(metric, {}) for run in self.runs)
+        return len({name for table in tables for name, value in table.items() if math.isfinite(value)})
+
+    @property
+    def constant(self) -> dict[str, float]:
+        """What the constant predictor gets; see ``shared_constant``."""
+        return shared_constant([run.constant for run in self.runs])
+
+    @property
+    def ranked_by(self) -> dict[str, bool]:
+        """The metrics that runs are ranked by, and whether higher is better."""
+        return {
+            ranked["metric"]: ranked["higher_is_better"]
+            for run in self.runs
+            for ranked in run.result["ranked_by"]
+        }
+
+
+def shared_constant(runs: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Metric to what the constant predictor gets; NaN where runs differ in it: their data are not the same."""
+    shared: dict[str, float] = {}
+    for of_run in runs:
+        for metric, value in of_run.items():
+            alike = math.isclose(shared.setdefault(metric, value), value, rel_tol=1e-6)
+            shared[metric] = value if alike else math.nan
+    return shared
+
+
+def read_suite(folder: Path) -> SuiteResults:
+    """Reads what ``suite.yaml`` in ``folder`` asked for; a run that is not there is noted, not an error.
+
+    Raises:
+        CnnlibError: no suite's folder, or a damaged file, which is named.
+    """
+    path = folder / "suite.yaml"
+    if not path.exists():
+        raise CnnlibError(f"{folder}: no suite.yaml; give a suite's folder, such as runs/joint_l1_l1")
+    suite = read_yaml(path)
+    try:
+        name, experiments = suite["name"], tuple(suite["experiments"])
+        seeds = [int(seed) for seed in suite["seeds"]]
+        baseline = suite.get("baseline") or experiments[0]
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise CnnlibError(
+            f"{path}: needs name, experiments and seeds as run_suite writes them (the problem: {error}); "
+            "run the suite again to have it written anew"
+        ) from None
+    found = [_read_run(folder / name / f"seed-{seed}", name, seed) for name in experiments for seed in seeds]
+    runs = tuple(run for run in found if isinstance(run, RunResult))
+    unfinished = tuple(run for run in found if isinstance(run, UnfinishedRun))
+    return SuiteResults(folder, name, baseline, experiments, runs, unfinished)
+
+
+def _read_run(folder: Path, experiment: str, seed: int) -> RunResult | UnfinishedRun:
+    path = folder / "result.json"
+    if not path.exists():
+        return UnfinishedRun(folder, experiment, seed, None)
+    result = read_json(path)
+    if result.get("status") == "failed":
+        return UnfinishedRun(folder, experiment, seed, str(result.get("error", "no reason was noted")))
+    absent = [key for key in ("test", "constant", "ranked_by", "seconds") if key not in result]
+    if absent:
+        raise CnnlibError(f"{path}: lacks {', '.join(absent)}; delete it to run this again")
+    epochs, history = read_csv(folder / "metrics.csv"), folder / "metrics.csv"
+    images, per_image = read_csv(folder / "per_image.csv"), folder / "per_image.csv"
+    return RunResult(
+        folder,
+        experiment,
+        seed,
+        result,
+        {column: np.array([number(row[column], history) for row in epochs]) for column in _columns(epochs)},
+        {
+            metric: {row["name"]: number(row[metric], per_image) for row in images}
+            for metric in _columns(images)
+            if metric not in ("name", "group")
+        },
+        {row["name"]: row.get("group", row["name"]) for row in images},
+    )
+
+
+def _columns(rows: list[dict[str, str]]) -> list[str]:
+    return list(rows[0]) if rows else []

@@ -1,0 +1,97 @@
+"""The text files of a suite's folder; a damaged one is named, with what to do about it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cnnlib.types import CnnlibError
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file's mapping with every value as the text that stands there: an experiment may be called ``on``.
+
+    Raises:
+        CnnlibError: missing or damaged.
+    """
+    content = _text(path)
+    try:
+        value = yaml.load(content, yaml.BaseLoader)
+    except yaml.YAMLError as error:
+        raise CnnlibError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(value, dict):
+        raise CnnlibError(f"{path}: must hold a mapping; it holds {type(value).__name__}")
+    return value
+
+
+def typed(value: Any) -> Any:
+    """What the text of ``read_yaml`` stands for: ``10.0``, ``true`` and ``null``; anything else is text."""
+    if isinstance(value, Mapping):
+        return {key: typed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return tuple(map(typed, value))
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """
+    Raises:
+        CnnlibError: missing, damaged, or no JSON object.
+    """
+    content = _text(path)
+    try:
+        value = json.loads(content)
+    except ValueError as error:
+        raise CnnlibError(f"{path}: not valid JSON ({error}); delete it to run this again") from None
+    if not isinstance(value, dict):
+        raise CnnlibError(f"{path}: must hold a JSON object; delete it to run this again")
+    return value
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows; none where there is no file."""
+    return parse_csv(_text(path), str(path)) if path.exists() else []
+
+
+def parse_csv(text: str, path: str) -> list[dict[str, str]]:
+    """
+    Raises:
+        CnnlibError: a row that is shorter or longer than the header.
+    """
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    for number, row in enumerate(rows, 2):
+        if None in row or None in row.values():
+            raise CnnlibError(f"{path}: row {number} does not have the header's number of columns")
+    return rows
+
+
+def number(text: str, path: Path) -> float:
+    """A cell's number; NaN where it is empty."""
+    try:
+        return float(text) if text else math.nan
+    except ValueError:
+        raise CnnlibError(f"{path}: {text!r} is not a number") from None
+
+
+def with_nan(values: Mapping[str, float | None]) -> dict[str, float]:
+    """Numbers as they were before JSON, which has no NaN."""
+    return {key: math.nan if value is None else float(value) for key, value in values.items()}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except FileNotFoundError:
+        raise CnnlibError(f"{path}: missing; run the experiment again") from None
+    except UnicodeDecodeError:
+        raise CnnlibError(f"{path}: not a text file in UTF-8") from None

@@ -1,0 +1,78 @@
+"""Each experiment's metrics over its seeds, and ``summary.csv``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+from cnnlib.files import write_csv
+from cnnlib.reporting.comparison import compare_suite
+from cnnlib.reporting.results import SuiteResults
+from cnnlib.reporting.statistics import LEVEL
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One metric of one experiment over its seeds; ``std``, ``low`` and ``high`` are NaN where ``n`` is 1."""
+
+    experiment: str
+    metric: str
+    mean: float
+    std: float
+    n: int
+    low: float
+    high: float
+
+    @property
+    def margin(self) -> float:
+        """Half the interval's width."""
+        return (self.high - self.low) / 2
+
+
+def summarise(results: Mapping[str, Mapping[int, Mapping[str, float]]]) -> list[Summary]:
+    """Mean, standard deviation (n - 1) and 95 % t-interval of every metric of every experiment.
+
+    Args:
+        results: experiment, seed, metric to value. NaN (a metric that is undefined for a run) is left out,
+            which ``n`` shows.
+    """
+    rows = []
+    for experiment, runs in results.items():
+        for metric in dict.fromkeys(metric for values in runs.values() for metric in values):
+            known = np.array([values.get(metric, math.nan) for values in runs.values()], dtype=float)
+            rows.append(Summary(experiment, metric, *_mean_and_interval(known[np.isfinite(known)])))
+    return rows
+
+
+def summarise_suite(suite: SuiteResults) -> list[Summary]:
+    return summarise({name: {run.seed: run.test for run in runs} for name, runs in suite.finished.items()})
+
+
+def write_summary(suite: SuiteResults) -> Path:
+    """``summary.csv`` in the suite's folder: one row per experiment and metric.
+
+    Columns: experiment, metric, mean, std, n, low, high (95 % t-interval), verdict, p (Holm's). The last two are
+    empty except for the metrics that the runs are ranked by.
+    """
+    comparisons = compare_suite(suite)
+    rows = []
+    for summary in summarise_suite(suite):
+        comparison = comparisons.get(summary.metric, {}).get(summary.experiment)
+        tested = {"verdict": comparison.words, "p": comparison.p} if comparison else {}
+        rows.append(vars(summary) | tested)
+    path = suite.folder / "summary.csv"
+    write_csv(path, ["experiment", "metric", "mean", "std", "n", "low", "high", "verdict", "p"], rows)
+    return path
+
+
+def _mean_and_interval(values: np.ndarray) -> tuple[float, float, int, float, float]:
+    if len(values) < 2:
+        return float(values.mean()) if len(values) else math.nan, math.nan, len(values), math.nan, math.nan
+    mean, std = float(values.mean()), float(values.std(ddof=1))
+    margin = float(stats.t.ppf(1 - LEVEL / 2, len(values) - 1)) * std / math.sqrt(len(values))
+    return mean, std, len(values), mean - margin, mean + margin
