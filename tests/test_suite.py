@@ -11,16 +11,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
+from tests.half_labelled import has_label
 from tests.tiny_suite import TINY, assert_same_weights, write_suite
 from tools.run_suite import main
+
+
+SEVEN = ("mask", "depth", "semantic", "normals", "points", "label", "box")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +45,14 @@ def test_every_run_leaves_its_files(finished: Path) -> None:
     for experiment in ("bce", "l1"):
         for seed in (0, 1):
             run = finished / experiment / f"seed-{seed}"
-            for name in ("config.yaml", "environment.json", "metrics.csv", "per_image.csv", "result.json"):
+            for name in (
+                "config.yaml",
+                "data.json",
+                "environment.json",
+                "metrics.csv",
+                "per_image.csv",
+                "result.json",
+            ):
                 assert (run / name).stat().st_size > 0, name
             assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
             assert len(list(run.glob("events.out.tfevents.*"))) == 1
@@ -102,19 +113,66 @@ def test_the_metrics_are_those_of_the_saved_pictures(finished: Path) -> None:
     )  # files hold millimetres
 
 
-def test_the_mean_image_is_measured_on_the_same_split(finished: Path) -> None:
+def test_the_constant_predictor_is_measured_on_the_same_split(finished: Path) -> None:
     from cnnlib.datasets import Scenes
 
     scenes = Scenes(size=32, train=16, val=4, test=5)
-    train, test = ([scenes.split(part)[i] for i in range(n)] for part, n in (("train", 16), ("test", 5)))
-    depth, valid = (np.stack([sample[key].numpy() for sample in train]) for key in ("depth", "depth_valid"))
+    train, test = (
+        [scenes.split(part)[index]["depth"] for index in range(count)]
+        for part, count in (("train", 16), ("test", 5))
+    )
+    depth, valid = (np.stack([target[entry].numpy() for target in train]) for entry in (0, 1))
     mean = (depth * valid).sum(0) / np.maximum(valid.sum(0), 1)
-    seen = [s["depth_valid"].numpy() & valid.any(0) for s in test]
-    errors = np.concatenate([np.abs(mean - s["depth"].numpy())[ok] for s, ok in zip(test, seen, strict=True)])
-    reported = json.loads((finished / "bce/seed-0/result.json").read_text())["mean_image"]["depth/mae"]
-    assert reported == pytest.approx(
-        errors.mean(), rel=0.05
-    )  # pixels that no training scene knows may differ
+    mean = np.where(valid.any(0), mean, (depth * valid).sum() / valid.sum())
+    errors = np.concatenate([np.abs(mean - target.value.numpy())[target.valid.numpy()] for target in test])
+    for path in finished.glob("*/*/result.json"):
+        reported = json.loads(path.read_text())["constant"]["depth/mae"]
+        assert reported == pytest.approx(
+            errors.mean(), rel=0.05
+        )  # the mean of pixels that no scene knows may differ
+
+
+def only_the_mask(folder: Path, name: str) -> dict[str, Any]:
+    """``result.json`` of a run on one of the data sets of ``half_labelled``, depth predicted and not trained."""
+    folder.mkdir()
+    path = write_suite(
+        folder,
+        dataset=TINY["dataset"] | {"name": f"tests.half_labelled.{name}", "train": 40, "val": 10, "test": 12},
+        tasks={"mask": {"loss": "bce"}, "depth": {"loss": "l1", "weight": 0.0}},
+    )
+    assert main([str(path), "--out", str(folder / "runs")]) == 0
+    return json.loads((folder / "runs/tiny/tiny/seed-0/result.json").read_text())
+
+
+def test_missing_labels_are_as_if_their_samples_were_not_there(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    half, only = (only_the_mask(tmp_path / name, name) for name in ("HalfLabelled", "OnlyMasked"))
+    for key, value in only["test"].items():
+        if key.startswith("mask/") and "loss" not in key:
+            assert half["test"][key] == value, key
+            assert half["constant"][key] == only["constant"][key], key
+    assert half["best_epoch"] == only["best_epoch"]
+    rows = rows_of(tmp_path / "HalfLabelled/runs/tiny/tiny/seed-0/per_image.csv")
+    assert len(rows) == 12
+    assert sum(row["mask/iou"] != "" for row in rows) == sum(has_label(index, "mask") for index in range(12))
+
+
+def test_half_of_all_labels_train_every_task(
+    tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    dataset = TINY["dataset"] | {"name": "tests.half_labelled.HalfLabelled", "train": 24, "test": 6}
+    path = write_suite(tmp_path, dataset=dataset, tasks=dict.fromkeys(SEVEN, {}))
+    assert main([str(path), "--out", str(tmp_path / "runs")]) == 0
+    run = tmp_path / "runs/tiny/tiny/seed-0"
+    result = json.loads((run / "result.json").read_text())
+    for ranked in result["ranked_by"]:
+        assert result["test"][ranked["metric"]] is not None, ranked
+    for task in SEVEN:
+        assert 0 < sum(float(row[f"train/{task}/loss"]) > 0 for row in rows_of(run / "metrics.csv"))
+    assert "data:image/webp" in (tmp_path / "runs/tiny/report.html").read_text()
 
 
 def test_tensorboard_reads_scalars_pictures_and_hyperparameters(finished: Path) -> None:
@@ -514,6 +572,4 @@ def test_a_run_whose_folder_is_a_file_is_named(tmp_path: Path, capsys: pytest.Ca
 def test_shipped_configs_are_sound(path: Path) -> None:
     from cnnlib.config import load_suite
 
-    suite = load_suite(path)
-    assert suite.name == path.stem
-    assert yaml.safe_load(path.read_text()) is not None
+    assert load_suite(path).name == path.stem

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 import yaml
 
-from cnnlib.engine.checkpoint import load_checkpoint
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -36,6 +35,8 @@ def write_suite(folder: Path, **changes: Any) -> Path:
 def assert_same_weights(one: Path, other: Path) -> None:
     """Bit for bit, in the last and in the best checkpoint of two run folders."""
     for name in ("last.ckpt", "best.ckpt"):
-        first, second = (load_checkpoint(run / "checkpoints" / name)["model"] for run in (one, other))
+        first, second = (
+            torch.load(run / "checkpoints" / name, weights_only=True)["model"] for run in (one, other)
+        )
         assert first.keys() == second.keys()
         assert all(torch.equal(value, second[key]) for key, value in first.items()), name

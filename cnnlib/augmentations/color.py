@@ -53,14 +53,19 @@ class Color(Photometric):
         self.hue = hue
 
     def alter(self, images: Tensor) -> Tensor:
-        brightness, contrast, saturation = (
+        factors = [
             uniform(1 - value, 1 + value) for value in (self.brightness, self.contrast, self.saturation)
-        )
-        matrix = brightness * _turn_colors(2 * math.pi * uniform(-self.hue, self.hue), saturation)
-        mean_luma = brightness * (_RGB_TO_YIQ[0] @ images.mean(dim=(0, 2, 3)).double())
-        offset = ((1 - contrast) * mean_luma).to(images)
-        changed = (contrast * matrix).to(images) @ images.flatten(2)  # (3, 3) @ (N, 3, H W)
-        return changed.add_(offset).clamp_(0, 1).view_as(images)
+        ]
+        return recolor(images, *factors, uniform(-self.hue, self.hue))
+
+
+def recolor(images: Tensor, brightness: float, contrast: float, saturation: float, hue: float) -> Tensor:
+    """Images (N, 3, H, W) in [0, 1] with three factors and a turn of the hue (a share of the circle) applied."""
+    matrix = brightness * _turn_colors(2 * math.pi * hue, saturation)
+    mean_luma = brightness * (_RGB_TO_YIQ[0] @ images.mean(dim=(0, 2, 3)).double())
+    offset = ((1 - contrast) * mean_luma).to(images)
+    changed = (contrast * matrix).to(images) @ images.flatten(2)  # (3, 3) @ (N, 3, H W)
+    return changed.add_(offset).clamp_(0, 1).view_as(images)
 
 
 def _turn_colors(angle: float, saturation: float) -> Tensor:

@@ -13,11 +13,10 @@ from torch import Tensor, nn
 from cnnlib.engine.evaluator import evaluate, mean_score
 from cnnlib.engine.objective import Objective
 from cnnlib.losses import BCELoss, CombinedLoss, L1Loss, MSELoss
-from cnnlib.metrics import METRICS
 from cnnlib.tasks import DepthTask, MaskTask
-from cnnlib.types import Batch, CnnlibError
+from cnnlib.types import Batch, CnnlibError, Target, TargetInfo
 
-TASKS = {"mask": MaskTask(), "depth": DepthTask()}
+TASKS = {"mask": MaskTask(TargetInfo("mask")), "depth": DepthTask(TargetInfo("depth"))}
 WEIGHTS = {"mask": 5.0, "depth": 0.5}
 
 
@@ -27,10 +26,8 @@ def make_batch(count: int, seed: int) -> Batch:
     return {
         "name": [f"{seed}-{index}" for index in range(count)],
         "image": torch.randn(count, 2, 4, 4, generator=generator),
-        "mask": (torch.rand(count, 1, 4, 4, generator=generator) > 0.5).float(),
-        "depth": 1 + 5 * torch.rand(count, 1, 4, 4, generator=generator),
-        "mask_valid": known,
-        "depth_valid": known,
+        "mask": Target((torch.rand(count, 1, 4, 4, generator=generator) > 0.5).float(), known),
+        "depth": Target(1 + 5 * torch.rand(count, 1, 4, 4, generator=generator), known),
     }
 
 
@@ -43,15 +40,15 @@ class Echo(nn.Module):
 
 def make_objective() -> Objective:
     losses = {
-        "mask": CombinedLoss({"bce": (BCELoss(), 1.0)}),
-        "depth": CombinedLoss({"l1": (L1Loss(), 2.0), "mse": (MSELoss(), 0.25)}),
+        "mask": CombinedLoss({"bce": (BCELoss(), 1.0, "logits")}),
+        "depth": CombinedLoss({"l1": (L1Loss(), 2.0, "lengths"), "mse": (MSELoss(), 0.25, "lengths")}),
     }
     return Objective(TASKS, losses, WEIGHTS)
 
 
 def by_hand(batch: Batch) -> dict[str, float]:
     image = batch["image"].double().numpy()
-    mask, depth = batch["mask"].numpy(), batch["depth"].double().numpy()
+    mask, depth = batch["mask"].value.numpy(), batch["depth"].value.double().numpy()
     bce = np.mean(np.log1p(np.exp(image[:, :1])) - mask * image[:, :1])
     error = 0.1 + 9.9 / (1 + np.exp(-image[:, 1:])) - depth
     l1, mse = np.abs(error).mean(), (error**2).mean()
@@ -65,7 +62,7 @@ def by_hand(batch: Batch) -> dict[str, float]:
     }
 
 
-def test_the_step_goes_down_the_weighted_sum_of_the_tasks() -> None:
+def test_the_total_is_the_weighted_sum_of_the_tasks() -> None:
     batch = make_batch(3, 0)
     total, parts = make_objective()(Echo()(batch["image"]), batch)
     assert {"loss": total.item()} | {key: part.item() for key, part in parts.items()} == pytest.approx(
@@ -75,12 +72,13 @@ def test_the_step_goes_down_the_weighted_sum_of_the_tasks() -> None:
 
 def test_a_split_s_loss_is_the_mean_over_its_images_not_over_its_batches() -> None:
     batches = [make_batch(4, 1), make_batch(4, 2), make_batch(1, 3)]
-    metrics = {name: METRICS[name]() for name in TASKS}
+    metrics = {name: task.metric() for name, task in TASKS.items()}
     found = evaluate(Fabric(accelerator="cpu", devices=1), Echo(), batches, make_objective(), metrics)
     for key in by_hand(batches[0]):
         expected = np.average([by_hand(batch)[key] for batch in batches], weights=[4, 4, 1])
         assert found[key] == pytest.approx(expected), key
-    error = [(DepthTask().decode(batch["image"][:, 1:]) - batch["depth"]).abs() for batch in batches]
+    decoded = [TASKS["depth"].decode(batch["image"][:, 1:], (4, 4)) for batch in batches]
+    error = [(pred - batch["depth"].value).abs() for pred, batch in zip(decoded, batches, strict=True)]
     assert found["depth/mae"] == pytest.approx(torch.cat(error).double().mean().item())
 
 
@@ -88,8 +86,8 @@ def test_no_loss_is_logged_under_a_metrics_name() -> None:
     """Dice, RMSE and SILog are both."""
     metrics = {f"{name}/{key}" for name in TASKS for key in by_name(name)}
     losses = {
-        "mask": CombinedLoss({"dice": (BCELoss(), 1.0), "iou": (BCELoss(), 1.0)}),
-        "depth": CombinedLoss({"rmse": (L1Loss(), 1.0), "mae": (L1Loss(), 1.0)}),
+        "mask": CombinedLoss({"dice": (BCELoss(), 1.0, "logits"), "iou": (BCELoss(), 1.0, "logits")}),
+        "depth": CombinedLoss({"rmse": (L1Loss(), 1.0, "lengths"), "mae": (L1Loss(), 1.0, "lengths")}),
     }
     batch = make_batch(2, 0)
     _, parts = Objective(TASKS, losses, WEIGHTS)(Echo()(batch["image"]), batch)
@@ -97,9 +95,9 @@ def test_no_loss_is_logged_under_a_metrics_name() -> None:
 
 
 def by_name(task: str) -> set[str]:
-    metric = METRICS[task]()
+    metric = TASKS[task].metric()
     batch = make_batch(2, 0)
-    metric.update(batch[task], batch[task], batch[f"{task}_valid"])
+    metric.update(batch[task].value, *batch[task], (4, 4))
     return set(metric.compute())
 
 
@@ -111,7 +109,7 @@ def by_name(task: str) -> set[str]:
     ],
 )
 def test_a_model_that_returns_something_else_is_told_what_to_return(outputs: object, came: str) -> None:
-    with pytest.raises(CnnlibError, match=rf"mapping of logits \(B, C, H, W\) for mask, depth; .*{came}"):
+    with pytest.raises(CnnlibError, match=rf"mapping of raw outputs for mask, depth; .*{came}"):
         make_objective()(outputs, make_batch(2, 0))
 
 
@@ -120,3 +118,47 @@ def test_a_task_that_could_not_be_scored_is_left_out() -> None:
     assert mean_score(TASKS, numbers) == 0.9
     assert mean_score(TASKS, numbers | {"depth/mae": 0.99}) == pytest.approx((0.9 + 0.9) / 2)
     assert math.isnan(mean_score(TASKS, {"mask/iou": math.nan, "depth/mae": math.nan}))
+
+
+def without(batch: Batch, task: str, *indices: int) -> Batch:
+    """The batch with a task's label missing in some samples; what stands there instead is no number."""
+    value, valid = (entry.clone() for entry in batch[task])
+    value[list(indices)] = math.nan
+    valid[list(indices)] = False
+    return batch | {task: Target(value, valid)}
+
+
+def test_samples_without_a_label_add_nothing_to_their_task_and_count_for_the_others() -> None:
+    batch = make_batch(4, 5)
+    kept = {
+        key: [entry[i] for i in (0, 2)] if isinstance(entry, list) else entry[[0, 2]]
+        for key, entry in batch.items()
+        if not isinstance(entry, Target)
+    } | {task: Target(*(entry[[0, 2]] for entry in batch[task])) for task in TASKS}
+    _, all_parts = make_objective()(Echo()(batch["image"]), batch)
+    _, kept_parts = make_objective()(Echo()(kept["image"]), kept)
+    _, parts = make_objective()(Echo()(batch["image"]), without(batch, "depth", 1, 3))
+    assert parts["mask/loss"].item() == pytest.approx(all_parts["mask/loss"].item())
+    for key in ("depth/loss", "depth/loss/l1", "depth/loss/mse"):
+        assert parts[key].item() == pytest.approx(kept_parts[key].item())
+
+
+def test_a_task_without_any_label_in_a_batch_is_logged_as_nothing_and_trains_nothing() -> None:
+    batch = without(make_batch(3, 6), "depth", 0, 1, 2)
+    image = batch["image"].requires_grad_()
+    total, parts = make_objective()(Echo()(image), batch)
+    assert parts["depth/loss"].isnan()
+    assert total.item() == pytest.approx(5 * parts["mask/loss"].item())
+    total.backward()
+    assert (image.grad[:, 1] == 0).all()
+    assert (image.grad[:, 0] != 0).any()
+    metrics = {name: task.metric() for name, task in TASKS.items()}
+    fabric = Fabric(accelerator="cpu", devices=1)
+    found = evaluate(fabric, Echo(), [batch, make_batch(3, 7)], make_objective(), metrics)
+    assert found["depth/loss"] == pytest.approx(by_hand(make_batch(3, 7))["depth/loss"])
+    assert metrics["depth"].per_image()["mae"].isnan().tolist() == [True] * 3 + [False] * 3
+
+
+def test_only_trained_tasks_choose_the_best_epoch() -> None:
+    objective = Objective(TASKS, make_objective().losses, {"mask": 1.0, "depth": 0.0})
+    assert list(objective.trained) == ["mask"]

@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.optim import Optimizer
 
 from cnnlib.datasets.loading import derived_seed
 from cnnlib.engine.checkpoint import load_checkpoint
-from cnnlib.engine.schedule import constant
+from cnnlib.engine.schedule import Schedule, constant
 from cnnlib.engine.trainer import TrainingDivergedError
-from tests.engine.tiny import Recorder, Samples, make_trainer, same, train_loader, val_loader
+from tests.engine.tiny import NET, Recorder, Samples, make_trainer, same, train_loader, val_loader
 
 
 def weights(folder: Path, name: str = "last.ckpt") -> dict[str, torch.Tensor]:
-    return load_checkpoint(folder / name)["model"]
+    return load_checkpoint(folder / name, NET)["model"]
 
 
 def assert_identical(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
@@ -45,7 +46,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_unbroken_one(tmp_path: P
     for name in ("last.ckpt", "best.ckpt"):
         assert_identical(weights(tmp_path / "whole", name), weights(tmp_path / "broken", name))
     assert [row["val/depth/mae"] for row in resumed.state.history] == [
-        row["val/depth/mae"] for row in load_checkpoint(tmp_path / "whole/last.ckpt")["state"]["history"]
+        row["val/depth/mae"] for row in load_checkpoint(tmp_path / "whole/last.ckpt", NET)["state"]["history"]
     ]
 
 
@@ -93,17 +94,24 @@ def test_accumulated_gradients_equal_those_of_the_larger_batch(tmp_path: Path) -
 
 
 def test_the_average_follows_the_formula(tmp_path: Path) -> None:
-    trainer = make_trainer(tmp_path, ema_decay=0.75, epochs=1)
-    expected, step = None, trainer._step
+    seen: list[torch.Tensor] = []
 
-    def step_and_follow() -> None:
-        nonlocal expected
-        step()
-        now = trainer.model.module.body[0].weight.detach().double()
-        expected = now.clone() if expected is None else 0.75 * expected + 0.25 * now
+    class Watching(Schedule):
+        """Sees the weights after every step, before the average does."""
 
-    trainer._step = step_and_follow
+        def after_step(self) -> None:
+            super().after_step()
+            seen.append(trainer.model.module.body[0].weight.detach().double().clone())
+
+    def watching(optimizer: Optimizer, total_steps: int) -> Schedule:
+        return Watching(constant(optimizer, total_steps).scheduler)
+
+    trainer = make_trainer(tmp_path, ema_decay=0.75, epochs=1, schedule=watching)
     trainer.train_epoch(train_loader(), 1)
+    expected = seen[0]
+    for now in seen[1:]:
+        expected = 0.75 * expected + 0.25 * now
+    assert len(seen) == 6
     assert torch.allclose(trainer.evaluated.body[0].weight.double(), expected, atol=1e-6)
     assert not torch.equal(trainer.evaluated.body[0].weight, trainer.model.module.body[0].weight)
 
@@ -116,17 +124,18 @@ def test_patience_ends_a_run_that_no_longer_improves(tmp_path: Path) -> None:
 
 
 def test_clipping_bounds_the_gradient(tmp_path: Path) -> None:
-    trainer = make_trainer(tmp_path, clip_norm=1e-3)
-    batch = next(iter(val_loader()))
-    trainer.fabric.backward(trainer._forward(batch)[0])
-    norms = []
-    trainer.schedule = constant(trainer.optimizer.optimizer, 1)
-    trainer.schedule.after_step = lambda: None
-    trainer.optimizer.step = lambda: norms.append(
-        torch.stack([p.grad.norm() for p in trainer.model.parameters()]).norm().item()
-    )
-    trainer._step()
-    assert norms[0] <= 1e-3 * (1 + 1e-4)
+    for clip_norm in (None, 1e-3):
+        trainer = make_trainer(tmp_path, clip_norm=clip_norm)
+        norms: list[float] = []
+
+        def note(optimizer: Optimizer, *_: object, norms: list[float] = norms) -> None:
+            gradients = [p.grad.norm() for group in optimizer.param_groups for p in group["params"]]
+            norms.append(torch.stack(gradients).norm().item())
+
+        trainer.optimizer.optimizer.register_step_pre_hook(note)
+        trainer.train_epoch(train_loader(), 1)
+        assert (max(norms) <= 1e-3 * (1 + 1e-4)) == (clip_norm is not None)
+        assert min(norms) > 0
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
@@ -140,7 +149,7 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path: Path) -> None:
 def test_best_is_the_epoch_with_the_highest_score(tmp_path: Path) -> None:
     recorder = Recorder()
     trainer = make_trainer(tmp_path, recorder, epochs=5, learning_rate=0.3)
-    state = trainer.fit(train_loader(), val_loader())
+    state = trainer.fit(train_loader(), val_loader(), loggers=[recorder])
     errors = [row["val/depth/mae"] for row in recorder.rows]
     assert state.best_epoch == errors.index(min(errors)) + 1
     trainer.load_best()

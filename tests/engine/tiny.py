@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning_fabric import Fabric
@@ -16,7 +16,7 @@ from cnnlib.engine.optimizer import adamw
 from cnnlib.engine.schedule import one_cycle
 from cnnlib.engine.trainer import Trainer
 from cnnlib.tasks import DepthTask
-from cnnlib.types import Sample
+from cnnlib.types import LossInputs, Sample, Size, Target, TargetInfo
 
 
 class Samples:
@@ -34,8 +34,7 @@ class Samples:
         depth = 1 + 2 * image.mean(0, keepdim=True)
         return {
             "image": image,
-            "depth": depth,
-            "depth_valid": torch.ones_like(depth, dtype=torch.bool),
+            "depth": Target(depth, torch.ones_like(depth, dtype=torch.bool)),
             "name": f"{index}",
         }
 
@@ -52,9 +51,8 @@ def same(sample: Sample) -> Sample:
 class L1(nn.Module):
     """Stands in for the library's combined losses, which the engine receives built."""
 
-    def forward(
-        self, logits: Tensor, pred: Tensor, target: Tensor, valid: Tensor, image: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, inputs: Callable[[str], LossInputs], image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        pred, target, valid = inputs("lengths")
         loss = (pred - target).abs()[valid].mean()
         return loss, {"l1": loss}
 
@@ -68,7 +66,9 @@ class MeanError:
     def reset(self) -> None:
         self.errors: list[Tensor] = []
 
-    def update(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> None:
+    explanations: ClassVar[Mapping[str, str]] = {"mae": "mean absolute error"}
+
+    def update(self, pred: Tensor, target: Tensor, valid: Tensor, size: Size) -> None:
         self.errors.append((pred - target).abs().flatten(1).mean(1).double())
 
     def compute(self) -> Mapping[str, float]:
@@ -89,6 +89,9 @@ class Net(nn.Module):
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         return {"depth": self.body(image)}
+
+
+NET = "a tiny net"
 
 
 class Recorder:
@@ -122,9 +125,9 @@ def make_trainer(folder: Path, recorder: Recorder | None = None, **options: Any)
     net = Net()
     optimizer = adamw(net.parameters(), learning_rate=options.pop("learning_rate", 0.02))
     epochs = options.pop("epochs", 4)
-    schedule = one_cycle(optimizer, total_steps=epochs * 6)
+    schedule = options.pop("schedule", one_cycle)(optimizer, total_steps=epochs * 6)
     model, optimizer = fabric.setup(net, optimizer)
-    tasks = {"depth": DepthTask()}
+    tasks = {"depth": DepthTask(TargetInfo("depth"))}
     objective = Objective(tasks, {"depth": L1()}, {"depth": 1.0})
     return Trainer(
         fabric,
@@ -134,10 +137,10 @@ def make_trainer(folder: Path, recorder: Recorder | None = None, **options: Any)
         schedule,
         {"depth": MeanError()},
         folder,
+        NET,
         epochs=epochs,
         seed=0,
         progress=recorder,
-        loggers=[recorder],
         **options,
     )
 
