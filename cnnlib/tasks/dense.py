@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,10 +15,18 @@ from cnnlib.types import Size, Target, View
 class DenseTask(Task):
     """A task whose target is float (C, H, W) and whose valid mask is (1, H, W); C is the head's channels.
 
-    A subclass sets ``head`` before it uses any of this.
+    A subclass sets ``head`` before it uses any of this. So that targets can be read from image files it has the class
+    method ``from_pixels(array, *, ...) -> Target``, whose keyword arguments become options of the data set.
+
+    Class attributes:
+        pixels: the array that ``from_pixels`` takes: ``gray`` levels (H, W), uint8 or uint16; ``color``, uint8
+            (H, W, 3); or the ``index`` that an image with a palette stores, (H, W).
+        bits_matter: whether 8 and 16 bits of one level mean different values, so that a data set has one of them.
     """
 
     alike = (-2, -1)
+    pixels: ClassVar[Literal["gray", "color", "index"]] = "gray"
+    bits_matter: ClassVar[bool] = False
 
     def missing(self, size: Size) -> Target:
         return Target(torch.zeros(self.head.channels, *size), torch.zeros(1, *size, dtype=torch.bool))

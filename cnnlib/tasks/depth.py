@@ -35,6 +35,7 @@ class DepthTask(DenseTask):
     higher_is_better: ClassVar[bool] = False
     head = Head("map", 1)
     values = ("lengths",)
+    bits_matter = True
 
     @checked
     def __init__(
@@ -63,6 +64,20 @@ class DepthTask(DenseTask):
         )
         self.error_legend = f"the absolute error; black: none; brightest: {0.1 * max_depth:g}{unit} or more"
         self.file_note = f"16-bit PNG: {file_scale:g} steps per {info.unit or 'unit of depth'}"
+
+    @classmethod
+    def from_pixels(
+        cls, array: np.ndarray, *, scale: Annotated[float, Gt(0)] | None = None, zero_is_invalid: bool = True
+    ) -> Target:
+        """
+        Args:
+            scale: depth per level. ``None`` is 0.001 (millimetres to metres) for 16 bits, and 1/255 for 8 bits, whose
+                unit is then the farthest depth that can be stored.
+            zero_is_invalid: level 0 means that the depth is not known.
+        """
+        scale = scale or (1 / 255 if array.dtype == np.uint8 else 0.001)
+        valid = torch.from_numpy((array > 0) | (not zero_is_invalid))[None]
+        return Target(torch.from_numpy(array.astype(np.float32) * np.float32(scale))[None], valid)
 
     def decode(self, raw: Tensor, size: Size) -> Tensor:
         return self.min_depth + (self.max_depth - self.min_depth) * torch.sigmoid(raw.float())

@@ -11,7 +11,11 @@ from torch import Tensor
 from cnnlib.metrics.mask import MaskMetrics
 from cnnlib.tasks.dense import DenseTask
 from cnnlib.tasks.drawing import gray_where_invalid
-from cnnlib.types import Head, LossInputs, Size, SplitMetric, Target
+from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target
+
+# A mask saved as JPEG, or with soft edges, has few levels between these; a photograph or a depth map, most.
+_DARK, _LIGHT = 32, 223
+_MAX_SHARE_BETWEEN = 0.25
 
 
 class MaskTask(DenseTask):
@@ -26,6 +30,25 @@ class MaskTask(DenseTask):
     legend = "white: foreground; black: background"
     error_legend = "white: true positive; black: true negative; red: false positive; blue: false negative"
     file_note = "8-bit PNG: 255 is foreground, 0 is background"
+
+    @classmethod
+    def from_pixels(cls, array: np.ndarray) -> Target:
+        """Foreground from the middle level, 128 of 255, on.
+
+        Raises:
+            CnnlibError: this is no mask: more than a quarter of its pixels is neither dark nor light, or it has levels
+                above 0 but no foreground.
+        """
+        white = np.iinfo(array.dtype).max
+        if 0 < array.max() < (white + 1) // 2:
+            raise CnnlibError(
+                f"its highest level is {array.max()} of {white}; foreground must be from {(white + 1) // 2} on"
+            )
+        levels = array // 257 if white > 255 else array
+        between = ((levels >= _DARK) & (levels <= _LIGHT)).mean()
+        if between > _MAX_SHARE_BETWEEN:
+            raise CnnlibError(f"{between:.0%} of its pixels are neither dark nor light")
+        return Target(torch.from_numpy((levels >= 128).astype(np.float32))[None])
 
     def decode(self, raw: Tensor, size: Size) -> Tensor:
         return torch.sigmoid(raw.float())

@@ -16,6 +16,7 @@ from cnnlib.tasks.drawing import color_map, gray_where_invalid
 from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, View
 
 _BRIGHTEST = 30.0  # degrees of error
+_MAX_LENGTH_ERROR = 0.2  # of a direction in a file, as JPEG leaves it
 _COLOR_AXES = (1.0, -1.0, -1.0)  # red: right, green: up, blue: towards the viewer
 
 
@@ -31,6 +32,7 @@ class NormalsTask(DenseTask):
     higher_is_better: ClassVar[bool] = False
     head = Head("map", 3)
     values = ("directions",)
+    pixels = "color"
     legend = "red: to the right; green: up; blue: towards the viewer"
     error_legend = (
         f"the angle between truth and prediction; black: none; brightest: {_BRIGHTEST:g} degrees or more"
@@ -39,6 +41,13 @@ class NormalsTask(DenseTask):
         "8-bit RGB PNG: x, -y, -z (right, up, towards the viewer) = value / 127.5 - 1; the rounding turns a direction "
         "by less than 0.4 degrees"
     )
+
+    @classmethod
+    def from_pixels(cls, array: np.ndarray) -> Target:
+        """The colours of ``legend``; not valid where they are no direction, such as black or grey."""
+        shown = torch.from_numpy(array.astype(np.float32)).permute(2, 0, 1) / 127.5 - 1
+        valid = (shown.norm(dim=0, keepdim=True) - 1).abs() < _MAX_LENGTH_ERROR
+        return Target(_unit(shown * torch.tensor(_COLOR_AXES).view(3, 1, 1), 0), valid)
 
     def check_values(self, values: Tensor) -> None:
         super().check_values(values)
@@ -94,8 +103,7 @@ class NormalsTask(DenseTask):
         return self.draw(prediction, prediction, valid).permute(1, 2, 0).contiguous().numpy()
 
     def load(self, stored: np.ndarray) -> Tensor:
-        shown = torch.from_numpy(stored.astype(np.float32)).permute(2, 0, 1) / 127.5 - 1
-        return _unit(shown * torch.tensor(_COLOR_AXES).view(3, 1, 1), 0)
+        return self.from_pixels(stored).value
 
 
 def _unit(vectors: Tensor, dim: int) -> Tensor:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
 from cnnlib.metrics.semantic import SemanticMetrics
@@ -29,6 +30,7 @@ class SemanticTask(DenseTask):
     main_metric: ClassVar[str] = "miou"
     higher_is_better: ClassVar[bool] = True
     values = ("classes", "probabilities")
+    pixels = "index"
     error_legend = "green: right; red: wrong; grey: not valid"
 
     def __init__(self, info: TargetInfo) -> None:
@@ -38,6 +40,15 @@ class SemanticTask(DenseTask):
         self.legend = color_key(info.names, palette(len(info.names)))
         bits = 8 if len(info.names) <= 256 else 16
         self.file_note = f"{bits}-bit PNG: the index of the class, 0 to {len(info.names) - 1}"
+
+    @classmethod
+    def from_pixels(cls, array: np.ndarray, *, ignore_index: Annotated[int, Ge(0)] | None = 255) -> Target:
+        """
+        Args:
+            ignore_index: of pixels that are not valid.
+        """
+        value = torch.from_numpy(array.astype(np.int64))[None]
+        return Target(value, None if ignore_index is None else value != ignore_index)
 
     def missing(self, size: Size) -> Target:
         return Target(torch.zeros(1, *size, dtype=torch.int64), torch.zeros(1, *size, dtype=torch.bool))
