@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from cnnlib.assembly import make_fabric, resolve_precision
 from cnnlib.augmentations import Flip, Pipeline
 from cnnlib.datasets import Scenes
 from cnnlib.datasets.loading import training_loader
@@ -23,12 +24,11 @@ from cnnlib.engine.objective import Objective
 from cnnlib.engine.optimizer import adamw
 from cnnlib.engine.schedule import one_cycle
 from cnnlib.engine.trainer import Trainer
-from cnnlib.experiment import make_fabric
 from cnnlib.losses import BCELoss, CombinedLoss, L1Loss
 from cnnlib.models import ResUNet
 from cnnlib.reporting.progress import SilentProgress
 from cnnlib.tasks import DepthTask, MaskTask
-from cnnlib.types import CnnlibError
+from cnnlib.types import CnnlibError, TargetInfo
 
 
 class PlainUpsample(nn.Upsample):
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("what", choices=["training"])
     parser.add_argument("--size", type=int, default=96, help="image side (96)")
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--batches", type=int, default=6, help="batches a timed pass (6)")
+    parser.add_argument("--batches", type=int, default=6, help="batches per timed pass (6)")
     parser.add_argument("--repeats", type=int, default=3, help="timed passes of each, in turns (3)")
     options = parser.parse_args(arguments)
     for name in ("batch_size", "batches", "repeats"):
@@ -93,17 +93,17 @@ class PlainLoop:
         self.model = with_plain_upsampling(ResUNet())
         self.loader = DataLoader(train, batch_size=batch_size, shuffle=True, drop_last=True)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3)
-        self.depth = DepthTask()
+        self.depth = DepthTask(TargetInfo("depth"))
 
     def one_epoch(self) -> None:
         self.model.train()
         for batch in self.loader:
-            image, mask, depth = batch["image"], batch["mask"], batch["depth"]
+            image, mask, depth = batch["image"], batch["mask"].value, batch["depth"].value
             if torch.rand(()) < 0.5:
                 image, mask, depth = (tensor.flip(-1) for tensor in (image, mask, depth))
             outputs = self.model(image)
             loss = nn.functional.binary_cross_entropy_with_logits(outputs["mask"], mask)
-            loss = loss + nn.functional.l1_loss(self.depth.decode(outputs["depth"]), depth)
+            loss = loss + nn.functional.l1_loss(self.depth.decode(outputs["depth"], image.shape[-2:]), depth)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
@@ -114,16 +114,17 @@ class EngineLoop:
 
     def __init__(self, train: object, batch_size: int, folder: Path) -> None:
         torch.manual_seed(0)
-        tasks = {"mask": MaskTask(), "depth": DepthTask()}
-        fabric, precision = make_fabric("auto")
+        tasks = {"mask": MaskTask(TargetInfo("mask")), "depth": DepthTask(TargetInfo("depth"))}
+        precision = resolve_precision("auto")
+        fabric = make_fabric(precision)
         self.note = f"{precision}, channels_last"
         bare = ResUNet().to(memory_format=torch.channels_last)
         optimizer = adamw(bare.parameters())
         schedule = one_cycle(optimizer, total_steps=100_000)
         model, optimizer = fabric.setup(bare, optimizer)
         losses = {
-            "mask": CombinedLoss({"bce": (BCELoss(), 1.0)}),
-            "depth": CombinedLoss({"l1": (L1Loss(), 1.0)}),
+            "mask": CombinedLoss({"bce": (BCELoss(), 1.0, "logits")}),
+            "depth": CombinedLoss({"l1": (L1Loss(), 1.0, "lengths")}),
         }
         objective = Objective(tasks, losses, {"mask": 1.0, "depth": 1.0})
         self.loader = training_loader(train, Pipeline([Flip()], tasks), batch_size, workers=1, seed=0)
@@ -135,6 +136,7 @@ class EngineLoop:
             schedule,
             {},
             folder,
+            "ResUNet",
             epochs=1,
             seed=0,
             progress=SilentProgress(),
