@@ -1,13 +1,13 @@
-"""How wrong a prediction is, as one number to go down on.
+"""Losses: how wrong a prediction is, as one number to minimise.
 
-Each loss is a function, ``dice_loss(pred, target, valid=None, ...)``, and a thin module twin, ``DiceLoss``.
-All keep the promises of ``Loss``. What each of them is good for stands in docs/losses.md, made from the
-docstrings here.
+Each is a function, ``dice_loss(pred, target, valid=None, ...)``, and a thin module twin, ``DiceLoss``. All keep the
+promises of ``Loss``. docs/losses.md says what each of them is good for; it is made from the docstrings here.
 """
 
 from cnnlib.losses.base import Loss
 from cnnlib.losses.bce import BCELoss, WeightedBCELoss, bce_loss, weighted_bce_loss
 from cnnlib.losses.boundary import BoundaryLoss, boundary_loss
+from cnnlib.losses.boxes import CIoULoss, GIoULoss, ciou_loss, giou_loss
 from cnnlib.losses.combined import CombinedLoss
 from cnnlib.losses.cosine import CosineLoss, cosine_loss
 from cnnlib.losses.cross_entropy import CrossEntropyLoss, cross_entropy_loss
@@ -31,21 +31,27 @@ from cnnlib.losses.region import (
     jaccard_loss,
     tversky_loss,
 )
-from cnnlib.losses.regression import L1Loss, MSELoss, RMSELoss, l1_loss, mse_loss, rmse_loss
-from cnnlib.losses.robust import (
+from cnnlib.losses.regression import (
     BerHuLoss,
     CharbonnierLoss,
     HuberLoss,
+    L1Loss,
     LogCoshLoss,
+    MSELoss,
+    RMSELoss,
     SmoothL1Loss,
     berhu_loss,
     charbonnier_loss,
     huber_loss,
+    l1_loss,
     log_cosh_loss,
+    mse_loss,
+    rmse_loss,
     smooth_l1_loss,
 )
 from cnnlib.losses.scale_invariant import SILogLoss, SSILoss, silog_loss, ssi_loss
 from cnnlib.losses.ssim import MSSSIMLoss, SSIMLoss, ms_ssim_loss, ssim_loss
+from cnnlib.losses.wing import WingLoss, wing_loss
 
 LOSSES: dict[str, type[Loss]] = {
     "bce": BCELoss,
@@ -74,62 +80,20 @@ LOSSES: dict[str, type[Loss]] = {
     "ssi": SSILoss,
     "cross_entropy": CrossEntropyLoss,
     "cosine": CosineLoss,
+    "wing": WingLoss,
+    "giou": GIoULoss,
+    "ciou": CIoULoss,
 }
 
 __all__ = [
-    "LOSSES",
-    "BCELoss",
-    "BerHuLoss",
-    "BoundaryLoss",
-    "CharbonnierLoss",
-    "CombinedLoss",
-    "CosineLoss",
-    "CrossEntropyLoss",
-    "DiceLoss",
-    "FocalLoss",
-    "FocalTverskyLoss",
-    "GradientLoss",
-    "HuberLoss",
-    "JaccardLoss",
-    "L1Loss",
-    "LogCoshLoss",
-    "Loss",
-    "LovaszLoss",
-    "MSELoss",
-    "MSSSIMLoss",
-    "MultiScaleGradientLoss",
-    "RMSELoss",
-    "SILogLoss",
-    "SSILoss",
-    "SSIMLoss",
-    "SmoothL1Loss",
-    "SmoothnessLoss",
-    "TverskyLoss",
-    "WeightedBCELoss",
-    "bce_loss",
-    "berhu_loss",
-    "boundary_loss",
-    "charbonnier_loss",
-    "cosine_loss",
-    "cross_entropy_loss",
-    "dice_loss",
-    "focal_loss",
-    "focal_tversky_loss",
-    "gradient_loss",
-    "huber_loss",
-    "jaccard_loss",
-    "l1_loss",
-    "log_cosh_loss",
-    "lovasz_loss",
-    "ms_ssim_loss",
-    "mse_loss",
-    "multi_scale_gradient_loss",
-    "rmse_loss",
-    "silog_loss",
-    "smooth_l1_loss",
-    "smoothness_loss",
-    "ssi_loss",
-    "ssim_loss",
-    "tversky_loss",
-    "weighted_bce_loss",
-]
+    "LOSSES", "BCELoss", "BerHuLoss", "BoundaryLoss", "CIoULoss", "CharbonnierLoss", "CombinedLoss",
+    "CosineLoss", "CrossEntropyLoss", "DiceLoss", "FocalLoss", "FocalTverskyLoss", "GIoULoss",
+    "GradientLoss", "HuberLoss", "JaccardLoss", "L1Loss", "LogCoshLoss", "Loss", "LovaszLoss", "MSELoss",
+    "MSSSIMLoss", "MultiScaleGradientLoss", "RMSELoss", "SILogLoss", "SSILoss", "SSIMLoss",
+    "SmoothL1Loss", "SmoothnessLoss", "TverskyLoss", "WeightedBCELoss", "WingLoss", "bce_loss",
+    "berhu_loss", "boundary_loss", "charbonnier_loss", "ciou_loss", "cosine_loss", "cross_entropy_loss",
+    "dice_loss", "focal_loss", "focal_tversky_loss", "giou_loss", "gradient_loss", "huber_loss",
+    "jaccard_loss", "l1_loss", "log_cosh_loss", "lovasz_loss", "ms_ssim_loss", "mse_loss",
+    "multi_scale_gradient_loss", "rmse_loss", "silog_loss", "smooth_l1_loss", "smoothness_loss",
+    "ssi_loss", "ssim_loss", "tversky_loss", "weighted_bce_loss", "wing_loss",
+]  # fmt: skip

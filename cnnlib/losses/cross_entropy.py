@@ -2,50 +2,54 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge, Lt
 from torch import Tensor
 
-from cnnlib.checks import check_same_shape
-from cnnlib.losses.base import Loss
+from cnnlib.checks import check_same_shape, checked
+from cnnlib.losses.base import FunctionLoss
 from cnnlib.losses.reduction import mean_over_valid
 
 
-def cross_entropy_loss(logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-    """``CrossEntropyLoss`` as a function.
+def cross_entropy_loss(
+    logits: Tensor, target: Tensor, valid: Tensor | None = None, label_smoothing: float = 0.0
+) -> Tensor:
+    if logits.shape[:1] + logits.shape[2:] != target.shape:
+        raise ValueError(
+            f"prediction and target must have one shape, but for the classes along axis 1 of the prediction; the "
+            f"prediction is {tuple(logits.shape)}, the target {tuple(target.shape)}"
+        )
+    check_same_shape(target, target, valid)
+    valid = torch.ones_like(target, dtype=torch.bool) if valid is None else valid.expand_as(target)
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    logits = torch.where(valid.unsqueeze(1), logits.to(dtype), 0.0)
+    target = torch.where(valid, target, 0).long()
+    values = F.cross_entropy(logits, target, reduction="none", label_smoothing=label_smoothing)
+    return mean_over_valid(values, valid)
+
+
+class CrossEntropyLoss(FunctionLoss):
+    """Cross-entropy of the softmax: the negative log-likelihood of each true class.
+
+    The shapes differ from those of the other losses: logits (B, classes, ...), target (B, ...), integers from 0 to
+    classes - 1 where valid, and a valid mask that can be broadcast to the target.
+
+    Formula: mean(-Σ_k q_k log softmax(logits)_k), q_k = (1 - s) [k = t] + s / classes, s = label_smoothing
+    Range: [0, ∞)
+    Source: torch.nn.functional.cross_entropy; Szegedy et al., Rethinking the Inception Architecture, CVPR 2016 (label
+        smoothing)
 
     Args:
-        logits: (B, classes, H, W).
-        target: (B, 1, H, W), whole numbers from 0 to classes - 1 wherever valid.
-        valid: bool (B, 1, H, W).
-
-    Raises:
-        ValueError: unless the shapes fit.
-    """
-    check_same_shape(logits[:, :1], target, valid)
-    if valid is None:
-        valid = torch.ones_like(target, dtype=torch.bool)
-    logits = torch.where(valid, logits.to(torch.promote_types(logits.dtype, torch.float32)), 0.0)
-    classes = torch.where(valid, target, 0).long().squeeze(1)  # (B, H, W)
-    return mean_over_valid(F.cross_entropy(logits, classes, reduction="none").unsqueeze(1), valid)
-
-
-class CrossEntropyLoss(Loss):
-    """Cross-entropy of the softmax: how surprised the prediction is by each pixel's class.
-
-    Unlike elsewhere, the shapes differ: logits (B, classes, H, W), target and valid (B, 1, H, W), the target
-    whole numbers from 0.
-
-    Formula: mean(-log softmax(logits)[t])
-    Range: [0, ∞)
-    Task: semantic
-    Source: torch.nn.functional.cross_entropy
+        label_smoothing: share of each true label that is spread evenly over all classes, so that the prediction does
+            not become overconfident; the least possible loss is then above 0.
     """
 
-    tasks: ClassVar[frozenset[str]] = frozenset({"semantic"})
-    on_logits: ClassVar[bool] = True
+    values: ClassVar[frozenset[str]] = frozenset({"classes"})
+    function = staticmethod(cross_entropy_loss)
 
-    def forward(self, logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-        return cross_entropy_loss(logits, target, valid)
+    @checked
+    def __init__(self, label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0) -> None:
+        super().__init__(label_smoothing=label_smoothing)

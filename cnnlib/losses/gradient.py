@@ -1,27 +1,26 @@
-"""Losses on differences between neighbours: edges where the truth has them, smoothness elsewhere."""
+"""Losses on differences between neighbouring pixels: edges where the target has them, smoothness elsewhere."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from annotated_types import Ge
 from torch import Tensor
 
-from cnnlib.checks import check_range, check_whole
-from cnnlib.losses.base import Loss
-from cnnlib.losses.reduction import mean_over_valid, valid_inputs
+from cnnlib.checks import checked
+from cnnlib.losses.base import FunctionLoss
+from cnnlib.losses.reduction import mean_over_valid, valid_maps
 
 
 def gradient_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-    """``GradientLoss`` as a function."""
     return multi_scale_gradient_loss(pred, target, valid, scales=1)
 
 
 def multi_scale_gradient_loss(
     pred: Tensor, target: Tensor, valid: Tensor | None = None, scales: int = 4
 ) -> Tensor:
-    """``MultiScaleGradientLoss`` as a function."""
-    pred, target, valid = valid_inputs(pred, target, valid)
+    pred, target, valid = valid_maps(pred, target, valid)
     error = pred - target
     total = error.new_zeros(())
     for step in (2**scale for scale in range(scales)):
@@ -32,19 +31,9 @@ def multi_scale_gradient_loss(
 
 
 def smoothness_loss(
-    pred: Tensor,
-    target: Tensor,
-    valid: Tensor | None = None,
-    edge_weight: float = 10.0,
-    *,
-    image: Tensor,
+    pred: Tensor, target: Tensor, valid: Tensor | None = None, edge_weight: float = 10.0, *, image: Tensor
 ) -> Tensor:
-    """``SmoothnessLoss`` as a function. ``image`` is (B, any number of channels, H, W) in [0, 1].
-
-    Raises:
-        ValueError: also if the image's batch, height or width is not the prediction's.
-    """
-    pred, _, valid = valid_inputs(pred, target, valid)
+    pred, _, valid = valid_maps(pred, target, valid)
     if image.ndim != 4 or image.shape[:1] + image.shape[2:] != pred.shape[:1] + pred.shape[2:]:
         raise ValueError(
             f"the image must have the prediction's batch, height and width; the image is "
@@ -65,77 +54,63 @@ def _slope(values: Tensor, valid: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     return values.diff(dim=axis), both_valid
 
 
-class GradientLoss(Loss):
-    """Wrong slopes: the error's absolute differences between neighbours.
+class GradientLoss(FunctionLoss):
+    """Error of the gradient: absolute differences of the error between neighbouring pixels.
 
-    An offset of everything is free, so it only makes sense beside an absolute loss.
+    A constant offset costs nothing, so use it together with an absolute loss such as L1.
 
     Formula: mean |∂x (p - t)| + mean |∂y (p - t)|
     Range: [0, ∞)
-    Task: depth
     Source: Eigen and Fergus, Predicting Depth, Surface Normals and Semantic Labels, ICCV 2015 (squared there)
     """
 
-    tasks: ClassVar[frozenset[str]] = frozenset({"depth"})
+    values: ClassVar[frozenset[str]] = frozenset({"lengths"})
+    needs_map: ClassVar[bool] = True
+    function = staticmethod(gradient_loss)
 
-    def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-        return gradient_loss(pred, target, valid)
 
+class MultiScaleGradientLoss(FunctionLoss):
+    """The gradient loss at several scales: on every pixel, every second, fourth, eighth.
 
-class MultiScaleGradientLoss(Loss):
-    """Wrong slopes over short and long distances: every pixel, every second, fourth, eighth.
-
-    Scales at which no two pixels are left add nothing. An offset of everything is free, so it only makes sense
-    beside an absolute loss.
+    Scales at which no two pixels are left add nothing. A constant offset costs nothing, so use it together with an
+    absolute loss such as L1.
 
     Formula: Σ_s mean |∂x (p - t)_s| + mean |∂y (p - t)_s|, (·)_s every 2^s-th row and column
     Range: [0, ∞)
-    Task: depth
     Source: Li and Snavely, MegaDepth, CVPR 2018 (on log depth there); Ranftl et al., MiDaS, TPAMI 2022
 
     Args:
-        scales: how many, at least 1; 1 is the gradient loss.
-
-    Raises:
-        CnnlibError: if ``scales`` is out of its range.
+        scales: how many; 1 is the gradient loss.
     """
 
-    tasks: ClassVar[frozenset[str]] = frozenset({"depth"})
+    values: ClassVar[frozenset[str]] = frozenset({"lengths"})
+    needs_map: ClassVar[bool] = True
+    function = staticmethod(multi_scale_gradient_loss)
 
-    def __init__(self, scales: int = 4) -> None:
-        super().__init__()
-        check_whole("scales", scales, 1)
-        self.scales = scales
-
-    def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-        return multi_scale_gradient_loss(pred, target, valid, self.scales)
+    @checked
+    def __init__(self, scales: Annotated[int, Ge(1)] = 4) -> None:
+        super().__init__(scales=scales)
 
 
-class SmoothnessLoss(Loss):
-    """Edge-aware smoothness: the prediction may change where the image does. The target is not looked at.
+class SmoothnessLoss(FunctionLoss):
+    """Edge-aware smoothness: the prediction may change where the image does. The target is not used.
 
-    It is 0 for any constant prediction, so it only makes sense beside another loss.
+    It is 0 for any constant prediction, so use it together with another loss. The image may have any channels.
 
-    Formula: mean |∂x p| e^(-edge_weight |∂x I|) + mean |∂y p| e^(-edge_weight |∂y I|), |∂I| the mean over the
-        image's channels
+    Formula: mean |∂x p| e^(-edge_weight |∂x I|) + mean |∂y p| e^(-edge_weight |∂y I|), |∂I| the mean over the image's
+        channels
     Range: [0, ∞)
-    Task: depth
     Source: Godard et al., Unsupervised Monocular Depth Estimation, CVPR 2017; kornia
 
     Args:
-        edge_weight: how much an edge of the image excuses, at least 0; 0 is plain total variation.
-
-    Raises:
-        CnnlibError: if ``edge_weight`` is out of its range.
+        edge_weight: how strongly an edge of the image lowers the weight; 0 is plain total variation.
     """
 
-    tasks: ClassVar[frozenset[str]] = frozenset({"depth"})
+    values: ClassVar[frozenset[str]] = frozenset({"lengths"})
+    needs_map: ClassVar[bool] = True
     needs_image: ClassVar[bool] = True
+    function = staticmethod(smoothness_loss)
 
-    def __init__(self, edge_weight: float = 10.0) -> None:
-        super().__init__()
-        check_range("edge_weight", edge_weight, least=0)
-        self.edge_weight = edge_weight
-
-    def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None, *, image: Tensor) -> Tensor:
-        return smoothness_loss(pred, target, valid, self.edge_weight, image=image)
+    @checked
+    def __init__(self, edge_weight: Annotated[float, Ge(0)] = 10.0) -> None:
+        super().__init__(edge_weight=edge_weight)

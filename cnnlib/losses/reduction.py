@@ -1,27 +1,31 @@
-"""From values a pixel to one number: only what is valid counts, and nothing ever divides by zero."""
+"""From single values to their mean: only what is valid counts, and nothing ever divides by zero."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from cnnlib.checks import check_same_shape
+from cnnlib.checks import check_rank, check_same_shape
 
 
 def valid_inputs(pred: Tensor, target: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Prediction and target in at least float32 with 0 wherever they are not valid; and the valid mask.
+    """Prediction and target in at least float32 with 0 wherever they are not valid; and the full valid mask.
 
-    Zeroing the inputs, not the values computed from them, is what keeps a NaN in an invalid pixel out
-    of the gradient as well.
+    Zeroing the inputs, not the values computed from them, keeps a NaN that is not valid out of the gradient as well.
 
     Raises:
-        ValueError: unless all have one shape.
+        ValueError: unless prediction and target have one shape, to which ``valid`` broadcasts.
     """
     check_same_shape(pred, target, valid)
-    if valid is None:
-        valid = torch.ones_like(target, dtype=torch.bool)
+    valid = torch.ones_like(target, dtype=torch.bool) if valid is None else valid.expand_as(target)
     dtype = torch.promote_types(pred.dtype, torch.float32)
     return torch.where(valid, pred.to(dtype), 0.0), torch.where(valid, target.to(dtype), 0.0), valid
+
+
+def valid_maps(pred: Tensor, target: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """``valid_inputs`` of losses with ``needs_map``. Raises ``ValueError`` also unless all are (B, C, H, W)."""
+    check_rank(target, 4, "prediction and target", "(B, C, H, W)")
+    return valid_inputs(pred, target, valid)
 
 
 def mean_over_valid(values: Tensor, valid: Tensor) -> Tensor:
@@ -30,11 +34,8 @@ def mean_over_valid(values: Tensor, valid: Tensor) -> Tensor:
 
 
 def mean_over_images(losses: Tensor, valid: Tensor) -> Tensor:
-    """Mean of ``losses`` (B,) or (B, C) over the images, or their channels, with a valid pixel.
-
-    ``valid`` is (B, C, H, W).
-    """
-    return mean_over_valid(losses, valid.flatten(losses.ndim).any(dim=-1))
+    """Mean of ``losses``, (B,) or (B, C), over the images, or their channels, with a valid element in (B, C, ...)."""
+    return mean_over_valid(losses, valid.reshape(*losses.shape, -1).any(dim=-1))
 
 
 def power(base: Tensor, exponent: float) -> Tensor:

@@ -1,74 +1,191 @@
-"""Distances that grow with the error: L1, MSE, RMSE."""
+"""Element by element: L1, MSE, and what lies between and beyond them."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+import torch
+import torch.nn.functional as F
+from annotated_types import Gt, Le
 from torch import Tensor
 
-from cnnlib.losses.base import Loss
+from cnnlib.checks import checked
+from cnnlib.losses.base import NUMERIC, FunctionLoss
 from cnnlib.losses.reduction import mean_over_valid, power, valid_inputs
 
 
 def l1_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-    """``L1Loss`` as a function."""
     pred, target, valid = valid_inputs(pred, target, valid)
     return mean_over_valid((pred - target).abs(), valid)
 
 
-class L1Loss(Loss):
-    """Mean absolute error: every metre of error counts alike.
+class L1Loss(FunctionLoss):
+    """Mean absolute error: the loss is proportional to each error.
 
     Formula: mean |p - t|
     Range: [0, ∞)
-    Task: mask, depth
     Source: torch.nn.functional.l1_loss
     """
 
-    tasks: ClassVar[frozenset[str]] = frozenset({"mask", "depth"})
-
-    def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-        return l1_loss(pred, target, valid)
+    values: ClassVar[frozenset[str]] = NUMERIC
+    function = staticmethod(l1_loss)
 
 
 def mse_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-    """``MSELoss`` as a function."""
     pred, target, valid = valid_inputs(pred, target, valid)
     return mean_over_valid((pred - target).square(), valid)
 
 
-class MSELoss(Loss):
-    """Mean squared error: large errors rule. On mask probabilities it is the Brier score.
+class MSELoss(FunctionLoss):
+    """Mean squared error: large errors dominate. On probabilities it is the Brier score.
 
     Formula: mean (p - t)²
     Range: [0, ∞)
-    Task: mask, depth
     Source: torch.nn.functional.mse_loss
     """
 
-    tasks: ClassVar[frozenset[str]] = frozenset({"mask", "depth"})
-
-    def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-        return mse_loss(pred, target, valid)
+    values: ClassVar[frozenset[str]] = NUMERIC
+    function = staticmethod(mse_loss)
 
 
 def rmse_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-    """``RMSELoss`` as a function."""
     return power(mse_loss(pred, target, valid), 0.5)
 
 
-class RMSELoss(Loss):
-    """Root of the batch's mean squared error: MSE's taste in the target's own units.
+class RMSELoss(FunctionLoss):
+    """Root of the batch's mean squared error, in the target's units.
 
-    Its gradient has one length however small the error is, except at an error of exactly 0, where it is 0.
+    Its gradient has the same norm however small the error is, except at an error of exactly 0, where it is 0.
 
     Formula: sqrt(mean (p - t)²), the mean over the whole batch
     Range: [0, ∞)
-    Task: mask, depth
     Source: Eigen et al., Depth Map Prediction from a Single Image, NIPS 2014 (as a metric)
     """
 
-    tasks: ClassVar[frozenset[str]] = frozenset({"mask", "depth"})
+    values: ClassVar[frozenset[str]] = NUMERIC
+    function = staticmethod(rmse_loss)
 
-    def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-        return rmse_loss(pred, target, valid)
+
+def huber_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None, delta: float = 1.0) -> Tensor:
+    pred, target, valid = valid_inputs(pred, target, valid)
+    return mean_over_valid(F.huber_loss(pred, target, reduction="none", delta=delta), valid)
+
+
+class HuberLoss(FunctionLoss):
+    """Squared for errors up to ``delta``, linear with slope ``delta`` beyond: less sensitive to outliers.
+
+    Formula: mean h, h = d²/2 where |d| ≤ delta, else delta (|d| - delta/2), d = p - t
+    Range: [0, ∞)
+    Source: Huber, Robust Estimation of a Location Parameter, 1964; torch.nn.functional.huber_loss
+
+    Args:
+        delta: the error at which the square ends, in the target's units.
+    """
+
+    values: ClassVar[frozenset[str]] = NUMERIC
+    function = staticmethod(huber_loss)
+
+    @checked
+    def __init__(self, delta: Annotated[float, Gt(0)] = 1.0) -> None:
+        super().__init__(delta=delta)
+
+
+def smooth_l1_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None, beta: float = 1.0) -> Tensor:
+    pred, target, valid = valid_inputs(pred, target, valid)
+    return mean_over_valid(F.smooth_l1_loss(pred, target, reduction="none", beta=beta), valid)
+
+
+class SmoothL1Loss(FunctionLoss):
+    """L1 with its corner rounded: Huber divided by its threshold, so that the slope beyond is 1.
+
+    Formula: mean h, h = d²/(2 beta) where |d| < beta, else |d| - beta/2, d = p - t
+    Range: [0, ∞)
+    Source: Girshick, Fast R-CNN, ICCV 2015; torch.nn.functional.smooth_l1_loss
+
+    Args:
+        beta: the error at which the rounded corner ends, in the target's units.
+    """
+
+    values: ClassVar[frozenset[str]] = NUMERIC
+    function = staticmethod(smooth_l1_loss)
+
+    @checked
+    def __init__(self, beta: Annotated[float, Gt(0)] = 1.0) -> None:
+        super().__init__(beta=beta)
+
+
+def charbonnier_loss(
+    pred: Tensor, target: Tensor, valid: Tensor | None = None, epsilon: float = 1e-3
+) -> Tensor:
+    pred, target, valid = valid_inputs(pred, target, valid)
+    square = (pred - target).square()
+    # The same as sqrt(square + epsilon²) - epsilon, without the rounding of that difference.
+    return mean_over_valid(square / ((square + epsilon**2).sqrt() + epsilon), valid)
+
+
+class CharbonnierLoss(FunctionLoss):
+    """L1 that is smooth everywhere: a hyperbola, 0 at no error.
+
+    Formula: mean (sqrt(d² + epsilon²) - epsilon), d = p - t
+    Range: [0, ∞)
+    Source: Charbonnier et al., Two Deterministic Half-Quadratic Regularization Algorithms, ICIP 1994
+
+    Args:
+        epsilon: width of the rounded tip, in the target's units.
+    """
+
+    values: ClassVar[frozenset[str]] = NUMERIC
+    function = staticmethod(charbonnier_loss)
+
+    @checked
+    def __init__(self, epsilon: Annotated[float, Gt(0)] = 1e-3) -> None:
+        super().__init__(epsilon=epsilon)
+
+
+def log_cosh_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
+    pred, target, valid = valid_inputs(pred, target, valid)
+    size = (pred - target).abs()
+    # log cosh = log1p(sinh²) / 2 is exact for small errors; beyond 10, where sinh² would overflow in the
+    # end, log cosh is a straight line to the last bit of a float32.
+    near = size.clamp(max=10.0)
+    return mean_over_valid(near.sinh().square().log1p() / 2 + (size - near), valid)
+
+
+class LogCoshLoss(FunctionLoss):
+    """Half the square for small errors, L1 minus log 2 for large ones, and smooth in between.
+
+    Formula: mean log cosh(p - t)
+    Range: [0, ∞)
+    Source: torchmetrics LogCoshError; Saleh and Saleh, Statistical Properties of the log-cosh Loss, 2022
+    """
+
+    values: ClassVar[frozenset[str]] = NUMERIC
+    function = staticmethod(log_cosh_loss)
+
+
+def berhu_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None, threshold: float = 0.2) -> Tensor:
+    pred, target, valid = valid_inputs(pred, target, valid)
+    size = (pred - target).abs()
+    # No gradient flows through the threshold; the lower bound only avoids 0 / 0.
+    c = (threshold * size.detach().amax()).clamp(min=1e-12)
+    return mean_over_valid(torch.where(size <= c, size, (size.square() + c.square()) / (2 * c)), valid)
+
+
+class BerHuLoss(FunctionLoss):
+    """Reverse Huber: L1 for small errors, squared for those near the batch's largest.
+
+    Formula: mean h, h = |d| where |d| ≤ c, else (d² + c²)/(2c), d = p - t, c = threshold · max |d| over the batch; no
+        gradient flows through c
+    Range: [0, ∞)
+    Source: Laina et al., Deeper Depth Prediction with Fully Convolutional Residual Networks, 3DV 2016
+
+    Args:
+        threshold: share of the batch's largest error at which the square begins.
+    """
+
+    values: ClassVar[frozenset[str]] = NUMERIC
+    function = staticmethod(berhu_loss)
+
+    @checked
+    def __init__(self, threshold: Annotated[float, Gt(0), Le(1)] = 0.2) -> None:
+        super().__init__(threshold=threshold)

@@ -1,15 +1,16 @@
-"""Depth losses that forgive a wrong scale, or a wrong scale and shift, of the whole image."""
+"""Depth losses that are invariant to the scale, or to the scale and shift, of the whole image."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from annotated_types import Ge, Le, Lt
 from torch import Tensor
 
-from cnnlib.checks import check_range
-from cnnlib.losses.base import Loss
-from cnnlib.losses.reduction import mean_over_images, valid_inputs
+from cnnlib.checks import checked
+from cnnlib.losses.base import FunctionLoss
+from cnnlib.losses.reduction import mean_over_images, valid_inputs, valid_maps
 from cnnlib.types import CnnlibError
 
 _LEAST_DEPTH = 1e-6
@@ -19,7 +20,6 @@ _RIDGE = 1e-6
 def silog_loss(
     pred: Tensor, target: Tensor, valid: Tensor | None = None, scale_invariance: float = 0.5
 ) -> Tensor:
-    """``SILogLoss`` as a function."""
     pred, target, valid = valid_inputs(pred, target, valid)
     ratio = (pred.clamp(min=_LEAST_DEPTH).log() - target.clamp(min=_LEAST_DEPTH).log()).flatten(1)  # (B, N)
     inside = valid.flatten(1)
@@ -30,31 +30,24 @@ def silog_loss(
     return mean_over_images(values.squeeze(1), valid)
 
 
-class SILogLoss(Loss):
-    """Scale-invariant logarithmic error: relative depth counts, a common factor is partly forgiven.
+class SILogLoss(FunctionLoss):
+    """Scale-invariant logarithmic error: relative depth counts, a common factor only in part.
 
-    Formula: mean g² - λ (mean g)², g = log p - log t, image by image, λ = scale_invariance; depths below
-        0.000001 are taken as that
+    Formula: mean g² - λ (mean g)², g = log p - log t, image by image, λ = scale_invariance; depths below 0.000001 are
+        taken as that
     Range: [0, ∞)
-    Task: depth
     Source: Eigen et al., Depth Map Prediction from a Single Image, NIPS 2014
 
     Args:
-        scale_invariance: how much of a wrong common factor is forgiven, from 0 (nothing) to 1 (everything).
-
-    Raises:
-        CnnlibError: if ``scale_invariance`` is out of its range.
+        scale_invariance: how much of a common factor's error is ignored, from 0 (nothing) to 1 (all of it).
     """
 
-    tasks: ClassVar[frozenset[str]] = frozenset({"depth"})
+    values: ClassVar[frozenset[str]] = frozenset({"lengths"})
+    function = staticmethod(silog_loss)
 
-    def __init__(self, scale_invariance: float = 0.5) -> None:
-        super().__init__()
-        check_range("scale_invariance", scale_invariance, least=0, most=1)
-        self.scale_invariance = scale_invariance
-
-    def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-        return silog_loss(pred, target, valid, self.scale_invariance)
+    @checked
+    def __init__(self, scale_invariance: Annotated[float, Ge(0), Le(1)] = 0.5) -> None:
+        super().__init__(scale_invariance=scale_invariance)
 
 
 def ssi_loss(
@@ -64,8 +57,7 @@ def ssi_loss(
     error: Literal["l1", "mse"] = "mse",
     trim: float = 0.0,
 ) -> Tensor:
-    """``SSILoss`` as a function."""
-    pred, target, valid = valid_inputs(pred, target, valid)
+    pred, target, valid = valid_maps(pred, target, valid)
     inside = valid.flatten(1)
     residual = _residual_after_alignment(pred.flatten(1), target.flatten(1), inside)
     values = residual.abs() if error == "l1" else residual.square()
@@ -99,35 +91,29 @@ def _mean(values: Tensor, inside: Tensor) -> Tensor:
     return total / inside.sum(dim=1, keepdim=True).clamp(min=1)
 
 
-class SSILoss(Loss):
-    """Scale-and-shift-invariant error: each prediction is first aligned to its truth by least squares.
+class SSILoss(FunctionLoss):
+    """Scale-and-shift-invariant error: each prediction is first aligned to its target by least squares.
 
-    It teaches shape, not metres: add an absolute loss where metres matter, also because the scale may come
-    out negative, and then an inverted map costs nothing.
+    It teaches shape, not absolute depth: add an absolute loss where that matters, also because the scale may be
+    negative, and then an inverted map costs nothing.
 
-    Formula: mean ρ(s p + b - t), (s, b) = argmin Σ (s p + b - t)² image by image, ρ the square or the
-        absolute value
+    Formula: mean ρ(s p + b - t), (s, b) = argmin Σ (s p + b - t)² image by image, ρ the square or the absolute value
     Range: [0, ∞)
-    Task: depth
     Source: Ranftl et al., Towards Robust Monocular Depth Estimation (MiDaS), TPAMI 2022 (on inverse depth there)
 
     Args:
-        error: "mse" or "l1", how what is left after the alignment is measured.
-        trim: share of each image's largest errors that are left out, from 0 to below 1; MiDaS takes 0.2.
-
-    Raises:
-        CnnlibError: if an option is out of its range.
+        error: "mse" or "l1", the measure of the residual after the alignment.
+        trim: share of each image's largest errors that are left out; MiDaS takes 0.2.
     """
 
-    tasks: ClassVar[frozenset[str]] = frozenset({"depth"})
+    values: ClassVar[frozenset[str]] = frozenset({"lengths"})
+    needs_map: ClassVar[bool] = True
+    function = staticmethod(ssi_loss)
 
-    def __init__(self, error: Literal["l1", "mse"] = "mse", trim: float = 0.0) -> None:
-        super().__init__()
+    @checked
+    def __init__(
+        self, error: Literal["l1", "mse"] = "mse", trim: Annotated[float, Ge(0), Lt(1)] = 0.0
+    ) -> None:
+        super().__init__(error=error, trim=trim)
         if error not in ("l1", "mse"):
             raise CnnlibError(f'error must be "l1" or "mse"; it is {error!r}')
-        check_range("trim", trim, least=0, below=1)
-        self.error = error
-        self.trim = trim
-
-    def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-        return ssi_loss(pred, target, valid, self.error, self.trim)

@@ -2,20 +2,21 @@
 
 The statistics under each window are means over its valid pixels that lie in the image, weighted by a
 Gaussian: at a border, and beside invalid pixels, the window shrinks. So a valid mask equals a crop, and
-images smaller than the window need no padding. In the interior the map is the usual one.
+images smaller than the window need no padding. In the interior the map is that of the paper.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
+from annotated_types import Ge, Gt
 from torch import Tensor
 
-from cnnlib.checks import check_range
-from cnnlib.losses.base import Loss
-from cnnlib.losses.reduction import mean_over_images, mean_over_valid, valid_inputs
+from cnnlib.checks import checked
+from cnnlib.losses.base import FunctionLoss
+from cnnlib.losses.reduction import mean_over_images, mean_over_valid, valid_maps
 from cnnlib.losses.window import window_sums
 
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of Wang et al. 2003, finest first
@@ -29,8 +30,7 @@ def ssim_loss(
     data_range: float | None = None,
     sigma: float = 1.5,
 ) -> Tensor:
-    """``SSIMLoss`` as a function."""
-    pred, target, valid = valid_inputs(pred, target, valid)
+    pred, target, valid = valid_maps(pred, target, valid)
     luminance, structure = similarity_maps(pred, target, valid, _peak(target, data_range), sigma)
     return mean_over_valid(1 - luminance * structure, valid)
 
@@ -42,8 +42,7 @@ def ms_ssim_loss(
     data_range: float | None = None,
     sigma: float = 1.5,
 ) -> Tensor:
-    """``MSSSIMLoss`` as a function."""
-    pred, target, valid = valid_inputs(pred, target, valid)
+    pred, target, valid = valid_maps(pred, target, valid)
     peak = _peak(target, data_range)
     weights = _SCALE_WEIGHTS[: _scale_count(pred, sigma)]
     coarse_pred, coarse_target, coarse_valid = pred, target, valid
@@ -107,42 +106,36 @@ def _halve(values: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
     return mean, share > 0
 
 
-class _SimilarityLoss(Loss):
-    """What both have in common: tasks and options."""
+class _SimilarityLoss(FunctionLoss):
+    """What both have in common: values and options."""
 
-    tasks: ClassVar[frozenset[str]] = frozenset({"mask", "depth"})
+    values: ClassVar[frozenset[str]] = frozenset({"probabilities", "lengths", "heatmaps"})  # never negative
+    needs_map: ClassVar[bool] = True
 
-    def __init__(self, data_range: float | None = None, sigma: float = 1.5) -> None:
-        super().__init__()
-        if data_range is not None:
-            check_range("data_range", data_range, above=0)
-        check_range("sigma", sigma, least=0.5)
-        self.data_range = data_range
-        self.sigma = sigma
+    @checked
+    def __init__(
+        self, data_range: Annotated[float, Gt(0)] | None = None, sigma: Annotated[float, Ge(0.5)] = 1.5
+    ) -> None:
+        super().__init__(data_range=data_range, sigma=sigma)
 
 
 class SSIMLoss(_SimilarityLoss):
     """Structural dissimilarity: local means, contrasts and patterns instead of single pixels.
 
-    The window shrinks at borders and beside invalid pixels, so images of any size will do.
+    The window shrinks at borders and beside invalid pixels, so images of any size are allowed.
 
-    Formula: mean(1 - SSIM(p, t)), SSIM = (2 μp μt + c1) / (μp² + μt² + c1) · (2 σpt + c2) / (σp² + σt² + c2),
-        c1 = (0.01 L)², c2 = (0.03 L)²
+    Formula: mean(1 - SSIM(p, t)), SSIM = (2 μp μt + c1) / (μp² + μt² + c1) · (2 σpt + c2) / (σp² + σt² + c2), c1 =
+        (0.01 L)², c2 = (0.03 L)²
     Range: [0, 2]
-    Task: mask, depth
     Source: Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity, TIP 2004
 
     Args:
-        data_range: L, above 0; null takes the largest valid target of each image, which is 1 for a mask and
-            the farthest point for depth.
-        sigma: width of the Gaussian window in pixels, from 0.5; 1.5 is the customary window of 11 pixels.
-
-    Raises:
-        CnnlibError: if an option is out of its range.
+        data_range: L; null takes the largest valid |target| of each image, which is 1 for a mask and the farthest point
+            for depth.
+        sigma: standard deviation of the Gaussian window in pixels; 1.5 is the customary window of 11 pixels.
     """
 
-    def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-        return ssim_loss(pred, target, valid, self.data_range, self.sigma)
+    function = staticmethod(ssim_loss)
 
 
 class MSSSIMLoss(_SimilarityLoss):
@@ -151,20 +144,15 @@ class MSSSIMLoss(_SimilarityLoss):
     Small images have fewer: as many as leave the shorter side no shorter than the window (11 pixels), at
     least one, and the exponents w are rescaled to sum to 1. An image of 96 pixels has four.
 
-    Formula: 1 - Π_s m_s^(w_s), image by image; m_s is at the last scale the mean of SSIM, at the others that of
-        its second factor, (2 σpt + c2) / (σp² + σt² + c2), and at least 0.0001
+    Formula: 1 - Π_s m_s^(w_s), image by image; m_s is at the last scale the mean of SSIM, at the others that of its
+        second factor, (2 σpt + c2) / (σp² + σt² + c2), and at least 0.0001
     Range: [0, 1)
-    Task: mask, depth
     Source: Wang et al., Multi-scale Structural Similarity for Image Quality Assessment, Asilomar 2003
 
     Args:
-        data_range: L, above 0; null takes the largest valid target of each image, which is 1 for a mask and
-            the farthest point for depth.
-        sigma: width of the Gaussian window in pixels, from 0.5; 1.5 is the customary window of 11 pixels.
-
-    Raises:
-        CnnlibError: if an option is out of its range.
+        data_range: L; null takes the largest valid |target| of each image, which is 1 for a mask and the farthest point
+            for depth.
+        sigma: standard deviation of the Gaussian window in pixels; 1.5 is the customary window of 11 pixels.
     """
 
-    def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-        return ms_ssim_loss(pred, target, valid, self.data_range, self.sigma)
+    function = staticmethod(ms_ssim_loss)

@@ -9,8 +9,8 @@ from torch import Tensor
 def window_sums(values: Tensor, weights: Tensor) -> Tensor:
     """Weighted sum of the pixels around each pixel of ``values`` (B, C, H, W); outside the image is 0.
 
-    ``weights`` (radius + 1,) are those along one axis at the distances 0 to radius; a pixel's weight is the
-    product over both axes.
+    ``weights`` (radius + 1,) are those along one axis at the distances 0 to radius; a pixel's weight is the product
+    over both axes.
     """
     # Two matrix products: several times faster on a processor than convolving single channels. And never in
     # half precision: variances are small differences of such sums.

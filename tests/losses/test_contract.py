@@ -1,4 +1,8 @@
-"""Every loss in the table keeps the contract, with its own options and others."""
+"""Every loss in the table keeps the contract on all that it compares, with its own options and others.
+
+A loss without a line here is tried with the options that it has by default; one that is symmetric, or needs an option,
+has a line.
+"""
 
 from __future__ import annotations
 
@@ -7,63 +11,54 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from cnnlib.losses import LOSSES
-from tests.loss_contract import CHECKS, LossCase, applies
+from tests.loss_contract import CHECKS, LossCase, applies, cases
 
 
 def constant(target: torch.Tensor) -> torch.Tensor:
     return torch.full_like(target, 3.0)
 
 
-CASES = (
-    LossCase("bce", "mask"),
-    LossCase("weighted_bce", "mask", {"pos_weight": 3.0}),
-    LossCase("focal", "mask"),
-    LossCase("focal", "mask", {"gamma": 0.5, "alpha": 0.25}),
-    LossCase("boundary", "mask"),
-    LossCase("boundary", "mask", {"amplitude": 2.0, "radius": 2}),
-    LossCase("dice", "mask", symmetric=True),
-    LossCase("dice", "mask", {"smooth": 0.01}, symmetric=True),
-    LossCase("jaccard", "mask", symmetric=True),
-    LossCase("tversky", "mask"),
-    LossCase("tversky", "mask", {"alpha": 0.9, "beta": 0.2}),
-    LossCase("focal_tversky", "mask"),
-    LossCase("focal_tversky", "mask", {"gamma": 0.5}),
-    LossCase("lovasz", "mask"),
-    *(
-        LossCase(name, kind, symmetric=True)
-        for name in ("l1", "mse", "rmse", "huber", "smooth_l1", "charbonnier", "log_cosh")
-        for kind in ("mask", "depth")
-    ),
-    LossCase("huber", "depth", {"delta": 0.2}, symmetric=True),
-    LossCase("smooth_l1", "depth", {"beta": 0.2}, symmetric=True),
-    LossCase("charbonnier", "depth", {"epsilon": 0.1}, symmetric=True),
+OWN = (
+    LossCase("weighted_bce", {"pos_weight": 3.0}),
+    LossCase("focal"),
+    LossCase("focal", {"gamma": 0.5, "alpha": 0.25}),
+    LossCase("boundary"),
+    LossCase("boundary", {"amplitude": 2.0, "radius": 2}),
+    LossCase("dice", symmetric=True),
+    LossCase("dice", {"smooth": 0.01}, symmetric=True),
+    LossCase("jaccard", symmetric=True),
+    LossCase("tversky"),
+    LossCase("tversky", {"alpha": 0.9, "beta": 0.2}),
+    LossCase("focal_tversky"),
+    LossCase("focal_tversky", {"gamma": 0.5}),
+    *(LossCase(name, symmetric=True) for name in ("l1", "mse", "rmse", "charbonnier", "log_cosh")),
+    LossCase("huber", symmetric=True),
+    LossCase("huber", {"delta": 0.2}, symmetric=True),
+    LossCase("smooth_l1", {"beta": 0.2}, symmetric=True),
     # The threshold follows the largest error without a gradient: test_robust.py has its derivative.
-    LossCase("berhu", "mask", symmetric=True, gradcheck=False),
-    LossCase("berhu", "depth", {"threshold": 0.5}, symmetric=True, gradcheck=False),
-    LossCase("ssim", "mask", symmetric=True),
-    LossCase("ssim", "depth"),
-    LossCase("ssim", "depth", {"data_range": 10.0, "sigma": 0.8}, symmetric=True),
-    LossCase("ms_ssim", "mask", symmetric=True),
-    LossCase("ms_ssim", "depth", {"data_range": 10.0, "sigma": 1.2}, symmetric=True),
-    LossCase("gradient", "depth", symmetric=True),
-    LossCase("multi_scale_gradient", "depth", symmetric=True),
-    LossCase("multi_scale_gradient", "depth", {"scales": 2}, symmetric=True),
-    LossCase("smoothness", "depth", best=constant),
-    LossCase("smoothness", "depth", {"edge_weight": 1.0}, best=constant),
-    LossCase("silog", "depth", symmetric=True),
-    LossCase("silog", "depth", {"scale_invariance": 1.0}, symmetric=True),
-    LossCase("ssi", "depth"),
-    LossCase("ssi", "depth", {"error": "l1"}, zero=2e-6),
-    LossCase("ssi", "depth", {"trim": 0.2}),
-    LossCase("cross_entropy", "semantic"),
-    LossCase("cosine", "normals", symmetric=True),
+    LossCase("berhu", symmetric=True, gradcheck=False),
+    LossCase("berhu", {"threshold": 0.5}, symmetric=True, gradcheck=False),
+    LossCase("ssim", symmetric=None),  # the data range is the target's
+    LossCase("ssim", {"data_range": 10.0, "sigma": 0.8}, symmetric=True),
+    LossCase("ms_ssim", symmetric=None),
+    LossCase("ms_ssim", {"data_range": 10.0, "sigma": 1.2}, symmetric=True),
+    LossCase("gradient", symmetric=True),
+    LossCase("multi_scale_gradient", symmetric=True),
+    LossCase("multi_scale_gradient", {"scales": 2}, symmetric=True),
+    LossCase("smoothness", best=constant),
+    LossCase("smoothness", {"edge_weight": 1.0}, best=constant),
+    LossCase("silog", symmetric=True),
+    LossCase("silog", {"scale_invariance": 1.0}, symmetric=True),
+    LossCase("ssi"),
+    LossCase("ssi", {"error": "l1"}, zero=2e-6),
+    LossCase("ssi", {"trim": 0.2}),
+    LossCase("cosine", symmetric=True),
+    LossCase("wing", symmetric=True),
+    LossCase("wing", {"width": 0.2, "curvature": 0.1}, symmetric=True),
+    LossCase("giou", symmetric=True),
+    # No gradient flows through the weight of the aspect ratio: test_boxes.py has its derivative.
+    LossCase("ciou", symmetric=True, gradcheck=False),
 )
-
-
-def test_every_loss_has_a_case_for_every_kind_of_task() -> None:
-    promised = {(name, kind) for name, loss in LOSSES.items() for kind in loss.tasks}
-    assert {(case.name, case.kind) for case in CASES} == promised
 
 
 @pytest.mark.parametrize(
@@ -71,7 +66,7 @@ def test_every_loss_has_a_case_for_every_kind_of_task() -> None:
     [
         pytest.param(check, case, id=f"{check.__name__[6:]}-{case}")
         for check in CHECKS
-        for case in CASES
+        for case in cases(OWN)
         if applies(check, case)
     ],
 )
