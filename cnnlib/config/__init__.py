@@ -2,7 +2,7 @@
 
 from cnnlib.config.build import build
 from cnnlib.config.editor_schema import json_schema
-from cnnlib.config.errors import ConfigError, Fault
+from cnnlib.config.errors import ConfigError, Problem
 from cnnlib.config.load import load_suite, parse_suite, to_yaml
 from cnnlib.config.schema import (
     Component,
@@ -17,8 +17,8 @@ __all__ = [
     "Component",
     "ConfigError",
     "ExperimentConfig",
-    "Fault",
     "LossTerm",
+    "Problem",
     "SuiteConfig",
     "TaskConfig",
     "TrainingConfig",

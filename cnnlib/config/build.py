@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from cnnlib.config.schema import Component
 from cnnlib.lookup import find
+
+if TYPE_CHECKING:
+    from cnnlib.config.schema import Component
 
 T = TypeVar("T")
 

@@ -1,7 +1,6 @@
 """The JSON schema that gives editors completion and notes for a suite's YAML.
 
-It asks for less than the loader: what an experiment or the grid may bring is not demanded of the common part,
-and ranges that only a constructor knows are not in it.
+It asks for less than the loader: what an experiment or the grid may bring is not demanded of the common part.
 """
 
 from __future__ import annotations
@@ -11,8 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from cnnlib.config.options import argument_notes, options_of
-from cnnlib.config.schema import SECTIONS, LossTerm, TaskConfig, TrainingConfig
-from cnnlib.config.tables import ROOMS, Tables, load_tables
+from cnnlib.config.schema import SECTIONS, Component, ExperimentConfig, LossTerm, SuiteFile, TaskConfig
+from cnnlib.config.tables import REGISTRIES, Tables, load_tables
+from cnnlib.config.tasks import fitting_losses
 from cnnlib.lookup import Factory
 
 Schema = dict[str, Any]
@@ -21,7 +21,7 @@ _OUTSIDE = {
     "pattern": r"^\w+(\.\w+)+$",
     "description": "The dotted path of a class of your own.",
 }
-_SECTION_PATHS = {"pattern": rf"^({'|'.join(SECTIONS)})(\..+)?$"}
+_SECTION_PATHS = {"propertyNames": {"pattern": rf"^({'|'.join(SECTIONS)})(\..+)?$"}}
 
 
 def json_schema(tables: Tables | None = None) -> Schema:
@@ -31,108 +31,81 @@ def json_schema(tables: Tables | None = None) -> Schema:
         tables: where components are looked up, the library's own by default.
     """
     tables = load_tables() if tables is None else tables
-    kinds = sorted({task.kind for task in tables["task"].values()})
-    definitions = {
-        **{f"{room}.{name}": _options(room, name, factory) for room, name, factory in _entries(tables)},
-        **{room: _component(room, tables[room]) for room in ROOMS if room not in ("task", "loss")},
-        **{f"loss for {kind}": _loss(kind, tables) for kind in kinds},
-        "task": _component("task", tables["task"]),
+    file, experiment = SuiteFile.model_json_schema(), ExperimentConfig.model_json_schema()
+    properties = file["properties"] | experiment["properties"]
+    properties["seeds"]["uniqueItems"] = True
+    properties["grid"] |= _SECTION_PATHS
+    properties["experiments"]["additionalProperties"] |= _SECTION_PATHS
+    properties["tasks"] |= {
+        "minProperties": 1,
+        "properties": {kind: _unnamed(kind) for kind in tables["task"]},
     }
+    definitions = {
+        f"{registry}.{name}": _options(registry, name, factory, tables)
+        for registry in REGISTRIES
+        for name, factory in tables[registry].items()
+    }
+    definitions |= {registry: _component(registry, tables[registry]) for registry in REGISTRIES}
+    definitions |= experiment["$defs"]
+    del definitions["loss"]  # those that fit stand with each task
+    del definitions["TrainingConfig"]["required"]  # an experiment may bring it
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A cnnlib suite",
         "type": "object",
-        "properties": _suite_properties(tables),
+        "properties": _linked(properties),
         "additionalProperties": False,
         "if": {"not": {"anyOf": [{"required": ["experiments"]}, {"required": ["grid"]}]}},
-        "then": {"required": ["dataset", "model", "tasks", "optimizer", "training"]},
-        "$defs": definitions,
+        "then": {"required": experiment["required"]},
+        "$defs": _linked(definitions),
     }
 
 
-def _suite_properties(tables: Tables) -> Schema:
-    def section(room: str, note: str) -> Schema:
-        return {"$ref": f"#/$defs/{room}", "description": note}
-
-    return {
-        "name": {"type": "string", "description": "Default: the file's name."},
-        "seeds": {
-            "type": "array",
-            "items": {"type": "integer", "minimum": 0, "exclusiveMaximum": 2**32},
-            "minItems": 1,
-            "uniqueItems": True,
-            "default": [0],
-            "description": "Every experiment is run once under each.",
-        },
-        "dataset": section("dataset", "What is trained, validated and tested on."),
-        "augmentations": {
-            "type": "array",
-            "items": {"$ref": "#/$defs/augmentation"},
-            "default": [],
-            "description": "Applied to training samples in this order.",
-        },
-        "model": section("model", "The network."),
-        "tasks": _tasks(tables),
-        "optimizer": section("optimizer", "How a gradient becomes a step."),
-        "schedule": section("schedule", "How the learning rate moves. Default: constant."),
-        "training": _training(),
-        "predictions": section("predictions", "How the test split's predictions are kept. Default: folder."),
-        "experiments": {
-            "type": "object",
-            "minProperties": 1,
-            "additionalProperties": {"type": "object", "propertyNames": _SECTION_PATHS},
-            "description": "Named overrides: dotted key paths or nested mappings.",
-        },
-        "grid": {
-            "type": "object",
-            "minProperties": 1,
-            "propertyNames": _SECTION_PATHS,
-            "additionalProperties": {"type": "array", "minItems": 1},
-            "description": "Values by dotted key path; every combination is run, of every experiment.",
-        },
-        "baseline": {
-            "type": "string",
-            "description": "The experiment that the others are tested against. Default: the first.",
-        },
-    }
-
-
-def _entries(tables: Tables) -> Iterable[tuple[str, str, Factory]]:
-    return ((room, name, factory) for room in ROOMS for name, factory in tables[room].items())
-
-
-def _component(room: str, names: Iterable[str]) -> Schema:
+def _component(registry: str, names: Iterable[str]) -> Schema:
     """A component's bare name, or a mapping whose other keys depend on its ``name``."""
     names = list(names)
     name = {"anyOf": [{"enum": names}, _OUTSIDE]}
+    # The key of a task may say what the name would.
+    required = {} if registry == "task" else {"required": ["name"]}
     return {
         "type": ["string", "object"],
         "if": {"type": "string"},
         "then": name,
         "else": {
             "properties": {"name": name},
-            "required": ["name"],
+            **required,
             "allOf": [
-                {"if": {"properties": {"name": {"const": each}}}, "then": {"$ref": f"#/$defs/{room}.{each}"}}
+                {
+                    "if": {"properties": {"name": {"const": each}}, "required": ["name"]},
+                    "then": {"$ref": f"#/$defs/{registry}.{each}"},
+                }
                 for each in names
             ],
         },
     }
 
 
-def _options(room: str, name: str, factory: Factory) -> Schema:
+def _unnamed(kind: str) -> Schema:
+    """A task without a name is of the kind that its key says."""
+    return {
+        "if": {"type": "object", "not": {"required": ["name"]}},
+        "then": {"$ref": f"#/$defs/task.{kind}"},
+        "else": {"$ref": "#/$defs/task"},
+    }
+
+
+def _options(registry: str, name: str, factory: Factory, tables: Tables) -> Schema:
     """The keys of one component; none is required, for an experiment may bring it."""
     notes = argument_notes(factory)
-    properties = options_of(factory, ROOMS[room].injected).json_schema()
+    properties = options_of(factory, REGISTRIES[registry].injected).json_schema()
     for option, schema in properties.items():
-        if option in notes:
-            schema["description"] = notes[option]
-    own: Schema = {}
-    if room == "loss":
-        own["weight"] = _field(LossTerm, "weight")
-    if room == "task":
-        own["loss"] = {"$ref": f"#/$defs/loss for {factory.kind}", "default": factory.default_loss}
-        own["weight"] = _field(TaskConfig, "weight")
+        schema |= {"description": notes[option]} if option in notes else {}
+    own = {"task": TaskConfig, "loss": LossTerm}.get(registry, Component).model_json_schema()["properties"]
+    own = {key: schema for key, schema in own.items() if key not in Component.model_fields}
+    if "loss" in own:
+        term = _component("loss", fitting_losses(factory, tables))
+        own["loss"] |= {"then": own["loss"]["then"] | {"items": term}, "else": term}
+        own["loss"]["default"] = factory.default_loss
     return {
         "type": "object",
         "description": (inspect.getdoc(factory) or name).partition("\n\n")[0],
@@ -141,40 +114,17 @@ def _options(room: str, name: str, factory: Factory) -> Schema:
     }
 
 
-def _loss(kind: str, tables: Tables) -> Schema:
-    """A term, or a list of them, out of the losses that make sense for one kind of task."""
-    term = _component("loss", [name for name, loss in tables["loss"].items() if kind in loss.tasks])
-    return {"if": {"type": "array"}, "then": {"items": term, "minItems": 1}, "else": term}
-
-
-def _tasks(tables: Tables) -> Schema:
-    """A task without a name is of the kind that its key says."""
-    return {
-        "type": "object",
-        "minProperties": 1,
-        "properties": {
-            name: {
-                "if": {"type": "object", "not": {"required": ["name"]}},
-                "then": {"$ref": f"#/$defs/task.{name}"},
-                "else": {"$ref": "#/$defs/task"},
-            }
-            for name in tables["task"]
-        },
-        "additionalProperties": {"$ref": "#/$defs/task"},
-        "description": "What is predicted, by the entry of the data set that it is trained on.",
+def _linked(schema: Any) -> Any:
+    """``schema`` with references to the registries' definitions, and without the titles that pydantic gives."""
+    if isinstance(schema, list):
+        return [_linked(entry) for entry in schema]
+    if not isinstance(schema, dict):
+        return schema
+    linked = {
+        key: _linked(value)
+        for key, value in schema.items()
+        if not (key == "title" and isinstance(value, str))
     }
-
-
-def _training() -> Schema:
-    schema = TrainingConfig.model_json_schema()
-    return {
-        "type": "object",
-        "description": schema["description"],
-        "properties": {name: _field(TrainingConfig, name) for name in schema["properties"]},
-        "additionalProperties": False,
-    }
-
-
-def _field(model: type[LossTerm] | type[TaskConfig] | type[TrainingConfig], name: str) -> Schema:
-    schema = model.model_json_schema()["properties"][name]
-    return {key: value for key, value in schema.items() if key != "title"}
+    if isinstance(linked.get("registry"), str):
+        linked["$ref"] = f"#/$defs/{linked.pop('registry')}"
+    return linked

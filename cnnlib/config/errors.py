@@ -1,20 +1,25 @@
-"""What is wrong with a configuration, told all at once."""
+"""What is wrong with a configuration, reported all at once."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails
+
+from cnnlib.checks import did_you_mean, expectation
 from cnnlib.types import CnnlibError
 
+T = TypeVar("T")
 MISSING = "is required, and missing"
 _LONGEST_VALUE = 80
 
 
 @dataclass(frozen=True)
-class Fault:
+class Problem:
     """One thing to correct.
 
     Attributes:
@@ -32,26 +37,100 @@ class Fault:
         origin = f" [{self.origin}]" if self.origin else ""
         return f"{place}{self.text}{origin}"
 
+    def of(self, origin: str) -> Problem:
+        return replace(self, origin=origin)
+
 
 class ConfigError(CnnlibError):
-    """Every fault of one configuration.
+    """Every problem of one configuration.
 
     Attributes:
         source: the file, or whatever name the configuration goes by.
-        faults: at least one.
+        problems: at least one.
     """
 
-    def __init__(self, source: str, faults: Sequence[Fault]) -> None:
-        super().__init__(source, tuple(faults))  # as they are, so that the error can be pickled
+    def __init__(self, source: str, problems: Sequence[Problem]) -> None:
+        super().__init__(source, tuple(problems))  # as they are, so that the error can be pickled
         self.source = source
-        self.faults = tuple(faults)
+        self.problems = tuple(problems)
 
     def __str__(self) -> str:
-        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
-        return "\n".join([f"{self.source}: {count}", *(f"  {fault}" for fault in self.faults)])
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        return "\n".join([f"{self.source}: {count}", *(f"  {problem}" for problem in self.problems)])
+
+
+class Details(list[InitErrorDetails]):
+    """What a validator finds wrong, collected and raised together as pydantic's own error."""
+
+    def add(self, text: str, *place: str | int) -> None:
+        self.append({"type": "value_error", "loc": place, "input": None, "ctx": {"error": ValueError(text)}})
+
+    def collect(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T | None:
+        """The function's result; None where it raises, and what it raises is kept."""
+        try:
+            return function(*args, **kwargs)
+        except ValidationError as error:
+            self.extend(error.errors(include_url=False))
+            return None
+
+    def raise_any(self) -> None:
+        if self:
+            raise ValidationError.from_exception_data("configuration", self)
+
+
+def problems_of(
+    error: ValidationError, value: Any, unknown_key: Callable[[Sequence[str]], str]
+) -> list[Problem]:
+    """What pydantic says, for people: one problem for each place in ``value``, which was validated.
+
+    A union complains once for each of its types; they are joined by "or".
+
+    Args:
+        unknown_key: what to say of a key, given with those above it, that stands where it must not.
+    """
+    expected: dict[str, list[str]] = {}
+    problems: dict[tuple[str, str], Problem] = {}
+    for detail in error.errors(include_url=False):
+        kind, keys = detail["type"], _keys_in(value, detail["loc"])
+        if kind == "missing":
+            keys.append(str(detail["loc"][-1]))
+        place = ".".join(keys)
+        if kind in ("missing", "extra_forbidden", "value_error"):
+            text = MISSING if kind == "missing" else unknown_key(keys) if kind == "extra_forbidden" else ""
+            text = text or str(detail["ctx"]["error"])
+            problems[place, text] = Problem(place, text)
+        elif kind != "too_short" or len(detail["input"]) < detail["ctx"]["min_length"]:  # as entered
+            texts = expected.setdefault(place, [])
+            texts += [text] if (text := expectation(detail)) not in texts else []
+            came = f"{show(detail['input'])}{_nearest(texts, detail['input'])}"
+            problems[place, ""] = Problem(place, f"must be {' or '.join(texts)}; it is {came}")
+    return list(problems.values())
+
+
+def unknown_option(key: str, allowed: Iterable[str]) -> str:
+    """``"there is no such option (did you mean 'widths'?); allowed: widths, norm"``."""
+    names = list(allowed)
+    takes = f"allowed: {', '.join(names)}" if names else "none is allowed here"
+    return f"there is no such option{did_you_mean(key, names)}; {takes}"
 
 
 def show(value: Any) -> str:
     """A value as its writer sees it: ``null``, ``true``, ``"text"``; shortened where it is long."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
+
+
+def _keys_in(value: Any, location: Iterable[int | str]) -> list[str]:
+    """Pydantic's location without what stands for no key of ``value``, such as the names of union members."""
+    keys = []
+    for key in location:
+        inside = isinstance(value, Mapping) and key in value
+        if inside or (isinstance(value, list) and isinstance(key, int) and key < len(value)):
+            value = value[key]
+            keys.append(str(key))
+    return keys
+
+
+def _nearest(texts: Iterable[str], value: Any) -> str:
+    quoted = [word for text in texts for word in text.split("'")[1::2]]
+    return did_you_mean(value, quoted) if isinstance(value, str) else ""

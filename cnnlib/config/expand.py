@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from cnnlib.config.errors import Fault, show
+from cnnlib.config.errors import Problem, show
+from cnnlib.config.schema import holds_component
 from cnnlib.config.yaml_text import parse_yaml
 from cnnlib.lookup import unknown
 
 _SUITE_FILES = ("suite.yaml", "results.csv", "summary.csv", "report.html")
-_PLAIN_COMPONENTS = ("dataset", "model", "optimizer", "schedule", "predictions")
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class Variant:
 
 
 class PathError(Exception):
-    """A key path that leads nowhere: ``fault`` says why."""
+    """A key path that leads nowhere: ``problem`` says why."""
 
     def __init__(self, path: str, text: str) -> None:
         super().__init__(path, text)
-        self.fault = Fault(path, text)
+        self.problem = Problem(path, text)
 
 
 def override(suite: dict[str, Any], text: str) -> tuple[dict[str, Any], list[str]]:
@@ -78,14 +78,14 @@ def assign(node: Any, path: Sequence[str], value: Any, at: tuple[str, ...] = ())
     Raises:
         PathError: if the path leads into a value that has no keys, or past the end of a list.
     """
-    if isinstance(node, str) and _is_component(at) and (path or isinstance(value, Mapping)):
+    if isinstance(node, str) and holds_component(at) and (path or isinstance(value, Mapping)):
         node = {"name": node}
     if path:
         return _assign_inside(node, path[0], path[1:], value, at)
     if (
         isinstance(node, Mapping)
         and isinstance(value, Mapping)
-        and not (_is_component(at) and "name" in value)
+        and not (holds_component(at) and "name" in value)
     ):
         for key, inner in value.items():
             node = assign(node, [key], inner, at)
@@ -109,23 +109,22 @@ def _assign_inside(node: Any, key: str, rest: Sequence[str], value: Any, at: tup
 
 
 def variants(
-    common: dict[str, Any], experiments: Any, grid: Any, name: str
-) -> tuple[list[Variant], list[Fault]]:
-    """Every experiment of a suite, the named ones times the grid's points; and what is wrong with these two.
-
-    What is faulty is left out, so that the rest can still be checked.
+    common: dict[str, Any],
+    experiments: Mapping[str, Mapping[str, Any]],
+    grid: Mapping[str, list[Any]],
+    name: str,
+) -> tuple[list[Variant], list[Problem]]:
+    """Every experiment of a suite, the named ones times the grid's points; and the overrides that lead nowhere.
 
     Args:
         common: the sections that all experiments share.
-        experiments: ``{name: {key path: value}}``; None where the suite names none.
-        grid: ``{key path: [values]}``; None where the suite has none.
+        experiments: ``{name: {key path: value}}``; empty where the suite names none.
+        grid: ``{key path: [values]}``; empty where the suite has none.
         name: of the one experiment of a suite with neither.
     """
-    experiments, faults = _read_experiments(experiments)
-    grid, grid_faults = _read_grid(grid)
-    faults += grid_faults
+    found: list[Variant] = []
+    problems: list[Problem] = []
     points = list(_points(grid)) if grid else [(None, [])]
-    found = []
     for (experiment, overrides), (point, values) in product(experiments.items() or [(None, {})], points):
         parts = [part for part in (experiment, point) if part is not None]
         title = ",".join(parts) if parts else name
@@ -136,65 +135,27 @@ def variants(
                 config = assign(config, path.split("."), value)
                 overridden += touched
             except PathError as error:
-                faults.append(Fault(error.fault.path, error.fault.text, f"experiment {title!r}"))
+                problems.append(error.problem.of(f"experiment {title!r}"))
         found.append(Variant(title, config, tuple(overridden)))
-    return found, faults
+    return found, problems
 
 
-def shared_folders(names: Sequence[str]) -> list[Fault]:
-    """One fault where names, and with them folders, are the same as another's or a file's of the suite.
+def shared_folders(names: Sequence[str]) -> list[Problem]:
+    """One problem where names, and with them folders, are the same as another's or a file's of the suite.
 
     Some file systems take A and a for one.
     """
     taken = [name for name in names if name.casefold() in _SUITE_FILES]
     if taken:
-        return [Fault("", f"an experiment cannot be called {taken[0]!r}: the suite has a file of that name")]
+        return [
+            Problem("", f"an experiment cannot be called {taken[0]!r}: the suite has a file of that name")
+        ]
     counts = Counter(name.casefold() for name in names)
     clashing = sorted({name for name in names if counts[name.casefold()] > 1})
     if not clashing:
         return []
     listed = ", ".join(map(repr, clashing))
-    return [Fault("", f"several experiments would share one folder: {listed}; name them under experiments")]
-
-
-def _read_experiments(experiments: Any) -> tuple[dict[str, dict[str, Any]], list[Fault]]:
-    if experiments is None:
-        return {}, []
-    if not isinstance(experiments, Mapping) or not experiments:
-        example = "{bce: {tasks.mask.loss: bce}}"
-        text = f"must map names to overrides, like {example}; it is {show(experiments)}"
-        return {}, [Fault("experiments", text)]
-    read, faults = {}, []
-    for name, overrides in experiments.items():
-        if isinstance(overrides, Mapping):
-            read[name], bad = _read_paths(f"experiments.{name}", overrides)
-            faults += bad
-        else:
-            text = f"must map key paths to values, or be {{}} for no override; it is {show(overrides)}"
-            faults.append(Fault(f"experiments.{name}", text))
-    return read, faults
-
-
-def _read_grid(grid: Any) -> tuple[dict[str, list[Any]], list[Fault]]:
-    if grid is None:
-        return {}, []
-    if not isinstance(grid, Mapping) or not grid:
-        example = "{optimizer.learning_rate: [0.1, 0.5]}"
-        text = f"must map key paths to lists of values, like {example}; it is {show(grid)}"
-        return {}, [Fault("grid", text)]
-    read, faults = _read_paths("grid", grid)
-    for path, values in list(read.items()):
-        if not isinstance(values, list) or not values:
-            text = f"must be a list of at least one value; it is {show(values)}"
-            faults.append(Fault(f"grid.{path}", text))
-            del read[path]
-    return read, faults
-
-
-def _read_paths(place: str, overrides: Mapping[str, Any]) -> tuple[dict[str, Any], list[Fault]]:
-    read = {path: value for path, value in overrides.items() if "" not in path.split(".")}
-    bad = [path for path in overrides if path not in read]
-    return read, [Fault(place, f"{path!r} is no key path: a part of it is empty") for path in bad]
+    return [Problem("", f"several experiments would share one folder: {listed}; name them under experiments")]
 
 
 def _points(grid: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, Any]]]]:
@@ -226,15 +187,6 @@ def _value_name(value: Any) -> str:
     if isinstance(value, list):
         return "+".join(_value_name(entry) for entry in value) or "none"
     return re.sub(r"[^\w.+-]|(?<=\.)\.", "_", value if isinstance(value, str) else show(value))
-
-
-def _is_component(at: tuple[str, ...]) -> bool:
-    match at:
-        case (section,):
-            return section in _PLAIN_COMPONENTS
-        case ("augmentations" | "tasks", _) | ("tasks", _, "loss") | ("tasks", _, "loss", _):
-            return True
-    return False
 
 
 def _override_experiment(experiments: dict[str, Any], path: str, value: Any) -> dict[str, Any]:

@@ -7,27 +7,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import ValidationError
 
-from cnnlib.config.check import check_experiment, unknown_section
-from cnnlib.config.errors import MISSING, ConfigError, Fault, show
+from cnnlib.config.errors import MISSING, ConfigError, Problem, problems_of, show
 from cnnlib.config.expand import PathError, Variant, override, shared_folders, variants
+from cnnlib.config.options import plain
+from cnnlib.config.registered import Context
 from cnnlib.config.schema import (
     SECTION_DEFAULTS,
     SECTIONS,
-    SUITE_KEYS,
     ExperimentConfig,
-    FolderName,
-    Seeds,
     SuiteConfig,
+    SuiteFile,
+    folder_name,
+    unknown_key,
+    unknown_section,
 )
 from cnnlib.config.tables import Tables, load_tables
-from cnnlib.config.validation import plain, validated
+from cnnlib.config.tasks import check_model, dataset_targets
 from cnnlib.config.yaml_text import parse_yaml
 from cnnlib.lookup import unknown
 
-_NAME: TypeAdapter[str] = TypeAdapter(FolderName)
-_SEEDS: TypeAdapter[tuple[int, ...]] = TypeAdapter(Seeds)
 _NAMES_LISTED = 3
 
 
@@ -38,19 +38,19 @@ def load_suite(path: Path, overrides: Sequence[str] = ()) -> SuiteConfig:
         overrides: ``key.path=value`` each, the value in YAML, laid over the file in this order.
 
     Raises:
-        ConfigError: with every fault of the file and the overrides.
+        ConfigError: with every problem of the file and the overrides.
     """
     try:
         mapping = parse_yaml(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise ConfigError(str(path), [Fault("", "there is no such file")]) from None
+        raise ConfigError(str(path), [Problem("", "there is no such file")]) from None
     except UnicodeDecodeError as error:
-        fault = Fault("", f"is not UTF-8 text: byte {error.start} cannot be read")
-        raise ConfigError(str(path), [fault]) from None
+        problem = Problem("", f"is not UTF-8 text: byte {error.start} cannot be read")
+        raise ConfigError(str(path), [problem]) from None
     except (OSError, ValueError) as error:
-        raise ConfigError(str(path), [Fault("", str(error))]) from None
+        raise ConfigError(str(path), [Problem("", str(error))]) from None
     if mapping is None:
-        raise ConfigError(str(path), [Fault("", "the file is empty")])
+        raise ConfigError(str(path), [Problem("", "the file is empty")])
     return parse_suite(mapping, overrides, str(path))
 
 
@@ -65,21 +65,21 @@ def parse_suite(
     Args:
         overrides: as for ``load_suite``.
         source: what ``mapping`` is called in errors; the stem of it is the default of the suite's name.
-        tables: where components are looked up, the library's own by default.
+        tables: where components are looked up, the library's own by deproblem.
 
     Raises:
-        ConfigError: with every fault of ``mapping`` and the overrides.
+        ConfigError: with every problem of ``mapping`` and the overrides.
     """
     try:
         suite = plain(mapping)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ConfigError(source, [Fault("", f"holds more than plain values: {error}")]) from None
+        raise ConfigError(source, [Problem("", f"holds more than plain values: {error}")]) from None
     if not isinstance(suite, dict):
-        raise ConfigError(source, [Fault("", f"must be a mapping of sections; it is {show(suite)}")])
+        raise ConfigError(source, [Problem("", f"must be a mapping of sections; it is {show(suite)}")])
     reader = _SuiteReader(load_tables() if tables is None else tables)
     config = reader.read(suite, overrides, Path(source).stem.strip("<>"))
-    if reader.faults or config is None:
-        raise ConfigError(source, reader.faults)
+    if reader.problems or config is None:
+        raise ConfigError(source, reader.problems)
     return config
 
 
@@ -88,10 +88,29 @@ def to_yaml(experiment: ExperimentConfig, suite: str, name: str, seed: int) -> s
     return SuiteConfig(name=suite, seeds=(seed,), baseline=name, experiments={name: experiment}).to_yaml()
 
 
+def check_experiment(
+    config: Mapping[str, Any], tables: Tables
+) -> tuple[ExperimentConfig | None, list[Problem]]:
+    """The experiment that ``config`` describes, or None and what is wrong with it.
+
+    Args:
+        config: the sections of one experiment, as plain values.
+    """
+    context = Context(tables, dataset_targets(config.get("dataset"), tables["dataset"]))
+    try:
+        experiment = ExperimentConfig.model_validate(config, context=context)
+        check_model(experiment, context)
+    except ValidationError as error:
+        return None, problems_of(error, config, unknown_key)
+    return experiment, []
+
+
 class _SuiteReader:
+    """Collects problems instead of raising: what cannot be read is left out, and the rest is read all the same."""
+
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
-        self.faults: list[Fault] = []
+        self.problems: list[Problem] = []
 
     def read(self, suite: dict[str, Any], overrides: Iterable[str], default_name: str) -> SuiteConfig | None:
         suite = {**SECTION_DEFAULTS, **suite}
@@ -100,79 +119,86 @@ class _SuiteReader:
             try:
                 suite, paths = override(suite, text)
             except PathError as error:
-                self.faults.append(Fault(error.fault.path, error.fault.text, f"override {text!r}"))
+                self.problems.append(error.problem.of(f"override {text!r}"))
                 continue
             set_by |= dict.fromkeys(paths, text)
-        found = self._experiments_of(suite, default_name)
-        self.faults = [_with_origin(fault, set_by) for fault in self.faults]
+        found = self._read_suite(suite, default_name)
+        self.problems = [_with_origin(problem, set_by) for problem in self.problems]
         return found
 
-    def _experiments_of(self, suite: dict[str, Any], default_name: str) -> SuiteConfig | None:
-        allowed = (*SUITE_KEYS, *SECTIONS)
-        self.faults += [Fault(key, unknown_section(key, allowed)) for key in suite if key not in allowed]
-        name = self._validated(_NAME, suite.get("name", default_name), "name")
-        seeds = self._validated(_SEEDS, suite.get("seeds", [0]), "seeds")
+    def _read_suite(self, suite: dict[str, Any], default_name: str) -> SuiteConfig | None:
+        allowed = (*SuiteFile.model_fields, *SECTIONS)
+        unknown_keys = [key for key in suite if key not in allowed]
+        self.problems += [Problem(key, unknown_section(key, allowed)) for key in unknown_keys]
+        file, complete = self._read_file(suite, default_name)
         common = {key: suite[key] for key in SECTIONS if key in suite}
-        found, faults = variants(common, _given(suite, "experiments"), _given(suite, "grid"), name or "suite")
+        found, problems = variants(common, file.experiments, file.grid, file.name)
         names = [variant.name for variant in found]
-        self.faults += faults + shared_folders(names)
-        for each in names:
-            self._validated(_NAME, each, f"experiments.{each}")
-        baseline = suite.get("baseline", names[0])
-        if baseline not in names and not faults:
-            self.faults.append(Fault("baseline", _no_experiment(baseline, names)))
-        experiments = self._checked(found, complete=not faults)
-        if self.faults:
+        self.problems += problems + shared_folders(names)
+        for name in names:
+            try:
+                folder_name(name)
+            except ValueError as error:
+                self.problems.append(Problem(f"experiments.{name}", str(error)))
+        baseline = file.baseline or names[0]
+        complete = complete and not problems
+        if baseline not in names and complete:
+            self.problems.append(Problem("baseline", unknown("experiment", baseline, names)))
+        experiments = self._checked(found, complete)
+        if self.problems:
             return None
-        return SuiteConfig(name=name, seeds=seeds, baseline=baseline, experiments=experiments)
+        return SuiteConfig(name=file.name, seeds=file.seeds, baseline=baseline, experiments=experiments)
+
+    def _read_file(self, suite: Mapping[str, Any], default_name: str) -> tuple[SuiteFile, bool]:
+        """The suite's own keys, and whether its experiments and its grid are complete."""
+        given = {"name": default_name} | {key: suite[key] for key in SuiteFile.model_fields if key in suite}
+        try:
+            return SuiteFile.model_validate(given), True
+        except ValidationError as error:
+            self.problems += problems_of(error, given, unknown_key)
+            places = [detail["loc"] for detail in error.errors()]
+        for key, *inner in places:
+            if inner and isinstance(given.get(key), dict):
+                given[key] = {name: value for name, value in given[key].items() if name != inner[0]}
+            else:
+                given.pop(key, None)
+        kept = {key: value for key, value in given.items() if value}
+        return SuiteFile.model_validate({"name": "suite", **kept}), not {"experiments", "grid"} & {
+            place[0] for place in places
+        }
 
     def _checked(self, found: Sequence[Variant], complete: bool) -> dict[str, ExperimentConfig]:
-        """A fault that many experiments share is told once, with their names where overrides brought it.
+        """A problem that many experiments share is reported once, with their names where overrides brought it.
 
         Where the overrides are not ``complete``, nothing is said to be missing: they may have held it.
         """
         experiments: dict[str, ExperimentConfig] = {}
-        shared: defaultdict[Fault, list[Variant]] = defaultdict(list)
+        shared: defaultdict[Problem, list[Variant]] = defaultdict(list)
         for variant in found:
-            config, faults = check_experiment(variant.config, self.tables)
-            for fault in dict.fromkeys(faults):
-                shared[fault].append(variant)
+            config, problems = check_experiment(variant.config, self.tables)
+            for problem in problems:
+                shared[problem].append(variant)
             if config is not None:
                 experiments[variant.name] = config
-        for fault, having in shared.items():
-            if fault.text == MISSING and not complete:
+        for problem, having in shared.items():
+            if problem.text == MISSING and not complete:
                 continue
             common = len(having) == len(found) and not any(
-                _touches(fault.path, path) for variant in having for path in variant.overridden
+                _touches(problem.path, path) for variant in having for path in variant.overridden
             )
-            origin = "" if common else _experiment_names([variant.name for variant in having])
-            self.faults.append(Fault(fault.path, fault.text, origin))
+            self.problems.append(
+                problem if common else problem.of(_experiment_names([variant.name for variant in having]))
+            )
         return experiments
 
-    def _validated(self, adapter: TypeAdapter[Any], value: Any, path: str) -> Any:
-        checked, faults = validated(adapter, value, path)
-        self.faults += faults
-        return checked
+
+def _touches(problem_path: str, set_path: str) -> bool:
+    return f"{problem_path}.".startswith(f"{set_path}.")
 
 
-def _given(suite: Mapping[str, Any], key: str) -> Any:
-    """None only where the key is absent: a key without a value is an empty mapping, and a fault."""
-    return (suite[key] or {}) if key in suite else None
-
-
-def _no_experiment(baseline: Any, names: list[str]) -> str:
-    if isinstance(baseline, str):
-        return unknown("experiment", baseline, names)
-    return f"must be an experiment's name; it is {show(baseline)}"
-
-
-def _touches(fault_path: str, set_path: str) -> bool:
-    return f"{fault_path}.".startswith(f"{set_path}.")
-
-
-def _with_origin(fault: Fault, set_by: Mapping[str, str]) -> Fault:
-    texts = [text for path, text in set_by.items() if _touches(fault.path, path)]
-    return Fault(fault.path, fault.text, f"override {texts[-1]!r}") if texts and not fault.origin else fault
+def _with_origin(problem: Problem, set_by: Mapping[str, str]) -> Problem:
+    texts = [text for path, text in set_by.items() if _touches(problem.path, path)]
+    return problem.of(f"override {texts[-1]!r}") if texts and not problem.origin else problem
 
 
 def _experiment_names(names: list[str]) -> str:

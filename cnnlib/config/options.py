@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import PurePath
 from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
-from cnnlib.config.errors import Fault
-from cnnlib.config.validation import plain, validated
+from cnnlib.config.errors import Details, unknown_option
 from cnnlib.lookup import Factory
 from cnnlib.types import CnnlibError
 
@@ -22,7 +23,7 @@ _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 @dataclass(frozen=True)
 class Options:
-    """What a constructor may be told.
+    """What a configuration may say to a constructor.
 
     Attributes:
         names: in the signature's order.
@@ -34,28 +35,37 @@ class Options:
     defaults: Mapping[str, Any]
     adapter: TypeAdapter[Any]
 
-    def check(self, given: Mapping[str, Any], path: str, own: Iterable[str] = ()) -> tuple[Any, list[Fault]]:
-        """``given`` completed by the defaults, in the signature's types; or the faults.
+    def read(self, given: Mapping[str, Any], own: Iterable[str] = ()) -> dict[str, Any]:
+        """``given`` completed by the defaults, in the signature's types.
+
+        Strict: the text ``"3"`` is no number, and 3.0 no integer; but 3 may stand for 3.0. JSON is the way in, because
+        there a list may become a tuple and text a path without any laxity elsewhere.
 
         Args:
             own: keys that stand beside the options in a configuration, offered where one is misspelt.
+
+        Raises:
+            ValidationError: with everything that is wrong.
         """
-        return validated(self.adapter, {**self.defaults, **given}, path, [*self.names, *own])
+        details = Details()
+        for key in given:
+            if key not in self.names:
+                details.add(unknown_option(key, [*self.names, *own]), key)
+        text = json.dumps({**self.defaults, **given})
+        checked = details.collect(self.adapter.validate_json, text, strict=True)
+        details.raise_any()
+        return checked
 
     def json_schema(self) -> dict[str, dict[str, Any]]:
         """A JSON schema for each option."""
         properties = self.adapter.json_schema()["properties"]
-        for name, schema in properties.items():
-            schema.pop("title", None)
-            if name in self.defaults:
-                schema["default"] = self.defaults[name]
+        for name, default in self.defaults.items():
+            properties[name]["default"] = default
         return properties
 
 
 @cache
-def options_of(
-    factory: Factory, injected: frozenset[str] = frozenset(), own: tuple[str, ...] = ()
-) -> Options:
+def options_of(factory: Factory, injected: tuple[str, ...] = (), own: tuple[str, ...] = ()) -> Options:
     """The options of ``factory``: its arguments without those ``injected`` by the program.
 
     An argument whose default has no plain notation (a function, a tensor) is not an option.
@@ -84,7 +94,7 @@ def options_of(
             except TypeError:
                 continue
         types[name] = hints.get(name, Any)
-    config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
+    config = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
     adapter = TypeAdapter(with_config(config)(TypedDict("Options", types)))
     return Options(tuple(types), defaults, adapter)
 
@@ -97,3 +107,19 @@ def argument_notes(factory: Factory) -> dict[str, str]:
         names, _, text = entry.strip().partition(":")
         notes |= {name.strip(" *`"): " ".join(text.split()) for name in names.split(",")}
     return notes
+
+
+def plain(value: Any) -> Any:
+    """A copy of ``value`` in which tuples are lists, paths are text and keys are text.
+
+    Raises:
+        ValueError: if it contains itself.
+        TypeError: if it holds what YAML has no plain notation for.
+    """
+
+    def path_text(other: Any) -> str:
+        if isinstance(other, PurePath):
+            return str(other)
+        raise TypeError(f"{type(other).__name__} has no plain notation")
+
+    return json.loads(json.dumps(value, default=path_text))

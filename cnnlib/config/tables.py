@@ -6,54 +6,84 @@ and much else that ``--help`` does not need.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+import torch
 
 from cnnlib.lookup import Factory
+from cnnlib.types import TargetInfo
 
 Tables: TypeAlias = Mapping[str, Mapping[str, Factory]]
-"""``{room: {name: class or function}}``, with the rooms of ``ROOMS``."""
+"""``{registry: {name: class or function}}``, with the keys of ``REGISTRIES``."""
 
 
 @dataclass(frozen=True)
-class Room:
-    """One kind of component.
+class Registry:
+    """One sort of component.
 
     Attributes:
         what: its name in messages.
         module, table: where its table stands.
         injected: constructor arguments that the program gives; a configuration cannot.
-        needs: attributes that the program reads; outside code is refused without them.
+        stand_ins: values for these, where building is so cheap that a configuration is checked by it.
+        needs: attributes that the program reads of the class; outside code is refused without them.
         base: the class that brings them.
     """
 
     what: str
     module: str
     table: str
-    injected: frozenset[str] = frozenset()
+    injected: tuple[str, ...] = ()
+    stand_ins: Callable[[], dict[str, Any]] | None = None
     needs: tuple[str, ...] = ()
     base: str = ""
 
 
-ROOMS: dict[str, Room] = {
-    "dataset": Room("data set", "cnnlib.datasets", "DATASETS", needs=("image_names", "targets", "split")),
-    "augmentation": Room("augmentation", "cnnlib.augmentations", "AUGMENTATIONS"),
-    "model": Room("model", "cnnlib.models", "MODELS", frozenset({"in_channels", "outputs"})),
-    "task": Room(
-        "task", "cnnlib.tasks", "TASKS", needs=("kind", "default_loss", "decode"), base="cnnlib.tasks.Task"
+def _parameters() -> list[torch.nn.Parameter]:
+    return [torch.nn.Parameter(torch.zeros(1))]
+
+
+REGISTRIES: dict[str, Registry] = {
+    "dataset": Registry("data set", "cnnlib.datasets", "DATASETS", needs=("split",)),
+    "augmentation": Registry("augmentation", "cnnlib.augmentations", "AUGMENTATIONS", stand_ins=dict),
+    "model": Registry("model", "cnnlib.models", "MODELS", injected=("in_channels", "heads")),
+    "task": Registry(
+        "task",
+        "cnnlib.tasks",
+        "TASKS",
+        injected=("info",),
+        stand_ins=lambda: {"info": TargetInfo("", names=("a", "b"))},
+        needs=("kind", "default_loss", "decode", "loss_inputs", "metric"),
+        base="cnnlib.tasks.Task",
     ),
-    "loss": Room(
-        "loss", "cnnlib.losses", "LOSSES", needs=("tasks", "on_logits", "prepare"), base="cnnlib.losses.Loss"
+    "loss": Registry(
+        "loss",
+        "cnnlib.losses",
+        "LOSSES",
+        stand_ins=dict,
+        needs=("values", "compares", "prepare"),
+        base="cnnlib.losses.Loss",
     ),
-    "optimizer": Room("optimizer", "cnnlib.engine.optimizer", "OPTIMIZERS", frozenset({"parameters"})),
-    "schedule": Room(
-        "schedule", "cnnlib.engine.schedule", "SCHEDULES", frozenset({"optimizer", "total_steps"})
+    "optimizer": Registry(
+        "optimizer",
+        "cnnlib.engine.optimizer",
+        "OPTIMIZERS",
+        injected=("parameters",),
+        stand_ins=lambda: {"parameters": _parameters()},
     ),
-    "predictions": Room(
-        "persister", "cnnlib.predictions", "PERSISTERS", frozenset({"out", "tasks", "image_names"})
+    "schedule": Registry(
+        "schedule",
+        "cnnlib.engine.schedule",
+        "SCHEDULES",
+        injected=("optimizer", "total_steps"),
+        stand_ins=lambda: {"optimizer": torch.optim.SGD(_parameters(), lr=1.0), "total_steps": 1000},
+    ),
+    "predictions": Registry(
+        "persister", "cnnlib.predictions", "PERSISTERS", injected=("out", "tasks", "inputs")
     ),
 }
 
@@ -61,4 +91,4 @@ ROOMS: dict[str, Room] = {
 @cache
 def load_tables() -> Tables:
     """The library's own tables."""
-    return {key: getattr(import_module(room.module), room.table) for key, room in ROOMS.items()}
+    return {key: getattr(import_module(each.module), each.table) for key, each in REGISTRIES.items()}

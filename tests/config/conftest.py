@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
+from annotated_types import Ge, Gt, Le
 
+from cnnlib.checks import checked
 from cnnlib.config import SuiteConfig, parse_suite
 from cnnlib.config.tables import Tables
-from cnnlib.types import CnnlibError
+from cnnlib.types import CnnlibError, Head, TargetInfo
 
 
 class Rooms:
-    image_names = ("before", "after")
-    targets: ClassVar[dict[str, str]] = {"mask": "mask", "far": "depth"}
+    """The targets are the same whatever the options, so the class says them."""
+
+    inputs: ClassVar[dict[str, int]] = {"before": 3, "after": 3}
+    targets: ClassVar[dict[str, TargetInfo]] = {
+        "mask": TargetInfo("mask"),
+        "far": TargetInfo("depth", unit="m"),
+    }
 
     def __init__(self, size: int = 32, root: Path | None = None) -> None:
         self.size, self.root = size, root
@@ -24,15 +31,20 @@ class Rooms:
         return []
 
 
-class Files(Rooms):
+class Files:
+    """The targets are found in the files."""
+
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def split(self, part: str) -> list[Any]:
+        return []
+
 
 class Turn:
-    def __init__(self, degrees: float = 10.0, p: float = 0.5) -> None:
-        if not 0 <= p <= 1:
-            raise CnnlibError(f"p must be in [0, 1]; it is {p}")
+    @checked
+    def __init__(self, degrees: float = 10.0, p: Annotated[float, Ge(0), Le(1)] = 0.5) -> None:
+        self.degrees, self.p = degrees, p
 
 
 class Net:
@@ -49,53 +61,87 @@ class Net:
     def __init__(
         self,
         in_channels: int = 6,
-        outputs: dict[str, int] | None = None,
+        heads: Mapping[str, Head] | None = None,
         widths: Sequence[int] = (8, 16),
         copy: bool = False,
         norm: Literal["batch", "group"] = "batch",
         scale: tuple[float, float] = (0.5, 2.0),
         activation: Callable[[float], float] = abs,
     ) -> None:
-        self.widths, self.outputs = widths, outputs
+        if any(head.shape == "vector" for head in (heads or {}).values()):
+            raise CnnlibError("a net has heads for maps only")
+        self.widths, self.heads = widths, heads
 
 
-class Mask:
-    kind = "mask"
-    default_loss = "bce"
+class Task:
+    head = Head("map", 1)
+
+    def __init__(self, info: TargetInfo) -> None:
+        self.info = info
 
 
-class Depth:
-    kind = "depth"
-    default_loss = "l1"
-
-    def __init__(self, max_depth: float = 10.0) -> None:
-        if max_depth <= 0:
-            raise CnnlibError(f"max_depth must be > 0; it is {max_depth}")
+class Mask(Task):
+    kind, default_loss = "mask", "bce"
+    values = ("probabilities", "logits")
 
 
-class BCE:
-    on_logits = True
-    tasks = frozenset({"mask"})
+class Depth(Task):
+    kind, default_loss = "depth", "l1"
+    values = ("lengths",)
+
+    def __init__(self, info: TargetInfo, min_depth: float = 0.1, max_depth: float = 10.0) -> None:
+        super().__init__(info)
+        if max_depth <= min_depth:
+            raise CnnlibError(f"max_depth must be above min_depth={min_depth}; it is {max_depth}")
+
+
+class Label(Task):
+    """What it offers depends on the target: one class is true, or several may be."""
+
+    kind, default_loss = "label", "cross_entropy"
+    head = Head("vector", 2)
+
+    def __init__(self, info: TargetInfo) -> None:
+        super().__init__(info)
+        self.values = ("logits",) if info.multi_label else ("classes",)
+
+
+class Loss:
+    needs_map = False
+
+    def __init__(self) -> None: ...
+
+    @classmethod
+    def compares(cls, task: Task) -> tuple[str, ...]:
+        if cls.needs_map and task.head.shape != "map":
+            return ()
+        return tuple(values for values in task.values if values in cls.values)
+
+
+class BCE(Loss):
+    values = frozenset({"logits"})
 
     def __init__(self, pos_weight: float | Literal["balanced"] | None = None) -> None: ...
 
 
-class Dice:
-    on_logits = False
-    tasks = frozenset({"mask"})
-
-    def __init__(self, smooth: float = 1.0) -> None: ...
+class CrossEntropy(Loss):
+    values = frozenset({"classes"})
 
 
-class L1:
-    on_logits = False
-    tasks = frozenset({"mask", "depth"})
+class Dice(Loss):
+    values = frozenset({"probabilities"})
+    needs_map = True
+
+    @checked
+    def __init__(self, smooth: Annotated[float, Ge(0)] = 1.0) -> None: ...
 
 
-def sgd(parameters: Any, learning_rate: float, momentum: float = 0.9) -> dict[str, Any]:
+class L1(Loss):
+    values = frozenset({"probabilities", "logits", "lengths"})
+
+
+def sgd(parameters: Any, learning_rate: Annotated[float, Gt(0)], momentum: float = 0.9) -> dict[str, Any]:
     """Plain steps."""
-    if learning_rate <= 0:
-        raise CnnlibError(f"learning_rate must be > 0; it is {learning_rate}")
     return {"parameters": parameters, "learning_rate": learning_rate, "momentum": momentum}
 
 
@@ -109,7 +155,7 @@ def steps(optimizer: Any, total_steps: int, at: Sequence[int] = ()) -> None: ...
 
 
 class Folder:
-    def __init__(self, out: Path, tasks: Any, image_names: Any, count: int | None = None) -> None: ...
+    def __init__(self, out: Path, tasks: Any, inputs: Any, count: int | None = None) -> None: ...
 
 
 @pytest.fixture(scope="session")
@@ -118,8 +164,8 @@ def tables() -> Tables:
         "dataset": {"rooms": Rooms, "files": Files},
         "augmentation": {"turn": Turn},
         "model": {"net": Net},
-        "task": {"mask": Mask, "depth": Depth},
-        "loss": {"bce": BCE, "dice": Dice, "l1": L1},
+        "task": {"mask": Mask, "depth": Depth, "label": Label},
+        "loss": {"bce": BCE, "dice": Dice, "l1": L1, "cross_entropy": CrossEntropy},
         "optimizer": {"sgd": sgd, "adam": adam},
         "schedule": {"constant": constant, "steps": steps},
         "predictions": {"folder": Folder},

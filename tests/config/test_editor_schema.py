@@ -90,7 +90,7 @@ def test_what_the_editor_refuses_the_loader_refuses(
     change: dict[str, Any],
 ) -> None:
     assert list(validator.iter_errors(suite | change))
-    with pytest.raises(Exception, match=r"fault"):
+    with pytest.raises(Exception, match=r"problem"):
         parse(suite | change)
 
 

@@ -17,8 +17,8 @@ COMMON = {
 
 
 def names_of(experiments: Any = None, grid: Any = None) -> list[str]:
-    found, faults = variants(COMMON, experiments, grid, "only")
-    assert not faults
+    found, problems = variants(COMMON, experiments, grid, "only")
+    assert not problems
     return [variant.name for variant in found]
 
 
@@ -77,8 +77,8 @@ def test_assign_lays_a_value_over_another(path: str, value: Any, at: list[str], 
 def test_a_path_that_leads_nowhere_is_refused(path: str, place: str, text: str) -> None:
     with pytest.raises(PathError) as caught:
         assign(COMMON, path.split("."), 1)
-    assert caught.value.fault.path == place
-    assert text in caught.value.fault.text
+    assert caught.value.problem.path == place
+    assert text in caught.value.problem.text
 
 
 def test_one_experiment_is_called_like_the_suite() -> None:
@@ -90,10 +90,10 @@ def test_named_experiments_keep_their_names_and_order() -> None:
 
 
 def test_a_grid_is_a_product_whose_last_key_varies_fastest() -> None:
-    found, faults = variants(
+    found, problems = variants(
         COMMON, None, {"optimizer.learning_rate": [0.1, 1e-05], "tasks.mask.loss": ["bce", "l1"]}, ""
     )
-    assert not faults
+    assert not problems
     assert [variant.name for variant in found] == [
         "learning_rate=0.1,loss=bce",
         "learning_rate=0.1,loss=l1",
@@ -148,8 +148,8 @@ def test_grid_points_have_readable_names_fit_for_folders(grid: Any, name: str) -
 )
 def test_names_that_share_a_folder_are_refused(experiments: Any, grid: Any, clashing: list[str]) -> None:
     found, _ = variants(COMMON, experiments, grid, "")
-    (fault,) = shared_folders([variant.name for variant in found])
-    assert all(name in fault.text for name in clashing)
+    (problem,) = shared_folders([variant.name for variant in found])
+    assert all(name in problem.text for name in clashing)
     assert shared_folders(["a", "b"]) == []
 
 
@@ -170,18 +170,18 @@ def test_names_that_share_a_folder_are_refused(experiments: Any, grid: Any, clas
     ],
 )
 def test_empty_and_misshapen_experiments_are_refused(experiments: Any, grid: Any, path: str) -> None:
-    _, (fault,) = variants(COMMON, experiments, grid, "only")
-    assert fault.path == path
+    _, (problem,) = variants(COMMON, experiments, grid, "only")
+    assert problem.path == path
 
 
 def test_what_is_faulty_is_left_out_and_the_rest_is_still_expanded() -> None:
-    found, faults = variants(
+    found, problems = variants(
         COMMON, {"a": None, "b": {".x": 1, "training.epochs": 1}}, {"optimizer": [], "model": ["net"]}, "only"
     )
     assert [(variant.name, variant.overridden) for variant in found] == [
         ("b,model=net", ("training.epochs", "model"))
     ]
-    assert [fault.path for fault in faults] == ["experiments.a", "experiments.b", "grid.optimizer"]
+    assert [problem.path for problem in problems] == ["experiments.a", "experiments.b", "grid.optimizer"]
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_an_override_that_says_nothing_is_refused(text: str, words: list[str]) -
     with pytest.raises(PathError) as caught:
         override({"name": "trial", "experiments": {"v1": {}}, "grid": 3}, text)
     for word in words:
-        assert word in caught.value.fault.text
+        assert word in caught.value.problem.text
 
 
 @pytest.mark.parametrize(

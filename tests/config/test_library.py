@@ -25,8 +25,8 @@ OWN = {"loss": ("weight",), "task": ("loss", "weight")}
 def test_every_default_is_of_its_annotated_type(room: str, name: str) -> None:
     factory = load_tables()[room][name]
     options = options_of(factory, ROOMS[room].injected, OWN.get(room, ()))
-    _, faults = options.check({}, "")
-    assert [fault for fault in faults if "missing" not in fault.text] == []
+    _, problems = options.check({}, "")
+    assert [problem for problem in problems if "missing" not in problem.text] == []
 
 
 @pytest.mark.parametrize(("room", "name"), COMPONENTS)
@@ -58,7 +58,7 @@ def test_every_shipped_config_is_read(path: Path) -> None:
 
 
 def test_ranges_that_constructors_know_are_told_before_anything_is_run() -> None:
-    config, faults = check_experiment(
+    config, problems = check_experiment(
         SECTION_DEFAULTS
         | {
             "dataset": "scenes",
@@ -72,7 +72,7 @@ def test_ranges_that_constructors_know_are_told_before_anything_is_run() -> None
         load_tables(),
     )
     assert config is None
-    assert [fault.path for fault in faults] == [
+    assert [problem.path for problem in problems] == [
         "model",
         "optimizer",
         "schedule",
@@ -94,7 +94,7 @@ def test_a_suite_of_typos_is_told_at_once(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError) as caught:
         load_suite(path)
-    assert [fault.path for fault in caught.value.faults] == [
+    assert [problem.path for problem in caught.value.problems] == [
         "grid",
         "dataset",
         "model.width",

@@ -26,10 +26,10 @@ from cnnlib.types import CnnlibError
 Parse = Callable[..., SuiteConfig]
 
 
-def faults_of(parse: Parse, suite: Any, *overrides: str) -> list[str]:
+def problems_of(parse: Parse, suite: Any, *overrides: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         parse(suite, *overrides)
-    return [str(fault) for fault in caught.value.faults]
+    return [str(problem) for problem in caught.value.problems]
 
 
 def put(mapping: Any, path: list[str], value: Any) -> Any:
@@ -145,7 +145,7 @@ def test_a_suite_can_be_sent_to_another_process(parse: Parse, suite: dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "faults"),
+    ("path", "value", "problems"),
     [
         (
             "tasks.mask.loss",
@@ -219,7 +219,7 @@ def test_a_suite_can_be_sent_to_another_process(parse: Parse, suite: dict[str, A
         ("optimizer.learning_rate", -1, ["optimizer: learning_rate must be > 0; it is -1.0"]),
         ("optimizer.learning_rate", "0.1", ['optimizer.learning_rate: must be a number; it is "0.1"']),
         ("training.epochs", 0, ["training.epochs: must be greater than or equal to 1; it is 0"]),
-        ("training.epochs", 1.5, ["training.epochs: must be a whole number; it is 1.5"]),
+        ("training.epochs", 1.5, ["training.epochs: must be an integer; it is 1.5"]),
         (
             "training.precision",
             "bf16",
@@ -271,19 +271,19 @@ def test_a_suite_can_be_sent_to_another_process(parse: Parse, suite: dict[str, A
     ],
 )
 def test_a_fault_tells_place_value_and_what_is_allowed(
-    parse: Parse, suite: dict[str, Any], path: str, value: Any, faults: list[str]
+    parse: Parse, suite: dict[str, Any], path: str, value: Any, problems: list[str]
 ) -> None:
     suite["model"] = {"name": "net"}
-    told = faults_of(parse, put(suite, path.split("."), value))
-    assert len(told) == len(faults), told
-    for fault, start in zip(told, faults, strict=True):
-        assert fault.startswith(start)
+    told = problems_of(parse, put(suite, path.split("."), value))
+    assert len(told) == len(problems), told
+    for problem, start in zip(told, problems, strict=True):
+        assert problem.startswith(start)
 
 
 @pytest.mark.parametrize("section", ["dataset", "model", "tasks", "optimizer", "training"])
 def test_a_section_without_a_default_must_be_given(parse: Parse, suite: dict[str, Any], section: str) -> None:
     del suite[section]
-    assert faults_of(parse, suite) == [f"{section}: is required, and missing"]
+    assert problems_of(parse, suite) == [f"{section}: is required, and missing"]
 
 
 @pytest.mark.parametrize(
@@ -291,10 +291,10 @@ def test_a_section_without_a_default_must_be_given(parse: Parse, suite: dict[str
 )
 def test_names_that_are_no_folders_are_refused(parse: Parse, suite: dict[str, Any], name: str) -> None:
     suite["experiments"] = {name: {}}
-    assert "must be fit for a folder" in faults_of(parse, suite)[0]
+    assert "must be fit for a folder" in problems_of(parse, suite)[0]
 
 
-def test_all_faults_of_a_file_are_told_at_once(parse: Parse, suite: dict[str, Any]) -> None:
+def test_all_problems_of_a_file_are_told_at_once(parse: Parse, suite: dict[str, Any]) -> None:
     suite |= {
         "seeds": [-1],
         "modle": "net",
@@ -306,7 +306,7 @@ def test_all_faults_of_a_file_are_told_at_once(parse: Parse, suite: dict[str, An
     suite["training"]["batchsize"] = 3
     with pytest.raises(ConfigError) as caught:
         parse(suite, "model.width=[3]", "nonsense", "trainng.epochs=3")
-    told = {fault.path: fault.origin for fault in caught.value.faults}
+    told = {problem.path: problem.origin for problem in caught.value.problems}
     assert told == {
         "": "override 'nonsense'",
         "seeds.0": "",
@@ -319,24 +319,24 @@ def test_all_faults_of_a_file_are_told_at_once(parse: Parse, suite: dict[str, An
         "training.batchsize": "",
         "model.width": "override 'model.width=[3]'",
     }
-    assert len(told) == len(caught.value.faults)
+    assert len(told) == len(caught.value.problems)
     lines = str(caught.value).splitlines()
-    assert lines[0] == "trial.yaml: 10 faults"
-    assert lines[1:] == [f"  {fault}" for fault in caught.value.faults]
+    assert lines[0] == "trial.yaml: 10 problems"
+    assert lines[1:] == [f"  {problem}" for problem in caught.value.problems]
 
 
 def test_what_a_faulty_grid_would_have_brought_is_not_missed(parse: Parse, suite: dict[str, Any]) -> None:
     del suite["optimizer"]["learning_rate"]
-    assert faults_of(parse, suite) == ["optimizer.learning_rate: is required, and missing"]
-    (fault,) = faults_of(parse, suite | {"grid": {"optimizer.learning_rate": []}})
-    assert fault.startswith("grid.optimizer.learning_rate: must be a list of at least one value")
+    assert problems_of(parse, suite) == ["optimizer.learning_rate: is required, and missing"]
+    (problem,) = problems_of(parse, suite | {"grid": {"optimizer.learning_rate": []}})
+    assert problem.startswith("grid.optimizer.learning_rate: must be a list of at least one value")
 
 
 def test_a_fault_of_many_experiments_is_told_once(parse: Parse, suite: dict[str, Any]) -> None:
     suite["grid"] = {"optimizer.learning_rate": [0.1, 0.2, 0.3, 0.4], "tasks.mask.loss": ["bce", "dise"]}
-    (fault,) = faults_of(parse, suite)
-    assert fault.startswith("tasks.mask.loss: no loss is named 'dise'")
-    assert fault.endswith(
+    (problem,) = problems_of(parse, suite)
+    assert problem.startswith("tasks.mask.loss: no loss is named 'dise'")
+    assert problem.endswith(
         "[experiments 'learning_rate=0.1,loss=dise', 'learning_rate=0.2,loss=dise', "
         "'learning_rate=0.3,loss=dise' and 1 more]"
     )
@@ -347,9 +347,9 @@ def test_a_fault_of_the_only_experiment_names_it_where_its_override_brought_it(
 ) -> None:
     suite["training"]["workers"] = -1
     suite["experiments"] = {"only": {"tasks": {"mask": {"loss": "dise"}}}}
-    told = faults_of(parse, suite)
-    assert [fault.rpartition(" [")[2] for fault in told if "dise" in fault] == ["experiment 'only']"]
-    assert [fault for fault in told if "workers" in fault] == [
+    told = problems_of(parse, suite)
+    assert [problem.rpartition(" [")[2] for problem in told if "dise" in problem] == ["experiment 'only']"]
+    assert [problem for problem in told if "workers" in problem] == [
         "training.workers: must be greater than or equal to 0; it is -1"
     ]
 
@@ -358,7 +358,7 @@ def test_an_experiment_that_replaces_an_overridden_value_is_what_brought_the_fau
     parse: Parse, suite: dict[str, Any]
 ) -> None:
     suite["experiments"] = {"a": {"training.epochs": 0}, "b": {}}
-    assert faults_of(parse, suite, "training.epochs=5") == [
+    assert problems_of(parse, suite, "training.epochs=5") == [
         "training.epochs: must be greater than or equal to 1; it is 0 [experiment 'a']"
     ]
 
@@ -392,9 +392,9 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, content: byt
     path.write_bytes(content)
     with pytest.raises(ConfigError) as caught:
         load_suite(path)
-    first, fault = str(caught.value).splitlines()
-    assert first == f"{path}: 1 fault"
-    assert fault.strip().startswith(text)
+    first, problem = str(caught.value).splitlines()
+    assert first == f"{path}: 1 problem"
+    assert problem.strip().startswith(text)
 
 
 def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
@@ -433,8 +433,8 @@ def test_a_dotted_path_names_outside_code(
         "..": "cannot be imported",
     }.items():
         suite["tasks"]["mask"]["loss"] = name
-        (fault,) = faults_of(parse, suite)
-        assert fault.startswith(f"tasks.mask.loss: {name!r} {text}")
+        (problem,) = problems_of(parse, suite)
+        assert problem.startswith(f"tasks.mask.loss: {name!r} {text}")
 
 
 def test_an_outside_task_must_be_of_a_kind_that_has_metrics(
@@ -446,7 +446,7 @@ def test_an_outside_task_must_be_of_a_kind_that_has_metrics(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     suite["tasks"] = {"mask": {"name": "my_tasks.Soft"}}
-    told = faults_of(parse, suite)
+    told = problems_of(parse, suite)
     assert "tasks.mask: there are no metrics for a 'soft' task; a task's kind must be depth or mask" in told
 
 

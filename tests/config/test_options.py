@@ -47,9 +47,9 @@ ACCEPTED = [
     ("share", 1, 1.0),
 ]
 REFUSED = [
-    ("count", "3", 'must be a whole number; it is "3"'),
-    ("count", 3.0, "must be a whole number; it is 3.0"),
-    ("count", True, "must be a whole number; it is true"),
+    ("count", "3", 'must be an integer; it is "3"'),
+    ("count", 3.0, "must be an integer; it is 3.0"),
+    ("count", True, "must be an integer; it is true"),
     ("rate", "0.1", 'must be a number; it is "0.1"'),
     ("rate", True, "must be a number; it is true"),
     ("rate", float("nan"), "must be a finite number"),
@@ -69,23 +69,23 @@ REFUSED = [
 
 @pytest.mark.parametrize(("name", "given", "taken"), ACCEPTED)
 def test_values_of_the_annotated_type_are_taken(name: str, given: Any, taken: Any) -> None:
-    options, faults = options_of(Typed).check({name: given}, "part")
-    assert not faults
+    options, problems = options_of(Typed).check({name: given}, "part")
+    assert not problems
     assert options[name] == taken
     assert type(options[name]) is type(taken)
 
 
 @pytest.mark.parametrize(("name", "given", "text"), REFUSED)
 def test_values_of_another_type_are_refused(name: str, given: Any, text: str) -> None:
-    _, (fault,) = options_of(Typed).check({name: given}, "part")
-    assert fault.path == f"part.{name}"
-    assert text in fault.text
+    _, (problem,) = options_of(Typed).check({name: given}, "part")
+    assert problem.path == f"part.{name}"
+    assert text in problem.text
 
 
 def test_a_fault_inside_a_list_names_its_index() -> None:
-    _, faults = options_of(Typed).check({"sizes": [1, "2", 3], "pair": [1]}, "part")
-    assert {(fault.path, fault.text) for fault in faults} == {
-        ("part.sizes.1", 'must be a whole number; it is "2"'),
+    _, problems = options_of(Typed).check({"sizes": [1, "2", 3], "pair": [1]}, "part")
+    assert {(problem.path, problem.text) for problem in problems} == {
+        ("part.sizes.1", 'must be an integer; it is "2"'),
         ("part.pair.1", "is required, and missing"),
     }
 
@@ -98,28 +98,28 @@ def test_options_are_complete_and_in_the_signatures_order() -> None:
 
 
 def test_all_faults_are_told_at_once() -> None:
-    _, faults = options_of(Typed).check({"cuont": 2, "rate": "x", "flag": 0}, "part", own=["weight"])
-    assert {fault.path for fault in faults} == {"part.cuont", "part.rate", "part.flag"}
-    (text,) = [fault.text for fault in faults if fault.path == "part.cuont"]
+    _, problems = options_of(Typed).check({"cuont": 2, "rate": "x", "flag": 0}, "part", own=["weight"])
+    assert {problem.path for problem in problems} == {"part.cuont", "part.rate", "part.flag"}
+    (text,) = [problem.text for problem in problems if problem.path == "part.cuont"]
     assert "did you mean 'count'?" in text
     assert text.endswith("share, weight")
 
 
 def test_a_required_option_that_is_missing_is_named(tables: Tables) -> None:
-    _, (fault,) = options_of(tables["optimizer"]["sgd"], frozenset({"parameters"})).check({}, "optimizer")
-    assert str(fault) == "optimizer.learning_rate: is required, and missing"
+    _, (problem,) = options_of(tables["optimizer"]["sgd"], frozenset({"parameters"})).check({}, "optimizer")
+    assert str(problem) == "optimizer.learning_rate: is required, and missing"
 
 
 def test_arguments_of_the_program_are_no_options(tables: Tables) -> None:
     net = options_of(tables["model"]["net"], frozenset({"in_channels", "outputs"}))
     assert net.names == ("widths", "copy", "norm", "scale")  # nor is `activation`, which no YAML can say
-    _, (fault,) = net.check({"in_channels": 3}, "model")
-    assert fault.text == "there is no such option; allowed: widths, copy, norm, scale"
+    _, (problem,) = net.check({"in_channels": 3}, "model")
+    assert problem.text == "there is no such option; allowed: widths, copy, norm, scale"
 
 
 def test_a_component_without_options_says_so(tables: Tables) -> None:
-    _, (fault,) = options_of(tables["task"]["mask"]).check({"size": 3}, "tasks.mask")
-    assert str(fault) == "tasks.mask.size: there is no such option; none is allowed here"
+    _, (problem,) = options_of(tables["task"]["mask"]).check({"size": 3}, "tasks.mask")
+    assert str(problem) == "tasks.mask.size: there is no such option; none is allowed here"
 
 
 def test_dataclasses_are_components_too() -> None:

@@ -55,9 +55,9 @@ def outcome(mapping: Any, overrides: list[str], tables: Tables) -> SuiteConfig |
     try:
         return parse_suite(mapping, overrides, "trial.yaml", tables)
     except ConfigError as error:
-        faults, text = error.faults, str(error)
-    assert faults
-    assert text.count("\n") == len(faults)  # a line a fault
+        problems, text = error.problems, str(error)
+    assert problems
+    assert text.count("\n") == len(problems)  # a line a problem
     return None
 
 

@@ -1,0 +1,150 @@
+"""The tasks of a configuration: of what kind each is, and whether its losses and the model fit it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from cnnlib.checks import did_you_mean
+from cnnlib.config.build import build
+from cnnlib.config.errors import Details, show
+from cnnlib.config.registered import Context
+from cnnlib.config.tables import REGISTRIES, Tables
+from cnnlib.lookup import Factory, find
+from cnnlib.types import CnnlibError, TargetInfo
+
+if TYPE_CHECKING:
+    from cnnlib.config.schema import ExperimentConfig, TaskConfig
+    from cnnlib.tasks import Task
+
+
+def read_tasks(
+    value: Any, handler: Callable[[Any], dict[str, TaskConfig]], context: Context
+) -> dict[str, TaskConfig]:
+    """Every task, named after its kind and with its default loss where the configuration does not say.
+
+    Raises:
+        ValidationError: with everything that is wrong with them.
+    """
+    if not isinstance(value, Mapping) or not value:
+        raise ValueError(f"must map at least one target to its task; it is {show(value)}")
+    details, tasks = Details(), {}
+    for key, entry in value.items():
+        named = _named(key, entry, context, details)
+        read = details.collect(handler, {key: named}) if named is not None else None
+        if read:
+            tasks |= read
+            _check_losses(key, read[key], context, details)
+    weights = [(task.weight, term.weight) for task in tasks.values() for term in task.loss]
+    if not details and not any(of_task > 0 and of_term > 0 for of_task, of_term in weights):
+        details.add("nothing would be trained: every weight is 0")
+    details.raise_any()
+    return tasks
+
+
+def check_model(config: ExperimentConfig, context: Context) -> None:
+    """Builds the model, without memory for its weights, with the heads that the tasks ask for.
+
+    Raises:
+        ValidationError: where its constructor refuses them.
+    """
+    # A model of the library costs nothing on "meta"; one from outside may not know that device.
+    if config.model.name not in context.tables["model"]:
+        return
+    details = Details()
+    heads = {key: next(_built(key, task, context)).head for key, task in config.tasks.items()}
+    try:
+        with torch.device("meta"):
+            build(config.model, context.tables["model"], in_channels=6, heads=heads)
+    except (CnnlibError, ValueError) as error:
+        details.add(str(error), "model")
+    details.raise_any()
+
+
+def fitting_losses(task: Factory, tables: Tables) -> list[str]:
+    """The losses that can compare something of a task with default options."""
+    tasks = [task(info=info) for info in _stand_ins(task.kind)]
+    return [name for name, loss in tables["loss"].items() if _compared(loss, tasks)]
+
+
+def dataset_targets(dataset: Any, table: Mapping[str, Factory]) -> Mapping[str, TargetInfo] | None:
+    """Those that the class has; None where they are found in the data, or the section is wrong."""
+    name = dataset.get("name") if isinstance(dataset, Mapping) else dataset
+    try:
+        targets = getattr(find(name, table), "targets", None)
+    except (CnnlibError, TypeError):
+        return None  # reported where the section itself is read
+    return targets if isinstance(targets, Mapping) else None
+
+
+def _named(key: str, entry: Any, context: Context, details: Details) -> Any:
+    """``entry`` with its name and its loss; None where the data set lacks the target and there is no name."""
+    given = {"name": entry} if isinstance(entry, str) else entry
+    if not isinstance(given, Mapping):
+        return entry
+    table, targets = context.tables["task"], context.targets
+    if targets is not None and key not in targets:
+        nearest = did_you_mean(key, targets)
+        details.add(f"the data set has no target {key!r}{nearest}; it has {', '.join(targets)}", key)
+        if "name" not in given:
+            return None  # a misspelt key is one problem, not also an unknown kind
+    kind = targets[key].kind if targets and key in targets else key if key in table else None
+    name = given.get("name", kind)
+    if name is None:
+        details.add(f"{key!r} is no kind of task: say which with name: {', '.join(table)}", key)
+        return None
+    try:
+        task = find(name, table, needs=REGISTRIES["task"].needs)
+    except (CnnlibError, TypeError):
+        return {**given, "name": name}  # reported where the name itself is read
+    if targets and key in targets and task.kind in table and task.kind != kind:
+        details.add(f"the data set's {key!r} is for a {kind} task, not for a {task.kind} task", key)
+    return {"loss": task.default_loss, **given, "name": name}
+
+
+def _built(key: str, task: TaskConfig, context: Context) -> Iterator[Task]:
+    """The task, for the target of the data set's class, else for each sort of target that the data may have."""
+    table = context.tables["task"]
+    if context.targets and key in context.targets:
+        infos = [context.targets[key]]
+    else:
+        infos = _stand_ins(find(task.name, table).kind)
+    return (build(task, table, info=info) for info in infos)
+
+
+def _stand_ins(kind: str) -> list[TargetInfo]:
+    return [TargetInfo(kind, names=("a", "b"), multi_label=several) for several in (False, True)]
+
+
+def _check_losses(key: str, task: TaskConfig, context: Context, details: Details) -> None:
+    table = context.tables["loss"]
+    try:
+        tasks = list(_built(key, task, context))
+    except (CnnlibError, ValueError) as error:
+        details.add(str(error), key)
+        return
+    for index, term in enumerate(task.loss):
+        loss = find(term.name, table)
+        compared = _compared(loss, tasks)
+        if not compared:
+            fitting = [name for name, other in table.items() if _compared(other, tasks)]
+            text = f"{term.name!r} does not fit a {tasks[0].kind} task ({_reason(loss, tasks)})"
+            details.add(f"{text}; losses that fit: {', '.join(fitting) or 'none'}", key, "loss", index)
+        elif term.on not in (None, *compared):
+            text = f"must be {' or '.join(compared)}, which {term.name!r} can compare for this task"
+            details.add(f"{text}; it is {show(term.on)}", key, "loss", index, "on")
+
+
+def _compared(loss: Factory, tasks: list[Task]) -> list[str]:
+    return list(dict.fromkeys(values for task in tasks for values in loss.compares(task)))
+
+
+def _reason(loss: Factory, tasks: list[Task]) -> str:
+    offered = dict.fromkeys(values for task in tasks for values in task.values)
+    of_maps = " of maps" if loss.needs_map else ""
+    return (
+        f"it compares {', '.join(sorted(loss.values))}{of_maps}; this {tasks[0].head.shape} task offers "
+        f"{', '.join(offered)}"
+    )
