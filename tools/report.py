@@ -1,4 +1,4 @@
-"""Writes a finished suite's report.html and summary.csv again, from the files in its folder.
+"""Writes a finished suite's report.html, summary.csv and TensorBoard layout again, from the files in its folder.
 
 python tools/report.py runs/joint_l1_l1
 """
@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 from cnnlib.reporting.html import write_report
-from cnnlib.reporting.statistics import write_summary
+from cnnlib.reporting.results import read_suite
+from cnnlib.reporting.summary import write_summary
+from cnnlib.reporting.tensorboard import write_layout
 from cnnlib.types import CnnlibError
 
 
@@ -21,8 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         for folder in options.runs:
-            write_summary(folder)
-            print(write_report(folder))
+            suite = read_suite(folder)
+            write_layout(suite)
+            write_summary(suite)
+            print(write_report(suite))
     except (CnnlibError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -16,9 +16,9 @@ radiologists: the seeds nested in their experiment, the images crossed with all,
 
 with ``seed_variance`` that of a run's mean over the images, ``by_image`` the variance over the images of their
 difference (each image's mean over the seeds of e less that over those of b), ``residual`` the residual mean square
-of an experiment's table of seeds and images, which both of the former hold already, and Satterthwaite's degrees of freedom
-(the bound at zero: Hillis, 2007, https://doi.org/10.1002/sim.2532). With one image this is Welch's t-test over the
-seeds; with one seed, the paired t-test over the images.
+of an experiment's table of seeds and images, which both of the former hold already, and Satterthwaite's degrees of
+freedom (the bound at zero: Hillis, 2007, https://doi.org/10.1002/sim.2532). With one image this is Welch's t-test over
+the seeds; with one seed, the paired t-test over the images.
 
 Three seeds tell little of a seed variance, but twenty experiments of three seeds tell much of what such variances are
 in the suite. Each is therefore drawn towards the others' by an empirical Bayes estimate (Smyth, 2004,

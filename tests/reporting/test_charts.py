@@ -66,7 +66,7 @@ def test_names_are_escaped() -> None:
 def test_an_interval_stands_where_its_numbers_are() -> None:
     plot = ElementTree.fromstring(interval_plot(3, [0.2, 0.4], 0.3, 0.1, 0.9, (0.0, 1.0)))
     dots = [float(dot.get("cx")) for dot in plot.iter("circle")]
-    reach = plot.find("line[@class='reach']")
+    reach = plot.find("line[@class='margin']")
     mean = float(plot.find("line[@class='mean']").get("x1"))
     assert mean == pytest.approx(sum(dots) / 2, abs=0.1)
     left, right = float(reach.get("x1")), float(reach.get("x2"))
@@ -77,7 +77,7 @@ def test_one_seed_is_a_dot() -> None:
     nan = float("nan")
     plot = ElementTree.fromstring(interval_plot(0, [0.2], 0.2, nan, nan, (0.0, 1.0)))
     assert len(list(plot.iter("circle"))) == 1
-    assert plot.find("line[@class='reach']") is None
+    assert plot.find("line[@class='margin']") is None
 
 
 def test_a_histogram_is_as_high_as_numpys() -> None:

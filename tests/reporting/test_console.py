@@ -20,7 +20,7 @@ def result(experiment: str, seed: int, iou: float | None) -> dict[str, Any]:
         "seconds": 10.0,
         "images_per_second": 50.0,
         "test": {"mask/iou": iou, "mask/dice": 0.5},
-        "mean_image": {"mask/iou": 0.125, "mask/dice": 0.2},
+        "constant": {"mask/iou": 0.125, "mask/dice": 0.2},
         "ranked_by": [{"metric": "mask/iou", "higher_is_better": True}],
     }
 
@@ -36,21 +36,21 @@ def row_of(text: str, name: str) -> str:
     return line
 
 
-def test_the_table_has_mean_and_spread_and_the_mean_image() -> None:
+def test_the_table_has_mean_and_spread_and_the_constant_predictor() -> None:
     text = printed([result("bce", 0, 0.9), result("bce", 1, 0.8), result("l1", 0, 0.7)])
     assert f"{0.85:.4f} ± {statistics.stdev([0.9, 0.8]):.4f}" in row_of(text, "bce")
     assert "0.7000" in row_of(text, "l1")
     assert "±" not in row_of(text, "l1")
-    assert "0.1250" in row_of(text, "(mean image)")
+    assert "0.1250" in row_of(text, "(constant)")
     assert "report.html" in text
 
 
-def test_the_mean_image_is_told_only_where_the_data_are_the_same() -> None:
-    other = result("l1", 0, 0.7) | {"mean_image": {"mask/iou": 0.3, "mask/dice": None}}
-    assert " - " in row_of(printed([result("bce", 0, 0.9), other]), "(mean image)")
+def test_the_constant_predictor_is_shown_only_where_the_data_are_the_same() -> None:
+    other = result("l1", 0, 0.7) | {"constant": {"mask/iou": 0.3, "mask/dice": None}}
+    assert " - " in row_of(printed([result("bce", 0, 0.9), other]), "(constant)")
 
 
-def test_failures_are_told_beside_what_finished() -> None:
+def test_failures_are_shown_beside_what_finished() -> None:
     failed = {"experiment": "dice", "seed": 3, "status": "failed", "error": "[red] is no markup"}
     text = printed([result("bce", 0, None), failed])
     assert "FAILED  dice seed 3: [red] is no markup" in text

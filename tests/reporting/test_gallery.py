@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cnnlib.reporting.gallery import choose_images, draw_samples, mean_scores
-from cnnlib.reporting.reader import read_suite
+from cnnlib.reporting.results import read_suite
 from tests.reporting.fake_suite import write_suite
 
 

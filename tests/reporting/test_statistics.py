@@ -7,6 +7,7 @@ import json
 import math
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +17,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cnnlib.files import write_csv
-from cnnlib.reporting.reader import read_suite
-from cnnlib.reporting.statistics import (
-    DifferenceTest,
-    SeedVariance,
-    compare_suite,
-    compare_to_baseline,
-    difference_test,
-    holm,
-    moderate,
-    summarise,
-    write_summary,
-)
+from cnnlib.reporting.comparison import Comparison, Verdict, compare_suite, compare_to_baseline
+from cnnlib.reporting.results import read_suite
+from cnnlib.reporting.statistics import DifferenceTest, SeedVariance, difference_test, holm, moderate
+from cnnlib.reporting.summary import summarise, write_summary
 from tests.reporting.fake_suite import fail, write_suite
 
 
@@ -127,7 +120,7 @@ def simulate(
     return np.array(effects)[:, None, None] + of_seed + random.normal(size=images) + 0.4 * own + 0.7 * noise
 
 
-def verdicts_of(scores: np.ndarray) -> list[str]:
+def verdicts_of(scores: np.ndarray) -> list[Verdict]:
     """Of every experiment but the first, against it."""
     runs = {
         f"{name}": {seed: dict(enumerate(images)) for seed, images in enumerate(of_seeds.tolist())}
@@ -143,7 +136,7 @@ def test_equal_experiments_are_rarely_called_different(count: int, spread: float
     false = 0
     for _ in range(200):
         stds = 0.3 * np.exp(spread * random.normal(size=count) / 2)
-        false += set(verdicts_of(simulate([0] * count, stds, 3, 60, random))) != {"no difference shown"}
+        false += set(verdicts_of(simulate([0] * count, stds, 3, 60, random))) != {Verdict.NO_DIFFERENCE}
     assert false / 200 < 0.10
 
 
@@ -160,7 +153,7 @@ def test_an_unsteady_experiment_does_not_borrow_the_others_steadiness() -> None:
     random = np.random.default_rng(3)
     stds = [0.05] * 9 + [3.0]
     last = [verdicts_of(simulate([0] * 10, stds, 3, 60, random))[-1] for _ in range(200)]
-    assert np.mean([verdict != "no difference shown" for verdict in last]) < 0.05
+    assert np.mean([verdict is not Verdict.NO_DIFFERENCE for verdict in last]) < 0.05
 
 
 def test_real_differences_are_found_and_more_of_them_beside_others() -> None:
@@ -169,7 +162,7 @@ def test_real_differences_are_found_and_more_of_them_beside_others() -> None:
     found, alone = [], []
     for _ in range(60):
         scores = simulate([0.0] * 6 + [0.8] * 6, [0.15] * 12, 3, 60, random)
-        found += [verdict == "better" for verdict in verdicts_of(scores)[5:]]
+        found += [verdict is Verdict.BETTER for verdict in verdicts_of(scores)[5:]]
         alone += [the_test(ours, scores[0]).p < 0.05 / 11 for ours in scores[6:]]
     assert np.mean(found) > 0.8
     assert np.mean(found) > np.mean(alone) + 0.1
@@ -247,10 +240,10 @@ def test_verdicts_follow_the_direction() -> None:
     random = np.random.default_rng(0)
     runs = {"base": per_image(0, random), "up": per_image(0.05, random), "down": per_image(-0.05, random)}
     runs["same"] = per_image(0, random)
-    verdicts = {name: one.verdict for name, one in compare_to_baseline(runs, "base", True).items()}
+    verdicts = {name: one.words for name, one in compare_to_baseline(runs, "base", True).items()}
     assert verdicts == {"base": "baseline", "up": "better", "down": "worse", "same": "no difference shown"}
     reverse = compare_to_baseline(runs, "base", higher_is_better=False)
-    assert (reverse["up"].verdict, reverse["down"].verdict) == ("worse", "better")
+    assert (reverse["up"].verdict, reverse["down"].verdict) == (Verdict.WORSE, Verdict.BETTER)
     assert reverse["up"].test.difference == pytest.approx(0.05, abs=0.01)
     assert (reverse["up"].seeds, reverse["up"].images) == (3, 50)
 
@@ -258,7 +251,12 @@ def test_verdicts_follow_the_direction() -> None:
 def test_one_seed_speaks_of_its_training_run_only() -> None:
     random = np.random.default_rng(0)
     runs = {"base": per_image(0, random, 1), "up": per_image(0.05, random, 1)}
-    assert compare_to_baseline(runs, "base", True)["up"].verdict == "better (this training run only)"
+    found = compare_to_baseline(runs, "base", True)["up"]
+    assert found.verdict is Verdict.BETTER
+    assert found.one_run
+    assert found.words == "better (this training run only)"
+    assert replace(found, verdict=Verdict.UNCLEAR).words == "unclear"
+    assert not Comparison(Verdict.NOT_COMPARED, seeds=1).one_run
 
 
 def test_the_p_values_are_holms_over_the_experiments() -> None:
@@ -291,7 +289,7 @@ def test_nothing_in_common_is_not_compared() -> None:
         "none": {},
     }
     found = compare_to_baseline(runs, "base", True)
-    assert found["other"].verdict == found["bare"].verdict == found["none"].verdict == "not compared"
+    assert found["other"].verdict == found["bare"].verdict == found["none"].verdict == Verdict.NOT_COMPARED
     assert math.isnan(found["other"].p)
 
 
@@ -302,7 +300,7 @@ def test_one_run_on_one_image_is_not_compared() -> None:
         "three": {seed: {"a": 2.0 + seed} for seed in range(3)},
     }
     found = compare_to_baseline(runs, "base", True)
-    assert found["one"].verdict == found["three"].verdict == "not compared"
+    assert found["one"].verdict == found["three"].verdict == Verdict.NOT_COMPARED
 
 
 def regroup(folder: Path, size: int) -> None:
@@ -327,7 +325,7 @@ def test_images_of_one_group_count_as_one(tmp_path: Path) -> None:
     assert (suite.images, suite.groups) == (40, 4)
     found = compare_suite(suite)["depth/mae"]["same"]
     assert found.images == 4
-    (base,), (same,) = suite.by_experiment().values()
+    (base,), (same,) = suite.finished.values()
     rooms = [
         np.reshape(list(run.per_image["depth/mae"].values()), (4, 10)).mean(axis=1) for run in (same, base)
     ]
@@ -336,12 +334,12 @@ def test_images_of_one_group_count_as_one(tmp_path: Path) -> None:
 
 def test_a_verdict_that_the_whole_split_contradicts_is_unclear(tmp_path: Path) -> None:
     folder = write_suite(tmp_path / "s", experiments={"base": 0.0, "good": 3.0}, size=8, epochs=1)
-    assert compare_suite(read_suite(folder))["depth/mae"]["good"].verdict == "better"
+    assert compare_suite(read_suite(folder))["depth/mae"]["good"].verdict is Verdict.BETTER
     for path in folder.glob("good/*/result.json"):  # a few images with most of the pixels
         result = json.loads(path.read_text())
         result["test"]["depth/mae"] = 99.0
         path.write_text(json.dumps(result))
-    assert compare_suite(read_suite(folder))["depth/mae"]["good"].verdict == "unclear"
+    assert compare_suite(read_suite(folder))["depth/mae"]["good"].verdict is Verdict.UNCLEAR
 
 
 def test_summary_csv(tmp_path: Path) -> None:
@@ -350,7 +348,7 @@ def test_summary_csv(tmp_path: Path) -> None:
     )
     for seed in range(3):
         fail(folder, "lost", seed, "it broke")
-    with write_summary(folder).open() as file:
+    with write_summary(read_suite(folder)).open() as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["experiment", "metric", "mean", "std", "n", "low", "high", "verdict", "p"]
     assert {row["experiment"] for row in rows} == {"base", "good"}

@@ -15,9 +15,10 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+from cnnlib.reporting.results import read_suite
 from cnnlib.reporting.tensorboard import PanelSink, TensorBoardLogger, chart_layout, write_layout
 from cnnlib.tasks import MaskTask
-from cnnlib.types import MetricLogger, Predicted, PredictionSink
+from cnnlib.types import MetricLogger, Predicted, PredictionSink, Target, TargetInfo
 from tests.reporting.fake_suite import write_suite
 
 
@@ -78,11 +79,12 @@ def test_hparams_stand_in_the_runs_own_file(tmp_path: Path) -> None:
 
 def test_the_first_panels_of_an_epoch_are_shown(tmp_path: Path) -> None:
     logger = TensorBoardLogger(tmp_path)
-    sink = PanelSink(logger, {"mask": MaskTask()}, ("image",), step=3, count=2)
+    sink = PanelSink(logger, {"mask": MaskTask(TargetInfo("mask"))}, {"image": 3}, step=3, count=2)
     assert isinstance(sink, PredictionSink)
     for name in ("a", "b", "c"):
         mask = torch.rand(1, 8, 8)
-        sink.write(Predicted(name, torch.rand(3, 8, 8), {"mask": mask}, {"mask": (mask > 0.5).float()}))
+        target = Target((mask > 0.5).float(), torch.ones_like(mask, dtype=torch.bool))
+        sink.write(Predicted(name, torch.rand(3, 8, 8), {"mask": mask}, {"mask": target}))
     sink.close()
     logger.close()
     found = read(tmp_path)
@@ -111,8 +113,8 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
         logger.log_scalars({"val/mask/iou": 0.5, "val/mask/iou_low": 0.1}, 1)
         logger.log_hparams({"seed": 0, "tasks.mask.loss": name}, {"test/mask/iou": 0.5})
         logger.close()
-    write_layout(folder)
-    write_layout(folder)
+    for _ in range(2):
+        write_layout(read_suite(folder))
     return folder
 
 
