@@ -18,7 +18,10 @@ from cnnlib.config import SuiteConfig
 from cnnlib.estimate import epochs_left, time_trials
 from cnnlib.experiment import Run, run_experiment
 from cnnlib.files import write_atomically, write_csv, write_json
-from cnnlib.reporting import write_all
+from cnnlib.reporting.html import write_report
+from cnnlib.reporting.results import read_suite
+from cnnlib.reporting.summary import write_summary
+from cnnlib.reporting.tensorboard import write_layout
 from cnnlib.types import CnnlibError, DataSource, Forecast
 from cnnlib.workers import run_in_processes
 
@@ -83,7 +86,9 @@ def run_suite(
             if code and fail_fast:
                 break
         results = write_results(runs, folder)
-        write_all(folder)
+        found = read_suite(folder)
+        for write in (write_layout, write_summary, write_report):
+            write(found)
     return results
 
 
