@@ -52,7 +52,7 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
     """Holds a constructor, or a function, to the ranges in its signature: ``gamma: Annotated[float, Ge(0)] = 2.0``.
 
     A range is written once, there; configurations, the editor's schema and the documentation read it from the same
-    place. Arguments without a range in their annotation are not looked at.
+    place. Arguments whose annotation has neither a range nor a ``Literal`` are not looked at.
 
     Raises (the function that is returned):
         CnnlibError: naming the argument, what was expected and what came.
@@ -120,11 +120,13 @@ _EXPECTED = {
 
 @functools.cache
 def _adapters(function: Callable[..., Any]) -> dict[str, Any]:
-    """Of the arguments whose annotation holds a range."""
+    """Of the arguments whose annotation holds a range or a choice."""
     from pydantic import ConfigDict, TypeAdapter  # importing a model must stay light
 
     config = ConfigDict(allow_inf_nan=False, arbitrary_types_allowed=True)
     hints = get_type_hints(function, include_extras=True)
     return {
-        name: TypeAdapter(hint, config=config) for name, hint in hints.items() if "Annotated" in repr(hint)
+        name: TypeAdapter(hint, config=config)
+        for name, hint in hints.items()
+        if "Annotated" in repr(hint) or "Literal" in repr(hint)
     }

@@ -1,12 +1,14 @@
 """Where samples come from."""
 
-from cnnlib.datasets.fg_bg import DepthDataset
+from cnnlib.datasets.fg_bg import FgBg
+from cnnlib.datasets.folders import Folders
 from cnnlib.datasets.scenes import Scenes
 from cnnlib.types import DataSource
 
 DATASETS: dict[str, type[DataSource]] = {
     "scenes": Scenes,
-    "fg_bg": DepthDataset,
+    "folders": Folders,
+    "fg_bg": FgBg,
 }
 
-__all__ = ["DATASETS", "DepthDataset", "Scenes"]
+__all__ = ["DATASETS", "FgBg", "Folders", "Scenes"]

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+import inspect
+import re
+from functools import partial
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, Any, Literal
 
-import numpy as np
-import torch
+from annotated_types import Ge, Gt
 from PIL import Image
-from torch import Tensor
 
-from cnnlib.checks import did_you_mean
-from cnnlib.datasets.faults import Faults
-from cnnlib.datasets.fg_bg_files import SampleFiles, read_mask
-from cnnlib.datasets.image_files import read_color, read_gray, resize_nearest
-from cnnlib.datasets.pairing import ListedBackgrounds, NumberedBackgrounds, compile_group
-from cnnlib.datasets.splits import Subset, check_shares, split_indices
-from cnnlib.types import CnnlibError, Sample, SampleSource, Split
+from cnnlib.checks import checked
+from cnnlib.datasets.file_check import check_pairs, complete_names
+from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input
+from cnnlib.datasets.listing import (
+    ImageFolder,
+    Partner,
+    first_group,
+    groups_of,
+    list_folders,
+    one_group,
+    read_table,
+    without_suffix,
+)
+from cnnlib.datasets.problems import Problems
+from cnnlib.datasets.splits import Share, split_indices, tiny_subset
+from cnnlib.datasets.target_files import target_source
+from cnnlib.types import CnnlibError
 
 
-class DepthDataset:
-    """Folders of images with equal names: ``fg_bg/x.jpg``, ``fg_bg_mask/x.jpg``, ``fg_bg_depth/x.png``, and
-    the background of each in ``bg/``.
+class FgBg(FileDataSource):
+    """The journal's folders: ``fg_bg/x.jpg``, ``fg_bg_mask/x.jpg``, ``fg_bg_depth/x.png``, the backgrounds in ``bg/``.
 
-    Files are jpg, jpeg or png, of one channel or several, turned upright as their EXIF orientation says.
-    The files of a sample may differ in size: all take the size of its fg_bg image, or ``size``. Images are
-    resized with antialiasing, masks and depths by nearest neighbour. A mask is 1 from the grey level 128 on.
-
-    All names are paired when the data set is made, and files are decoded, by a few threads: every fault is
-    found and told before training starts.
-
-    Samples: ``image`` float32 (6, H, W) in [0, 1], the background and then the fg_bg image, each RGB;
-    ``mask`` float32 (1, H, W), 0 or 1; ``depth`` float32 (1, H, W) in metres, ``depth_valid`` bool (1, H, W);
-    ``group``: the background, or with ``group_by: foreground`` the foreground.
+    What ``Folders`` says of files holds here too; only the backgrounds are found by a rule and not by equal names.
 
     Args:
         root: the folder that the other four are in.
@@ -58,166 +57,158 @@ class DepthDataset:
         foreground_pattern: a regular expression whose one group, found in the image's name, names its
             foreground; needed for ``group_by: foreground`` unless ``background_file`` has that column.
         limit: use only so many samples, chosen at random.
-        check: decode only so many samples when the data set is made, spread evenly. By default all: that is
-            certain, and takes some seconds for a thousand samples; for hundreds of thousands, decode them all
-            once, then save the wait. A file that turns out bad later raises the same error then.
+        check: how many samples ``check`` decodes, spread evenly; by default all.
 
     Raises:
-        CnnlibError: for an option that cannot work (it names the option), or files that cannot be used: one
-            message with every kind of fault, its count, and the first few. Missing partners, unreadable
-            files, masks that are no masks, two files for one name, depth of 8 bits beside 16.
+        CnnlibError: as ``Folders``.
     """
 
-    image_names: ClassVar[tuple[str, ...]] = ("bg", "fg_bg")
-    targets: ClassVar[Mapping[str, str]] = {"mask": "mask", "depth": "depth"}
-
+    @checked
     def __init__(
         self,
         root: str,
-        size: int | None = None,
+        size: Annotated[int, Ge(1)] | None = None,
         image_folder: str = "fg_bg",
         background_folder: str = "bg",
         mask_folder: str = "fg_bg_mask",
         depth_folder: str = "fg_bg_depth",
         background_pattern: str = r"img_(\d+)",
-        background_divisor: int | None = 10,
+        background_divisor: Annotated[int, Ge(1)] | None = 10,
         background_rounding: Literal["floor", "ceil"] = "ceil",
         background_name: str = "bg_{:03d}",
         background_file: str | None = None,
-        depth_scale: float | None = None,
+        depth_scale: Annotated[float, Gt(0)] | None = None,
         depth_zero_is_invalid: bool = True,
-        val: float = 0.1,
-        test: float = 0.1,
-        seed: int = 0,
+        val: Share = 0.1,
+        test: Share = 0.1,
+        seed: Annotated[int, Ge(0)] = 0,
         group_by: Literal["background", "foreground", "sample"] = "background",
         foreground_pattern: str | None = None,
-        limit: int | None = None,
-        check: int | None = None,
+        limit: Annotated[int, Ge(3)] | None = None,
+        check: Annotated[int, Ge(1)] | None = None,
     ) -> None:
-        if depth_scale is not None and not (
-            isinstance(depth_scale, (int, float)) and 0 < depth_scale < math.inf
-        ):
-            raise CnnlibError(f"fg_bg: depth_scale must be above 0, in metres per level; got {depth_scale!r}")
-        check_shares(val, test)
-        self._size = size
-        self._depth_scale = depth_scale
-        self._depth_zero_is_invalid = depth_zero_is_invalid
-        folders = {
-            "image": Path(root).expanduser() / image_folder,
-            "background": Path(root).expanduser() / background_folder,
-            "mask": Path(root).expanduser() / mask_folder,
-            "depth": Path(root).expanduser() / depth_folder,
+        base, problems = Path(root).expanduser(), Problems()
+        what = f"the data set in {base.absolute()}"
+        roles = {
+            "image_folder": image_folder,
+            "background_folder": background_folder,
+            "mask_folder": mask_folder,
+            "depth_folder": depth_folder,
         }
-        _check_folders(root, folders)
-        if background_file is None:
-            rule: NumberedBackgrounds | ListedBackgrounds = NumberedBackgrounds(
-                background_pattern, background_divisor, background_rounding, background_name
-            )
-        else:
-            rule = ListedBackgrounds(Path(root).expanduser() / background_file)
-        foreground_of = _foreground_rule(group_by, foreground_pattern, rule)
-
-        faults = Faults()
-        self._files = SampleFiles(folders, rule, limit, seed, faults)
-        self._files.inspect(check, one_size=size is None, faults=faults)
-        self._groups = self._files.backgrounds
-        if foreground_of is not None:
-            self._groups = _groups(self._files.names, foreground_of, faults)
-        faults.raise_any(f"fg_bg: the data set in {Path(root).absolute()}")
-        self._stored_size = read_color(self._files.path("image", 0)).size
-        try:
-            kept_together = None if group_by == "sample" else self._groups
-            self._splits = split_indices(len(self._files), val, test, seed, kept_together)
-        except CnnlibError as error:
-            raise CnnlibError(f"fg_bg: with group_by: {group_by}, {error}") from error
-
-    def split(self, part: Split) -> SampleSource:
-        """The samples of "train", "val" or "test".
-
-        Raises:
-            CnnlibError: for any other name.
-        """
-        if part not in self._splits:
-            raise CnnlibError(f"a split is one of {', '.join(self._splits)}; got {part!r}")
-        return Subset(self, self._splits[part])
-
-    def __len__(self) -> int:
-        """The number of samples in all splits together."""
-        return len(self._files)
-
-    def __getitem__(self, index: int) -> Sample:
-        path = self._files.path
-        image = read_color(path("image", index))
-        width, height = self._stored_size if self._size is None else (self._size, self._size)
-        if self._size is None and image.size != self._stored_size:
-            raise CnnlibError(
-                f"fg_bg: {path('image', index)} is {image.size[1]} x {image.size[0]} pixels, others are "
-                f"{height} x {width}; set size to resize all"
-            )
-        background = read_color(path("background", index))
-        mask = resize_nearest(read_mask(path("mask", index)), height, width)
-        levels = resize_nearest(read_gray(path("depth", index)), height, width)
-        scale = self._depth_scale or (1 / 255 if levels.dtype == np.uint8 else 0.001)
-        valid = levels > 0 if self._depth_zero_is_invalid else np.ones_like(levels, dtype=bool)
-        return {
-            "image": torch.cat([_to_tensor(picture, height, width) for picture in (background, image)]),
-            "mask": torch.from_numpy(mask.astype(np.float32))[None],
-            "depth": torch.from_numpy(levels.astype(np.float32) * np.float32(scale))[None],
-            "depth_valid": torch.from_numpy(valid)[None],
-            "name": self._files.names[index],
-            "group": self._groups[index],
-        }
-
-
-def _to_tensor(picture: Image.Image, height: int, width: int) -> Tensor:
-    """An RGB picture at a size, float32 (3, H, W) in [0, 1]."""
-    if picture.size != (width, height):
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR)  # Pillow's has antialiasing
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).contiguous().float().div_(255)
-
-
-def _check_folders(root: str, folders: Mapping[str, Path]) -> None:
-    faults = Faults()
-    for role, folder in folders.items():
-        if not folder.is_dir():
-            faults.add("folders that do not exist", f"{role}_folder: {folder.absolute()}")
-    faults.raise_any(f"fg_bg: root {str(root)!r}")
-
-
-def _foreground_rule(
-    group_by: str, foreground_pattern: str | None, rule: NumberedBackgrounds | ListedBackgrounds
-) -> Callable[[str], str | None] | None:
-    """Tells the foreground of an image by its name, if samples are grouped by it."""
-    choices = ("background", "foreground", "sample")
-    if group_by not in choices:
-        raise CnnlibError(
-            f"fg_bg: group_by must be one of {', '.join(choices)}; got {group_by!r}"
-            f"{did_you_mean(str(group_by), choices)}"
+        folders = list_folders({role: {"": base / name} for role, name in roles.items()}, False, problems)
+        problems.raise_any(what)
+        images, backgrounds, masks, depths = folders.values()
+        rule, expected = _background_rule(
+            root,
+            background_pattern,
+            background_divisor,
+            background_rounding,
+            background_name,
+            background_file,
         )
-    if group_by != "foreground":
+        depth = {"folder": depth_folder, "scale": depth_scale, "zero_is_invalid": depth_zero_is_invalid}
+        if depth_scale is not None or _has_16_bits(depths):
+            depth["unit"] = "m"
+        inputs = {"bg": Input(backgrounds, rule, expected), "fg_bg": Input(images)}
+        targets = {
+            "mask": target_source("mask", mask_folder, base, images, masks),
+            "depth": target_source("depth", depth, base, images, depths),
+        }
+        check_pairs(targets, images, problems)
+        names = complete_names(inputs, problems)
+        if limit is not None:
+            names = [names[index] for index in tiny_subset(len(names), limit, seed)]
+        group_of = rule
+        if group_by == "foreground":
+            group_of = _foreground_rule(foreground_pattern, background_file and base / background_file)
+        groups = groups_of(names, group_of, "foreground", problems)
+        problems.raise_any(what)
+        try:
+            parts = split_indices(len(names), val, test, seed, None if group_by == "sample" else groups)
+        except CnnlibError as error:
+            raise CnnlibError(f"with group_by: {group_by}, {error}") from error
+        super().__init__(FileSamples(names, inputs, targets, size, groups), parts, what, check)
+
+    @classmethod
+    def partners(cls, **options: Any) -> dict[str, Partner]:
+        """How the files of the inputs but the last are called, by the name of the last one's, with these options."""
+        given = inspect.signature(cls).bind(**options)
+        given.apply_defaults()
+        return {"bg": _background_rule(**given.arguments)[0]}
+
+
+def _background_rule(
+    root: str,
+    background_pattern: str,
+    background_divisor: int | None,
+    background_rounding: str,
+    background_name: str,
+    background_file: str | None,
+    **_: Any,
+) -> tuple[Partner, str]:
+    """From an image's name to its background's, and the names for which it is known, in words."""
+    if background_file is not None:
+        path = Path(root).expanduser() / background_file
+        return _listed(path, "background").get, f"names listed in the column 'image' of {path}"
+    pattern = one_group("background_pattern", background_pattern)
+    _check_format(background_name, "text" if background_divisor is None else 1)
+    rule = partial(_numbered, pattern, background_divisor, background_rounding == "ceil", background_name)
+    return rule, f"names in which background_pattern {background_pattern!r} is found"
+
+
+def _numbered(pattern: re.Pattern[str], divisor: int | None, up: bool, form: str, name: str) -> str | None:
+    found = pattern.search(name)
+    if found is None or found[1] is None:
         return None
-    if foreground_pattern is not None:
-        pattern = compile_group("foreground_pattern", foreground_pattern)
+    if divisor is None:
+        return form.format(found[1])
+    if not found[1].isdecimal():
+        return None
+    number = int(found[1])
+    return form.format(-(-number // divisor) if up else number // divisor)
 
-        def foreground_of(name: str) -> str | None:
-            found = pattern.search(name)
-            return found[1] if found else None
 
-        return foreground_of
-    if isinstance(rule, ListedBackgrounds):
-        return rule.foreground
+def _check_format(form: str, key: int | str) -> None:
+    try:
+        varies = form.format(key) != form
+    except (ValueError, IndexError, KeyError) as error:
+        raise CnnlibError(
+            f"background_name {form!r} cannot format {key!r} ({error}); expected a format such as 'bg_{{:03d}}', or "
+            "'bg_{}' where background_divisor is null"
+        ) from error
+    if not varies:
+        raise CnnlibError(
+            f"background_name must have a place for the number, such as 'bg_{{:03d}}'; got {form!r}"
+        )
+
+
+def _listed(path: Path, column: str) -> dict[str, str]:
+    """A column of ``background_file``, by the image's name."""
+    found: dict[str, str] = {}
+    for row in read_table(path, ["image", column], "background_file"):
+        image, value = without_suffix(row["image"]), without_suffix(row[column])
+        if found.setdefault(image, value) != value:
+            raise CnnlibError(
+                f"background_file {path}: {image!r} has the {column} {value!r} in one line and {found[image]!r} in "
+                "another; keep one"
+            )
+    return found
+
+
+def _foreground_rule(pattern: str | None, background_file: Path | None) -> Partner:
+    if pattern is not None:
+        return partial(first_group, one_group("foreground_pattern", pattern))
+    if background_file is not None:
+        return _listed(background_file, "foreground").get
     raise CnnlibError(
-        "fg_bg: group_by: foreground needs foreground_pattern, or a background_file with the column "
-        "'foreground'; neither is set"
+        "group_by: foreground needs foreground_pattern, or a background_file with the column 'foreground'; neither is "
+        "set"
     )
 
 
-def _groups(names: list[str], foreground_of: Callable[[str], str | None], faults: Faults) -> list[str]:
-    groups = []
-    for name in names:
-        group = foreground_of(name)
-        if group is None:
-            faults.add("images whose foreground is not known", name)
-        else:
-            groups.append(group)
-    return groups
+def _has_16_bits(folder: ImageFolder) -> bool:
+    try:
+        with Image.open(folder.path(next(iter(folder)))) as file:
+            return file.mode.startswith("I")
+    except OSError:  # ``check`` reports it
+        return False

@@ -1,17 +1,16 @@
-"""Finding and reading image files."""
+"""Reading image files."""
 
 from __future__ import annotations
 
-import os
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, ImageChops, ImageOps
+from torch import Tensor
 
-from cnnlib.types import CnnlibError
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+from cnnlib.types import CnnlibError, Size
 
 # The mean distance between channels, in levels: below 1 for grey saved in colour, 8 to 40 for photographs.
 _MAX_GRAY_SPREAD = 4
@@ -26,22 +25,19 @@ class ImageFileError(CnnlibError):
         super().__init__(f"{kind}: {self.detail}")
 
 
-def list_images(folder: Path) -> tuple[dict[str, str], list[str]]:
-    """The jpg and png files directly in ``folder``: ``{stem: suffix}``, and stems that occur twice.
+def to_image(pictures: Sequence[Image.Image], size: Size | None) -> Tensor:
+    """What a net sees of RGB pictures, one after the other: float32 (3 N, H, W) in [0, 1].
 
-    Hidden files, folders and other formats are passed over.
+    Args:
+        size: of the result, with antialiasing; ``None``: that of the last picture.
     """
-    suffixes: dict[str, str] = {}
-    ambiguous = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122 (a Path a file is slow for 400,000)
-            if suffix.lower() not in IMAGE_SUFFIXES or entry.name.startswith(".") or not entry.is_file():
-                continue
-            if stem in suffixes:
-                ambiguous.append(stem)
-            suffixes[stem] = sys.intern(suffix)
-    return suffixes, sorted(ambiguous)
+    height, width = size or (pictures[-1].height, pictures[-1].width)
+    arrays = []
+    for picture in pictures:
+        if picture.size != (width, height):
+            picture = picture.resize((width, height), Image.Resampling.BILINEAR)  # Pillow's has antialiasing
+        arrays.append(torch.from_numpy(np.array(picture)))
+    return torch.cat(arrays, dim=2).permute(2, 0, 1).contiguous().float().div_(255)
 
 
 def read_color(path: Path) -> Image.Image:
@@ -76,16 +72,26 @@ def read_gray(path: Path) -> np.ndarray:
     return np.array(image.convert("L"))
 
 
-def resize_nearest(array: np.ndarray, height: int, width: int) -> np.ndarray:
-    """``array`` (H, W) at another size, by the value at each new pixel's centre: no new values arise."""
-    if array.shape == (height, width):
-        return array
-    rows = ((np.arange(height) + 0.5) * array.shape[0] / height).astype(np.intp)
-    columns = ((np.arange(width) + 0.5) * array.shape[1] / width).astype(np.intp)
-    return array[rows[:, None], columns]
+def read_indices(path: Path) -> np.ndarray:
+    """The indices of a map of classes, (H, W), uint8 or uint16: of a palette image the indices, not the colours.
+
+    Raises:
+        ImageFileError: if the file cannot be decoded to its end, or is in colour.
+    """
+    image = _upright(path)
+    return np.array(image) if image.mode in ("P", "L") else read_gray(path)
 
 
 def _read(path: Path) -> Image.Image:
+    """Upright, what is transparent black."""
+    image = _upright(path)
+    if image.has_transparency_data:
+        black = Image.new("RGBA", image.size, "black")
+        image = Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")
+    return image
+
+
+def _upright(path: Path) -> Image.Image:
     try:
         with Image.open(path) as file:
             _refuse_deep_color(file)
@@ -95,9 +101,6 @@ def _read(path: Path) -> Image.Image:
         Exception
     ) as error:  # on damaged files Pillow raises OSError, SyntaxError, ValueError, struct.error, ...
         raise ImageFileError("not readable as an image", path, str(error) or type(error).__name__) from error
-    if image.has_transparency_data:
-        black = Image.new("RGBA", image.size, "black")
-        image = Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")
     return image
 
 
@@ -111,4 +114,4 @@ def _refuse_other_numbers(image: Image.Image) -> None:
     if image.mode == "F" or (
         image.mode.startswith("I") and not 0 <= min(image.getextrema()) <= max(image.getextrema()) <= 65535
     ):
-        raise ValueError("floats, or whole numbers beyond 16 bits; store 8 or 16 bits")
+        raise ValueError("floats, or integers beyond 16 bits; store 8 or 16 bits")

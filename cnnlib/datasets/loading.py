@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from cnnlib.datasets.splits import Subset
 from cnnlib.types import Sample, SampleSource
 
 
@@ -16,6 +17,14 @@ def derived_seed(*path: int) -> int:
     """A 63-bit seed from a path of non-negative integers; different paths give unrelated seeds."""
     # Without its length, a path and the same with zeros at its end would be one.
     return int(np.random.SeedSequence((len(path), *path)).generate_state(1, np.uint64)[0] >> 1)
+
+
+def labelled(source: SampleSource, names: Iterable[str]) -> SampleSource:
+    """The samples that have at least one of the targets ``names``, or for which ``source`` cannot tell."""
+    wanted = set(names)
+    tell = getattr(source, "labels", lambda index: None)
+    kept = [i for i in range(len(source)) if (labels := tell(i)) is None or wanted & set(labels)]
+    return source if len(kept) == len(source) else Subset(source, kept)
 
 
 class SeededSamples(Dataset[Sample]):
@@ -65,7 +74,7 @@ def training_loader(
 ) -> DataLoader[Sample]:
     """Shuffled batches. The last batch is dropped where it is not full, unless it is the only one.
 
-    Batch normalisation would give a rest of one or two images the weight, and the noise, of a whole batch.
+    Batch normalisation would give one or two images that are left over the weight, and the noise, of a whole batch.
     """
     return _loader(source, transform, batch_size, workers, seed, shuffle=True)
 

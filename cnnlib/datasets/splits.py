@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Annotated, TypeAlias
 
 import numpy as np
+from annotated_types import Gt, Lt
 
+from cnnlib.checks import checked
 from cnnlib.types import CnnlibError, Sample, SampleSource, Split
+
+Share: TypeAlias = Annotated[float, Gt(0), Lt(1)]
+"""Of the samples."""
 
 
 class Subset:
@@ -20,11 +26,22 @@ class Subset:
         return len(self._indices)
 
     def __getitem__(self, index: int) -> Sample:
-        return self._source[int(self._indices[index])]
+        return self._source[self._own(index)]
+
+    def labels(self, index: int) -> Collection[str] | None:
+        """As the source's; ``None`` where it cannot tell."""
+        own = self._own(index)
+        return self._source.labels(own) if hasattr(self._source, "labels") else None
+
+    def _own(self, index: int) -> int:
+        if not 0 <= index < len(self):
+            raise IndexError(f"there are {len(self)} samples; there is no index {index}")
+        return int(self._indices[index])
 
 
+@checked
 def split_indices(
-    count: int, val: float, test: float, seed: int, groups: Sequence[str] | None = None
+    count: int, val: Share, test: Share, seed: int, groups: Sequence[str] | None = None
 ) -> dict[Split, np.ndarray]:
     """Divides ``count`` samples at random; the same for the same arguments, on every machine.
 
@@ -41,7 +58,8 @@ def split_indices(
         CnnlibError: if a share is not in (0, 1), nothing is left for training, or there are fewer than
             three groups.
     """
-    check_shares(val, test)
+    if val + test >= 1:
+        raise CnnlibError(f"val and test must leave samples for training; got val={val} + test={test}")
     if groups is None:
         group_of_sample = np.arange(count)
     else:
@@ -49,21 +67,12 @@ def split_indices(
     sizes = np.bincount(group_of_sample, minlength=0)
     if len(sizes) < 3:
         raise CnnlibError(
-            f"training, validation and test need at least 3 samples that can be parted; there are {count} "
+            f"training, validation and test need at least 3 samples that may be separated; there are {count} "
             f"samples in {len(sizes)} groups"
         )
     part_of_group = _assign(sizes, {"test": test * count, "val": val * count}, seed)
     parts = part_of_group[group_of_sample]
     return {part: np.flatnonzero(parts == part) for part in ("train", "val", "test")}
-
-
-def check_shares(val: float, test: float) -> None:
-    """Raises ``CnnlibError`` unless both are in (0, 1) and leave something for training."""
-    for name, share in (("val", val), ("test", test)):
-        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 1:
-            raise CnnlibError(f"{name} must be a share of the samples, above 0 and below 1; got {share!r}")
-    if val + test >= 1:
-        raise CnnlibError(f"val and test must leave samples for training; got val={val} + test={test}")
 
 
 def tiny_subset(count: int, size: int, seed: int) -> np.ndarray:

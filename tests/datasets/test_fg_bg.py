@@ -1,4 +1,4 @@
-"""DepthDataset on files as people have them: right, odd and broken."""
+"""The journal's folders, with files as people have them: right, odd and broken."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from cnnlib.datasets import DepthDataset
+from cnnlib.datasets import FgBg
 from cnnlib.types import CnnlibError, Split
 
 PARTS: tuple[Split, ...] = ("train", "val", "test")
@@ -59,29 +59,28 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def by_name(data: DepthDataset, name: str) -> dict[str, Any]:
-    return next(sample for sample in (data[i] for i in range(len(data))) if sample["name"] == name)
+def samples(data: FgBg) -> list[dict[str, Any]]:
+    """Of all splits, by name."""
+    splits = [data.split(part) for part in PARTS]
+    return sorted((split[i] for split in splits for i in range(len(split))), key=lambda each: each["name"])
+
+
+def by_name(data: FgBg, name: str) -> dict[str, Any]:
+    return next(sample for sample in samples(data) if sample["name"] == name)
 
 
 def test_a_sample_holds_what_the_files_hold(root: Path) -> None:
-    sample = by_name(DepthDataset(str(root)), "img_0030")
+    sample = by_name(FgBg(str(root)), "img_0030")
     expected = np.concatenate([photo(1030), photo(30)], axis=2).transpose(2, 0, 1) / 255  # bg, then fg_bg
     np.testing.assert_allclose(sample["image"], expected, atol=1e-6)
-    np.testing.assert_array_equal(sample["mask"][0], disc() == 255)
-    np.testing.assert_allclose(sample["depth"][0], ramp() / 255, atol=1e-6)
-    np.testing.assert_array_equal(sample["depth_valid"][0], ramp() > 0)
-    assert sample["group"] == "bg_003.png"
-    types = {key: value.dtype for key, value in sample.items() if isinstance(value, torch.Tensor)}
-    assert types == {
-        "image": torch.float32,
-        "mask": torch.float32,
-        "depth": torch.float32,
-        "depth_valid": torch.bool,
-    }
+    np.testing.assert_array_equal(sample["mask"].value[0], disc() == 255)
+    np.testing.assert_allclose(sample["depth"].value[0], ramp() / 255, atol=1e-6)
+    np.testing.assert_array_equal(sample["depth"].valid[0], ramp() > 0)
+    assert sample["group"] == "bg_003"
 
 
 def test_the_splits_share_no_sample_and_miss_none(root: Path) -> None:
-    data = DepthDataset(str(root), val=0.2, test=0.2)
+    data = FgBg(str(root), val=0.2, test=0.2)
     names = {
         part: {sample["name"] for sample in (data.split(part)[i] for i in range(len(data.split(part))))}
         for part in PARTS
@@ -101,7 +100,7 @@ def test_a_background_is_in_one_split_unless_asked_otherwise(
             save(picture, tmp_path / folder / f"img_{number}.png")
     for number in range(1, 5):
         save(photo(number), tmp_path / "bg" / f"bg_{number:03d}.png")
-    data = DepthDataset(str(tmp_path), val=0.25, test=0.25, group_by=group_by)
+    data = FgBg(str(tmp_path), val=0.25, test=0.25, group_by=group_by)
     backgrounds = []
     for part in PARTS:
         split = data.split(part)
@@ -117,13 +116,13 @@ def test_a_foreground_is_in_one_split_when_asked(root: Path) -> None:
             (root / folder / f"img_{number:04d}.png").rename(
                 root / folder / f"img_{number:04d}_fg{number % 3}.png"
             )
-    data = DepthDataset(str(root), group_by="foreground", foreground_pattern=r"_fg(\d+)", val=0.3, test=0.3)
+    data = FgBg(str(root), group_by="foreground", foreground_pattern=r"_fg(\d+)", val=0.3, test=0.3)
     for part in PARTS:
         split = data.split(part)
         assert len(split) == 2
         assert split[0]["name"][-1] == split[1]["name"][-1]
     with pytest.raises(CnnlibError, match=r"images whose foreground is not known: 2\n    img_0010_fg1\n"):
-        DepthDataset(str(root), group_by="foreground", foreground_pattern=r"_fg([02])")
+        FgBg(str(root), group_by="foreground", foreground_pattern=r"_fg([02])")
 
 
 def test_masks_of_jpeg_greys_become_0_and_1(root: Path) -> None:
@@ -132,7 +131,7 @@ def test_masks_of_jpeg_greys_become_0_and_1(root: Path) -> None:
         save(disc(), file.with_suffix(".jpg"), quality=60)
     saved = np.array(Image.open(root / "fg_bg_mask" / "img_0010.jpg"))
     assert len(np.unique(saved)) > 2
-    mask = DepthDataset(str(root))[0]["mask"]
+    mask = samples(FgBg(str(root)))[0]["mask"].value
     assert mask.unique().tolist() == [0, 1]
     np.testing.assert_array_equal(mask[0], saved >= 128)
 
@@ -141,18 +140,18 @@ def test_depth_of_16_bits_is_millimetres(root: Path) -> None:
     levels = np.linspace(0, 9000, HEIGHT * WIDTH).round().astype(np.uint16).reshape(HEIGHT, WIDTH)
     for file in (root / "fg_bg_depth").iterdir():
         save(levels, file)
-    np.testing.assert_allclose(DepthDataset(str(root))[0]["depth"][0], levels / 1000, rtol=1e-6)
-    scaled = DepthDataset(str(root), depth_scale=0.0002, depth_zero_is_invalid=False)[0]
-    np.testing.assert_allclose(scaled["depth"][0], levels / 5000, rtol=1e-6)
-    assert scaled["depth_valid"].all()
+    np.testing.assert_allclose(samples(FgBg(str(root)))[0]["depth"].value[0], levels / 1000, rtol=1e-6)
+    scaled = samples(FgBg(str(root), depth_scale=0.0002, depth_zero_is_invalid=False))[0]
+    np.testing.assert_allclose(scaled["depth"].value[0], levels / 5000, rtol=1e-6)
+    assert scaled["depth"].valid.all()
 
 
 def test_size_resizes_masks_and_depths_without_new_values(root: Path) -> None:
-    before, after = DepthDataset(str(root))[2], DepthDataset(str(root), size=15)[2]
+    before, after = samples(FgBg(str(root)))[2], samples(FgBg(str(root), size=15))[2]
     assert after["image"].shape == (6, 15, 15)
     for name in ("mask", "depth"):
-        expected = F.interpolate(before[name][None], (15, 15), mode="nearest-exact")[0]
-        assert torch.equal(after[name], expected)
+        expected = F.interpolate(before[name].value[None], (15, 15), mode="nearest-exact")[0]
+        assert torch.equal(after[name].value, expected)
     expected = F.interpolate(before["image"][None], (15, 15), mode="bilinear", antialias=True)[0]
     torch.testing.assert_close(after["image"], expected, atol=2 / 255, rtol=0)  # Pillow rounds to 8 bits
 
@@ -161,10 +160,11 @@ def test_files_of_a_sample_may_differ_in_size_and_take_the_images(root: Path) ->
     save(photo(1, 50, 60), root / "bg" / "bg_001.png")
     save(disc(96, 128), root / "fg_bg_mask" / "img_0010.png")
     save(ramp(12, 16), root / "fg_bg_depth" / "img_0010.png")
-    sample = by_name(DepthDataset(str(root)), "img_0010")
+    sample = by_name(FgBg(str(root)), "img_0010")
     assert sample["image"].shape == (6, HEIGHT, WIDTH)
-    assert sample["mask"].shape == sample["depth"].shape == sample["depth_valid"].shape == (1, HEIGHT, WIDTH)
-    assert (sample["mask"][0].numpy() != (disc() == 255)).mean() < 0.05
+    shapes = [*sample["depth"], sample["mask"].value]
+    assert all(each.shape == (1, HEIGHT, WIDTH) for each in shapes)
+    assert (sample["mask"].value[0].numpy() != (disc() == 255)).mean() < 0.05
 
 
 def as_saved(array: np.ndarray, mode: str) -> Image.Image:
@@ -181,7 +181,7 @@ def test_images_of_every_mode_become_rgb(root: Path, mode: str) -> None:
     file = root / "fg_bg" / ("img_0010.jpg" if mode == "CMYK" else "img_0010.png")
     (root / "fg_bg" / "img_0010.png").unlink()
     as_saved(photo(10), mode).save(file)
-    image = by_name(DepthDataset(str(root)), "img_0010")["image"][3:]
+    image = by_name(FgBg(str(root)), "img_0010")["image"][3:]
     assert image.shape == (3, HEIGHT, WIDTH)
     expected = photo(10).astype(float) / 255
     if mode in ("L", "LA", "16 bits"):
@@ -192,7 +192,7 @@ def test_images_of_every_mode_become_rgb(root: Path, mode: str) -> None:
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "1", "16 bits"])
 def test_masks_of_every_mode_are_understood(root: Path, mode: str) -> None:
     as_saved(disc(), mode).save(root / "fg_bg_mask" / "img_0010.png")
-    mask = by_name(DepthDataset(str(root)), "img_0010")["mask"][0]
+    mask = by_name(FgBg(str(root)), "img_0010")["mask"].value[0]
     np.testing.assert_array_equal(mask, disc() == 255)
 
 
@@ -200,7 +200,7 @@ def test_a_mask_drawn_in_transparency_is_understood(root: Path) -> None:
     cut_out = np.full((HEIGHT, WIDTH, 4), 255, dtype=np.uint8)
     cut_out[..., 3] = disc()
     save(cut_out, root / "fg_bg_mask" / "img_0010.png")
-    mask = by_name(DepthDataset(str(root)), "img_0010")["mask"][0]
+    mask = by_name(FgBg(str(root)), "img_0010")["mask"].value[0]
     np.testing.assert_array_equal(mask, disc() == 255)
 
 
@@ -209,13 +209,13 @@ def test_a_mask_is_foreground_from_level_128_on(root: Path, dtype: type[np.gener
     levels = disc().astype(dtype) * step
     levels[0, :4] = np.array([126, 127, 128, 129]) * step
     save(levels, root / "fg_bg_mask" / "img_0010.png")
-    mask = by_name(DepthDataset(str(root)), "img_0010")["mask"]
+    mask = by_name(FgBg(str(root)), "img_0010")["mask"].value
     assert mask[0, 0, :5].tolist() == [0, 0, 1, 1, 0]
 
 
 def test_a_mask_without_foreground_is_a_mask(root: Path) -> None:
     save(np.zeros((HEIGHT, WIDTH), np.uint8), root / "fg_bg_mask" / "img_0010.png")
-    assert by_name(DepthDataset(str(root)), "img_0010")["mask"].sum() == 0
+    assert by_name(FgBg(str(root)), "img_0010")["mask"].value.sum() == 0
 
 
 def test_images_are_turned_upright(root: Path) -> None:
@@ -223,7 +223,7 @@ def test_images_are_turned_upright(root: Path) -> None:
     exif[0x0112] = 6  # the camera was held so that the picture must be turned clockwise
     lying = np.ascontiguousarray(np.rot90(photo(10)))
     save(lying, root / "fg_bg" / "img_0010.png", exif=exif)
-    image = by_name(DepthDataset(str(root)), "img_0010")["image"][3:]
+    image = by_name(FgBg(str(root)), "img_0010")["image"][3:]
     np.testing.assert_allclose(image.numpy().transpose(1, 2, 0), photo(10) / 255, atol=1e-6)
 
 
@@ -231,7 +231,7 @@ def test_an_exif_orientation_that_does_not_exist_is_passed_over(root: Path) -> N
     exif = Image.Exif()
     exif[0x0112] = 77
     save(photo(10), root / "fg_bg" / "img_0010.png", exif=exif)
-    assert len(DepthDataset(str(root))) == 6
+    assert len(samples(FgBg(str(root)))) == 6
 
 
 def test_other_files_and_capital_endings_are_no_problem(root: Path) -> None:
@@ -240,17 +240,17 @@ def test_other_files_and_capital_endings_are_no_problem(root: Path) -> None:
     (root / "fg_bg" / "more.png").mkdir()
     (root / "fg_bg" / "img_0020.png").rename(root / "fg_bg" / "img_0020.PNG")
     (root / "bg" / "bg_002.png").rename(root / "bg" / "bg_002.JPEG")  # its content is still PNG
-    assert len(DepthDataset(str(root))) == 6
+    assert len(samples(FgBg(str(root)))) == 6
 
 
 def test_folder_names_are_settable(root: Path) -> None:
     for old, new in (("fg_bg", "a b"), ("bg", "Ω"), ("fg_bg_mask", "masks/all"), ("fg_bg_depth", "depth")):
         (root / new).parent.mkdir(exist_ok=True)
         (root / old).rename(root / new)
-    data = DepthDataset(
+    data = FgBg(
         str(root), image_folder="a b", background_folder="Ω", mask_folder="masks/all", depth_folder="depth"
     )
-    assert len(data) == 6
+    assert len(samples(data)) == 6
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_background_numbers_are_divided(
         for folder, picture in (("images", photo(1)), ("fg_bg_mask", disc()), ("fg_bg_depth", ramp())):
             save(picture, tmp_path / folder / f"scene{number}_x.png")
         save(np.full((HEIGHT, WIDTH, 3), 10 + background, np.uint8), tmp_path / "bg" / f"{background}.png")
-    data = DepthDataset(
+    data = FgBg(
         str(tmp_path),
         image_folder="images",
         background_pattern=r"scene(\d+)",
@@ -279,10 +279,8 @@ def test_background_numbers_are_divided(
 def test_background_names_can_be_text(root: Path) -> None:
     for number in NUMBERS:
         (root / "bg" / f"bg_{number // 10:03d}.png").rename(root / "bg" / f"img_{number:04d}_empty.png")
-    data = DepthDataset(
-        str(root), background_pattern="(.*)", background_divisor=None, background_name="{}_empty"
-    )
-    np.testing.assert_allclose(data[0]["image"][:3], photo(1010).transpose(2, 0, 1) / 255, atol=1e-6)
+    data = FgBg(str(root), background_pattern="(.*)", background_divisor=None, background_name="{}_empty")
+    np.testing.assert_allclose(samples(data)[0]["image"][:3], photo(1010).transpose(2, 0, 1) / 255, atol=1e-6)
 
 
 def write_csv(path: Path, *rows: tuple[str, ...]) -> None:
@@ -295,8 +293,8 @@ def test_backgrounds_and_foregrounds_can_be_listed(root: Path) -> None:
         (f"img_{number:04d}.png", f"bg_{7 - number // 10:03d}", f"cat {number % 3}.png") for number in NUMBERS
     ]
     write_csv(root / "pairs.csv", ("image", "background", "foreground"), *rows)
-    data = DepthDataset(str(root), background_file="pairs.csv", group_by="foreground", val=0.3, test=0.3)
-    np.testing.assert_allclose(data[0]["image"][:3], photo(1060).transpose(2, 0, 1) / 255, atol=1e-6)
+    data = FgBg(str(root), background_file="pairs.csv", group_by="foreground", val=0.3, test=0.3)
+    np.testing.assert_allclose(samples(data)[0]["image"][:3], photo(1060).transpose(2, 0, 1) / 255, atol=1e-6)
     for part in PARTS:
         split = data.split(part)
         numbers = [int(split[i]["name"][4:]) for i in range(len(split))]
@@ -312,15 +310,15 @@ def test_backgrounds_and_foregrounds_can_be_listed(root: Path) -> None:
         ([], "needs a header line"),
         (
             [("image", "background"), ("a", "x"), ("a", "y")],
-            "line 3: 'a' has the background 'y' here and 'x'",
+            "'a' has the background 'y' in one line and 'x'",
         ),
-        ([("image", "background"), ("a", "")], "line 2: expected an image and its background"),
+        ([("image", "background"), ("a", "")], "line 2: expected image and background"),
     ],
 )
 def test_a_list_with_faults_is_told(root: Path, rows: list[tuple[str, ...]], message: str) -> None:
     write_csv(root / "pairs.csv", *rows)
     with pytest.raises(CnnlibError, match=message):
-        DepthDataset(str(root), background_file="pairs.csv")
+        FgBg(str(root), background_file="pairs.csv")
 
 
 def truncate(path: Path) -> None:
@@ -353,19 +351,19 @@ FAULTS = {
     ),
     "depth as mask": (
         lambda root: save(ramp(), root / "fg_bg_mask" / "img_0030.png"),
-        r"not a mask: 1\n.*img_0030.png: \d+% of its pixels are neither dark nor light",
+        r"not usable as mask: 1\n.*img_0030.png: \d+% of its pixels are neither dark nor light",
     ),
     "mask of 0 and 1": (
         lambda root: save(disc() // 255, root / "fg_bg_mask" / "img_0030.png"),
-        "not a mask: 1\n.*its highest level is 1 of 255",
+        "not usable as mask: 1\n.*its highest level is 1 of 255",
     ),
     "mask of 0 and 100": (
         lambda root: save((disc() // 255 * 100).astype(np.uint8), root / "fg_bg_mask" / "img_0030.png"),
-        "not a mask: 1\n.*its highest level is 100 of 255; foreground must be from 128 on",
+        "not usable as mask: 1\n.*its highest level is 100 of 255; foreground must be from 128 on",
     ),
     "mask of 16 bits, 0 and 255": (
         lambda root: save(disc().astype(np.uint16), root / "fg_bg_mask" / "img_0030.png"),
-        "not a mask: 1\n.*its highest level is 255 of 65535; foreground must be from 32768 on",
+        "not usable as mask: 1\n.*its highest level is 255 of 65535; foreground must be from 32768 on",
     ),
     "no foreground anywhere": (
         lambda root: [save(disc() * 0, file) for file in (root / "fg_bg_mask").iterdir()],
@@ -389,29 +387,24 @@ FAULTS = {
     ),
     "floats": (
         lambda root: Image.fromarray(np.ones((24, 32), np.float32)).save(root / "fg_bg_depth" / "img_0030.png", "TIFF"),
-        "not readable.*floats, or whole numbers beyond 16 bits",
+        "not readable.*floats, or integers beyond 16 bits",
     ),
     "colour-coded depth": (lambda root: save(photo(4), root / "fg_bg_depth" / "img_0030.png"), "in colour.*img_0030"),
     "deep colour": (
         lambda root: (root / "fg_bg_depth" / "img_0030.png").write_bytes(deep_color_png()),
         "not readable.*16 bits in several channels",
     ),
-    "no mask": (
-        lambda root: (root / "fg_bg_mask" / "img_0040.png").unlink(),
-        "images without a mask of the same name in fg_bg_mask/: 1\n    img_0040",
-    ),
-    "no depth": (lambda root: (root / "fg_bg_depth" / "img_0040.png").unlink(), "without a depth.*: 1\n    img_0040"),
     "no image": (
         lambda root: (root / "fg_bg" / "img_0040.png").unlink(),
-        "mask files without an image of the same name in fg_bg/: 1\n    img_0040",
+        "mask targets without an image of the same name in .*fg_bg: 1\n    img_0040",
     ),
     "no background": (
         lambda root: (root / "bg" / "bg_004.png").unlink(),
-        "images whose background is not in bg/.*: 1\n    img_0040 needs bg_004",
+        "images whose bg is not in .*bg: 1\n    img_0040 needs bg_004",
     ),
     "no number": (
         lambda root: [file.rename(file.with_stem("x")) for file in root.glob("fg_bg*/img_0040.png")],
-        "images whose background is not known; expected names in which .*: 1\n    x",
+        "images whose bg is not known; expected names in which .*: 1\n    x",
     ),
     "twice": (
         lambda root: save(photo(1), root / "fg_bg" / "img_0010.jpg"),
@@ -436,28 +429,39 @@ FAULTS = {
 def test_each_fault_is_told_before_training(root: Path, fault: str) -> None:
     damage, message = FAULTS[fault]
     damage(root)
-    with pytest.raises(CnnlibError, match=r"(?s)^fg_bg: the data set in .* cannot be used:\n.*" + message):
-        DepthDataset(str(root))
+    with pytest.raises(CnnlibError, match=r"(?s)^the data set in .* cannot be used:\n.*" + message):
+        FgBg(str(root)).check()
 
 
 def test_few_blank_masks_say_nothing_of_the_others(root: Path) -> None:
     first = sorted((root / "fg_bg_mask").iterdir())[0]
     save(disc() * 0, first)
-    assert len(DepthDataset(str(root), check=1)) == len(DepthDataset(str(root))) == len(NUMBERS)
+    FgBg(str(root)).check()
 
 
 def test_all_faults_are_told_at_once_with_counts_and_the_first_few(root: Path) -> None:
     for number in (10, 20, 30, 40, 50):
-        (root / "fg_bg_depth" / f"img_{number:04d}.png").unlink()
-    save(photo(1), root / "bg" / "bg_006.jpg")
-    truncate(root / "fg_bg" / "img_0060.png")
+        truncate(root / "fg_bg_depth" / f"img_{number:04d}.png")
     save(ramp(), root / "fg_bg_mask" / "img_0060.png")
     with pytest.raises(CnnlibError) as caught:
-        DepthDataset(str(root))
-    message = str(caught.value)
-    assert "fg_bg_depth/: 5\n    img_0010\n    img_0020\n    img_0030\n    and 2 more\n" in message
-    for kind in ("two files of one folder", "not readable as an image", "not a mask"):
-        assert kind in message
+        FgBg(str(root)).check()
+    first, second, third, fourth, *others = str(caught.value).splitlines()[1:]
+    assert first == "  files that are not readable as an image: 5"
+    assert all(f"img_00{n}0.png" in line for n, line in zip((1, 2, 3), (second, third, fourth), strict=True))
+    assert others[:2] == ["    and 2 more", "  files that are not usable as mask: 1"]
+
+
+def test_a_sample_without_a_file_has_no_such_target(root: Path) -> None:
+    for number in NUMBERS[:5]:
+        (root / "fg_bg_depth" / f"img_{number:04d}.png").unlink()
+    (root / "fg_bg_mask" / "img_0060.png").unlink()
+    data = FgBg(str(root))
+    data.check()
+    for sample in samples(data):
+        assert ("mask" in sample, "depth" in sample) == (
+            sample["name"] != "img_0060",
+            sample["name"] == "img_0060",
+        )
 
 
 def test_missing_folders_are_all_named(tmp_path: Path) -> None:
@@ -465,7 +469,7 @@ def test_missing_folders_are_all_named(tmp_path: Path) -> None:
     with pytest.raises(
         CnnlibError, match=r"(?s)exist: 3\n.*background_folder: .*mask_folder: .*depth_folder: "
     ):
-        DepthDataset(str(tmp_path))
+        FgBg(str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -500,21 +504,21 @@ def test_missing_folders_are_all_named(tmp_path: Path) -> None:
 def test_every_option_that_cannot_work_is_named(root: Path, options: dict[str, Any]) -> None:
     option = "background_name" if options == {"background_divisor": None} else next(iter(options))
     with pytest.raises(CnnlibError, match=option):
-        DepthDataset(str(root), **options)
+        FgBg(str(root), **options)
 
 
 def test_too_few_groups_are_told(root: Path) -> None:
     rows = [(f"img_{number:04d}", "bg_001") for number in NUMBERS]
     write_csv(root / "pairs.csv", ("image", "background"), *rows)
     with pytest.raises(CnnlibError, match=r"with group_by: background, .* 6 samples in 1 group"):
-        DepthDataset(str(root), background_file="pairs.csv")
-    assert len(DepthDataset(str(root), background_file="pairs.csv", group_by="sample")) == 6
+        FgBg(str(root), background_file="pairs.csv")
+    assert len(samples(FgBg(str(root), background_file="pairs.csv", group_by="sample"))) == 6
 
 
 def test_limit_takes_a_part_at_random_by_seed(root: Path) -> None:
     def names(seed: int) -> list[str]:
-        data = DepthDataset(str(root), limit=3, seed=seed)
-        return [data[i]["name"] for i in range(len(data))]
+        data = FgBg(str(root), limit=3, seed=seed)
+        return [sample["name"] for sample in samples(data)]
 
     assert names(0) == names(0)
     assert len(names(0)) == 3
@@ -523,7 +527,7 @@ def test_limit_takes_a_part_at_random_by_seed(root: Path) -> None:
 
 def test_a_partial_check_leaves_the_rest_for_later(root: Path) -> None:
     truncate(root / "fg_bg_mask" / "img_0030.png")
-    data = DepthDataset(str(root), check=2)  # the first and the last
+    data = FgBg(str(root), check=2)  # the first and the last
     with pytest.raises(CnnlibError, match=r"not readable as an image: .*img_0030\.png"):
         by_name(data, "img_0030")
     save(disc(), root / "fg_bg_mask" / "img_0030.png")
@@ -535,6 +539,6 @@ def test_a_partial_check_leaves_the_rest_for_later(root: Path) -> None:
 
 
 def test_it_goes_to_worker_processes(root: Path) -> None:
-    split = pickle.loads(pickle.dumps(DepthDataset(str(root)).split("train")))
+    split = pickle.loads(pickle.dumps(FgBg(str(root)).split("train")))
     assert len(split) == 4
     assert split[0]["image"].shape == (6, HEIGHT, WIDTH)

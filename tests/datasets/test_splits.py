@@ -62,7 +62,7 @@ def test_the_seed_decides() -> None:
 @pytest.mark.parametrize("share", [0, 1, -0.1, float("nan"), "0.1", True])
 @pytest.mark.parametrize("name", ["val", "test"])
 def test_bad_shares_are_named(name: str, share: float) -> None:
-    with pytest.raises(CnnlibError, match=f"^{name} must be a share"):
+    with pytest.raises(CnnlibError, match=f"^{name} must be "):
         split_indices(10, **{"val": 0.1, "test": 0.1, "seed": 0, name: share})
 
 
@@ -96,3 +96,6 @@ def test_a_subset_maps_its_indices() -> None:
     subset = Subset(source, [3, 1])
     assert [sample["name"] for sample in subset] == ["d", "b"]
     assert len(subset) == 2
+    for outside in (-1, 2):
+        with pytest.raises(IndexError, match=f"2 samples; there is no index {outside}"):
+            subset[outside]

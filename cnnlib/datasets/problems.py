@@ -1,4 +1,4 @@
-"""What is wrong with a data set, collected so that all of it is told at once."""
+"""What is wrong with a data set, collected so that all of it is reported at once."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from cnnlib.types import CnnlibError
 _SHOWN = 3
 
 
-class Faults:
-    """Counts the faults of each kind and keeps the first few as examples; a million faults take no memory."""
+class Problems:
+    """Counts the problems of each kind and keeps the first few as examples; a million of them take no memory."""
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
@@ -22,7 +22,7 @@ class Faults:
             examples.append(example)
 
     def raise_any(self, what: str) -> None:
-        """Raises one ``CnnlibError`` that tells every kind of fault in ``what``, if there is one at all."""
+        """Raises one ``CnnlibError`` that names every kind of problem in ``what``, if there is one at all."""
         if not self._counts:
             return
         lines = [f"{what} cannot be used:"]

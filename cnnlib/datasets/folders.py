@@ -1,0 +1,140 @@
+"""Image files in folders, paired by name: the data set that everybody has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import numpy as np
+from annotated_types import Ge, MinLen
+
+from cnnlib.checks import checked
+from cnnlib.datasets.file_check import check_pairs, complete_names
+from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input
+from cnnlib.datasets.listing import first_group, groups_of, list_folders, one_group, without_suffix
+from cnnlib.datasets.problems import Problems
+from cnnlib.datasets.splits import Share, split_indices
+from cnnlib.datasets.target_files import target_source
+from cnnlib.types import CnnlibError, Split
+
+
+class Folders(FileDataSource):
+    """Any inputs and any targets, a folder each: ``images/x.jpg``, ``masks/x.png``.
+
+    Files are jpg, jpeg or png, of one channel or several, turned upright as their EXIF orientation says. The files of a
+    sample have equal names and may differ in size: all take the size of its last input. Images are resized with
+    antialiasing, targets by nearest neighbour. A sample without a file of a target has no such target.
+
+    Names are paired when the data set is made; ``check`` decodes the files.
+
+    Args:
+        root: the folder that the others are in.
+        inputs: the folder of each picture that an image is made of, ``{image: photos}``; the last one's files are the
+            samples, and what the targets belong to.
+        targets: by name, a folder (the name is then the kind: ``{mask: masks}``), or a mapping with one of ``folder``,
+            ``file`` (a CSV table: ``name`` and the columns that such predictions are saved with, in pixels) or
+            ``by_folder: true`` (classes: each is a folder of samples); and ``kind``, ``names`` of classes or points,
+            ``flip_order``, ``unit``, and what else the kind takes: depth ``scale`` and ``zero_is_invalid``, semantic
+            ``ignore_index``.
+        size: samples become ``size`` x ``size``. Without it they stay as stored, and must share one size.
+        splits: of each of train, val and test a folder (``train/images`` or ``images/train``; it starts the names of
+            its samples: ``train/x``), or text files with a name per line. Without it, samples are split at random.
+        val, test: the shares of a random split; the rest is for training.
+        seed: of the random split.
+        group_pattern: a regular expression whose one group, found in a sample's name, names its group; the random
+            split never divides a group.
+        check: how many samples ``check`` decodes, spread evenly; by default all.
+
+    Raises:
+        CnnlibError: for an option that cannot work (it names the option), or files that do not pair: one message with
+            every kind of problem, its count, and the first few.
+    """
+
+    @checked
+    def __init__(
+        self,
+        root: str,
+        inputs: Annotated[dict[str, str], MinLen(1)],
+        targets: Annotated[dict[str, str | dict[str, Any]], MinLen(1)],
+        size: Annotated[int, Ge(1)] | None = None,
+        splits: dict[Split, str] | None = None,
+        val: Share = 0.1,
+        test: Share = 0.1,
+        seed: Annotated[int, Ge(0)] = 0,
+        group_pattern: str | None = None,
+        check: Annotated[int, Ge(1)] | None = None,
+    ) -> None:
+        base, problems = Path(root).expanduser(), Problems()
+        what = f"the data set in {base.absolute()}"
+        pattern = None if group_pattern is None else one_group("group_pattern", group_pattern)
+        as_folders = _split_folders(base, splits)
+        described = {
+            key: given if isinstance(given, Mapping) else {"folder": given} for key, given in targets.items()
+        }
+        roles = {f"inputs.{key}": folder for key, folder in inputs.items()}
+        roles |= {f"targets.{key}": given["folder"] for key, given in described.items() if "folder" in given}
+        folders = list_folders(
+            {role: _places(base, folder, as_folders) for role, folder in roles.items()},
+            nested=any(given.get("by_folder") for given in described.values()),
+            problems=problems,
+        )
+        problems.raise_any(what)
+
+        pictures = {key: Input(folders[f"inputs.{key}"]) for key in inputs}
+        *_, (main, _, _) = pictures.values()
+        sources = {}
+        for key, given in described.items():
+            try:
+                sources[key] = target_source(key, given, base, main, folders.get(f"targets.{key}"))
+            except CnnlibError as error:
+                raise CnnlibError(f"targets.{key}: {error}") from None
+        check_pairs(sources, main, problems)
+        names = complete_names(pictures, problems)
+        groups = pattern and groups_of(names, partial(first_group, pattern), "group", problems)
+        parts = None if splits is None else _given_parts(base, names, splits, problems)
+        problems.raise_any(what)
+        parts = parts or split_indices(len(names), val, test, seed, groups)
+        super().__init__(FileSamples(names, pictures, sources, size, groups), parts, what, check)
+
+
+def _split_folders(root: Path, splits: Mapping[Split, str] | None) -> list[str]:
+    """The folders that the splits are in; none where text files list them."""
+    if splits is None:
+        return []
+    if missing := [part for part in get_args(Split) if part not in splits]:
+        raise CnnlibError(f"splits must name train, val and test; {missing[0]} is missing")
+    return [place for place in splits.values() if not (root / place).is_file()]
+
+
+def _places(root: Path, folder: str, splits: Sequence[str]) -> dict[str, Path]:
+    """Where the files of one folder lie, and what that puts in front of their names."""
+    return {
+        f"{part}/": root / part / folder if (root / part / folder).is_dir() else root / folder / part
+        for part in splits
+    } or {"": root / folder}
+
+
+def _given_parts(
+    root: Path, names: Sequence[str], splits: Mapping[Split, str], problems: Problems
+) -> dict[Split, np.ndarray]:
+    """The indices of each split, by its folder or by the file that lists its names."""
+    index = {name: i for i, name in enumerate(names)}
+    seen: dict[str, Split] = {}
+    parts: dict[Split, np.ndarray] = {}
+    for part, place in splits.items():
+        if (root / place).is_file():
+            lines = (root / place).read_text(encoding="utf-8-sig").splitlines()
+            listed = [without_suffix(line.strip()) for line in lines if line.strip()]
+        else:
+            listed = [name for name in names if name.startswith(f"{place}/")]
+        for name in listed:
+            if name not in index:
+                problems.add(f"names in {place} without an image", name)
+            if seen.setdefault(name, part) != part:
+                problems.add("names in two splits", f"{name}: {seen[name]} and {part}")
+        parts[part] = np.array(sorted({index[name] for name in listed if name in index}), np.int64)
+        if not listed:
+            problems.add("splits without a sample", f"{part}: {place}")
+    return parts

@@ -1,0 +1,160 @@
+"""Which files there are, by name, and what their names and tables of names tell."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from cnnlib.checks import did_you_mean
+from cnnlib.datasets.problems import Problems
+from cnnlib.types import CnnlibError
+
+Partner: TypeAlias = Callable[[str], str | None]
+"""From a sample's name to that of another file, or of its group; ``None`` where it is not known."""
+
+_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+class ImageFolder:
+    """The jpg and png files of one kind, by name: what stands before the ending.
+
+    Hidden files, other folders and other formats are passed over.
+
+    Args:
+        places: the folders that they are in, each with what it puts in front of the names of its files:
+            ``{"": photos}`` or ``{"train/": photos/train, "val/": photos/val}``.
+        nested: the files are one folder further down, which is part of their names: ``cats/x``.
+
+    Attributes:
+        ambiguous: names that two files have.
+    """
+
+    def __init__(self, places: Mapping[str, Path], nested: bool = False) -> None:
+        self.places = dict(places)
+        self.ambiguous: list[str] = []
+        self._suffixes: dict[str, str] = {}
+        for prefix, place in self.places.items():
+            below = sorted(path for path in place.iterdir() if path.is_dir()) if nested else []
+            for folder in below if nested else [place]:
+                self._list(folder, f"{prefix}{folder.name}/" if nested else prefix)
+
+    def _list(self, folder: Path, prefix: str) -> None:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122 (a Path a file is slow for 400,000)
+                if suffix.lower() not in _SUFFIXES or entry.name.startswith(".") or not entry.is_file():
+                    continue
+                name = sys.intern(prefix + stem)
+                if name in self._suffixes:
+                    self.ambiguous.append(name)
+                self._suffixes[name] = sys.intern(suffix)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._suffixes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._suffixes)
+
+    def __len__(self) -> int:
+        return len(self._suffixes)
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.places.values()))
+
+    def path(self, name: str) -> Path:
+        prefix = next(prefix for prefix in self.places if name.startswith(prefix))
+        return self.places[prefix] / (name.removeprefix(prefix) + self._suffixes[name])
+
+
+def list_folders(
+    folders: Mapping[str, Mapping[str, Path]], nested: bool, problems: Problems
+) -> dict[str, ImageFolder]:
+    """The folders (by role, the places that files are in), without those that are not there.
+
+    Args:
+        problems: receives folders that are missing or empty, and names that occur twice.
+    """
+    listed = {}
+    for role, places in folders.items():
+        missing = [place for place in places.values() if not place.is_dir()]
+        for place in missing:
+            problems.add("folders that do not exist", f"{role}: {place.absolute()}")
+        if missing:
+            continue
+        listed[role] = folder = ImageFolder(places, nested)
+        for name in sorted(folder.ambiguous):
+            problems.add("names that two files of one folder have", f"{folder.path(name).with_suffix('')}.*")
+        if not folder:
+            problems.add("folders without a jpg or png file", str(folder))
+    return listed
+
+
+def one_group(option: str, pattern: str) -> re.Pattern[str]:
+    """``pattern``, a regular expression with exactly one group; raises ``CnnlibError``, naming ``option``."""
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, TypeError) as error:
+        raise CnnlibError(f"{option} {pattern!r} is not a regular expression ({error})") from error
+    if compiled.groups != 1:
+        raise CnnlibError(
+            f"{option} needs exactly one group in parentheses, such as 'img_(\\d+)'; {pattern!r} has {compiled.groups}"
+        )
+    return compiled
+
+
+def first_group(pattern: re.Pattern[str], name: str) -> str | None:
+    found = pattern.search(name)
+    return found[1] if found else None
+
+
+def groups_of(names: Sequence[str], group_of: Partner, what: str, problems: Problems) -> list[str]:
+    """The group of each sample; those for which it is not known are problems."""
+    groups = [group_of(name) for name in names]
+    for name, group in zip(names, groups, strict=True):
+        if group is None:
+            problems.add(f"images whose {what} is not known", name)
+    return [group or "" for group in groups]
+
+
+def read_table(path: Path, needed: Sequence[str], what: str) -> list[dict[str, str]]:
+    """The rows of a CSV file with a header line, without spaces around values.
+
+    Args:
+        needed: columns that it must have; in every row they hold something.
+        what: the option that names the file, for messages.
+
+    Raises:
+        CnnlibError: if the file cannot be read as such.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = [column for column in reader.fieldnames or () if column]
+            for column in needed:
+                if column not in columns:
+                    raise CnnlibError(
+                        f"{what} {path} needs a header line with a column {column!r}; its first line has {columns}"
+                        f"{did_you_mean(column, columns)}"
+                    )
+            rows = []
+            for row in reader:
+                rows.append({column: (row[column] or "").strip() for column in columns})
+                if not all(rows[-1][column] for column in needed):
+                    raise CnnlibError(
+                        f"{what} {path}, line {reader.line_num}: expected {' and '.join(needed)}; got "
+                        f"{list(row.values())}"
+                    )
+            return rows
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CnnlibError(f"{what} {path} cannot be read as a CSV file ({error})") from error
+
+
+def without_suffix(name: str) -> str:
+    """``img_1`` of ``img_1.jpg``, and of ``img_1``."""
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122 (a name, not a path)
+    return stem if suffix.lower() in _SUFFIXES else name

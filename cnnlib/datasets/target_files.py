@@ -1,0 +1,160 @@
+"""Where targets are read from; what pixels or a row mean is known by the kind of task alone.
+
+Image files are read by the class method ``from_pixels`` that a kind of task on maps has, and rows of a table by
+``load``, as saved predictions are: a table of predictions is also a table of targets.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cnnlib.checks import check_arguments, did_you_mean
+from cnnlib.datasets.image_files import ImageFileError, read_color, read_gray, read_indices
+from cnnlib.datasets.listing import ImageFolder, read_table, without_suffix
+from cnnlib.lookup import find
+from cnnlib.tasks import TASKS, Task
+from cnnlib.types import CnnlibError, Size, Target, TargetInfo
+
+_READERS: dict[str, Callable[[Path], np.ndarray]] = {
+    "gray": read_gray,
+    "color": lambda path: np.array(read_color(path)),
+    "index": read_indices,
+}
+_PLACES = ("folder", "file", "by_folder")
+_ABOUT_DATA = ("names", "flip_order", "unit")  # what goes into the TargetInfo
+
+
+@dataclass(frozen=True)
+class TargetSource:
+    """One target of all samples that have it."""
+
+    info: TargetInfo
+    names: Collection[str]
+    """Of the samples that have it."""
+    read: Callable[[str, Size, Size | None], Target]
+    """From a sample's name, the size that its picture is stored in and the one that it is shown in (``None``: the
+    target's own). Raises ``ImageFileError``."""
+    bits_matter: bool = False
+    """Its files must all have 8 bits, or all 16."""
+
+
+def target_source(
+    key: str, given: str | Mapping[str, Any], root: Path, pictures: ImageFolder, folder: ImageFolder | None
+) -> TargetSource:
+    """The target ``key`` as a configuration describes it.
+
+    Args:
+        given: a folder's name, or a mapping: ``folder``, ``file`` or ``by_folder: true``, and options.
+        root: where a relative ``file`` starts.
+        pictures: of the samples.
+        folder: the listed ``folder``.
+
+    Raises:
+        CnnlibError: the description cannot work.
+    """
+    options = dict(given) if isinstance(given, Mapping) else {"folder": given}
+    kind = options.pop("kind", key)
+    task = find(kind, TASKS, f"kind of target (targets.{key})", needs=("kind",))
+    about = {name: options.pop(name) for name in _ABOUT_DATA if name in options}
+    info = TargetInfo(kind, **{name: tuple(v) if isinstance(v, list) else v for name, v in about.items()})
+    places = {name: place for name in _PLACES if (place := options.pop(name, None))}
+    if len(places) != 1:
+        raise CnnlibError(
+            f"it needs one of folder (images), file (a CSV table) or by_folder: true; it has "
+            f"{' and '.join(places) or 'none'}"
+        )
+    if "folder" in places and not hasattr(task, "from_pixels"):
+        raise CnnlibError(f"a target of kind {kind!r} cannot be read from images")
+    _check_options(task.from_pixels if "folder" in places else None, options)
+    if folder is not None:
+        return TargetSource(info, folder, partial(_read_map, task, folder, options), task.bits_matter)
+    if "file" in places:
+        return _table(task(info=info), root / places["file"])
+    classes = {name: name.split("/")[-2] for name in pictures}
+    info = replace(info, names=info.names or tuple(sorted(set(classes.values()))))
+    if strange := set(classes.values()) - set(info.names):
+        raise CnnlibError(f"names does not list the folder {min(strange)!r}")
+    return TargetSource(info, classes, partial(_read_class, info.names, classes))
+
+
+def _check_options(reader: Callable[..., Target] | None, options: Mapping[str, Any]) -> None:
+    parameters = inspect.signature(reader).parameters.values() if reader else ()
+    allowed = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
+    for name in options:
+        if name not in allowed:
+            raise CnnlibError(
+                f"it has no option {name!r}{did_you_mean(name, allowed)}; it may have "
+                f"{', '.join(['kind', *_PLACES, *_ABOUT_DATA, *allowed])}"
+            )
+    if reader:
+        check_arguments(reader, options)
+
+
+def _table(task: Task, path: Path) -> TargetSource:
+    """A target from the columns that predictions of ``task`` are saved with."""
+    columns = list(task.store(task.as_prediction(task.missing((1, 1)).value)))
+    table = read_table(path, ["name"], "file")
+    if table and not set(columns) & table[0].keys():
+        raise CnnlibError(
+            f"file {path} has the columns {', '.join(table[0])}; expected name and {', '.join(columns)} (or some)"
+        )
+    rows = {without_suffix(row["name"]): dict.fromkeys(columns, "") | row for row in table}
+    return TargetSource(task.info, rows, partial(_read_row, task, rows))
+
+
+def _read_map(
+    task: type[Task],
+    folder: ImageFolder,
+    options: Mapping[str, Any],
+    name: str,
+    stored: Size,
+    size: Size | None,
+) -> Target:
+    path = folder.path(name)
+    array = _READERS[task.pixels](path)
+    try:
+        value, valid = task.from_pixels(array, **options)
+    except CnnlibError as error:
+        raise ImageFileError(f"not usable as {task.kind}", path, str(error)) from None
+    return Target(_nearest(value, size), None if valid is None else _nearest(valid, size))
+
+
+def _read_row(
+    task: Task, rows: Mapping[str, Mapping[str, str]], name: str, stored: Size, size: Size | None
+) -> Target:
+    """Not valid where a value is empty."""
+    try:
+        prediction = task.load(rows[name])
+    except ValueError as error:
+        raise ImageFileError(f"not usable as {task.kind}", Path(name), str(error)) from None
+    value = task.as_value(task.resize(prediction, stored, size or stored))
+    known = value.isfinite()
+    while known.ndim > task.missing((1, 1)).valid.ndim:
+        known = known.all(-1)
+    return Target(value.nan_to_num(0), known)
+
+
+def _read_class(
+    names: tuple[str, ...], classes: Mapping[str, str], name: str, stored: Size, size: Size | None
+) -> Target:
+    return Target(torch.tensor(names.index(classes[name])))
+
+
+def _nearest(maps: Tensor, size: Size | None) -> Tensor:
+    """(..., H, W) at another size, by the value at each new pixel's centre: no new values arise."""
+    if size is None or tuple(maps.shape[-2:]) == tuple(size):
+        return maps
+    rows, columns = (
+        ((torch.arange(new, dtype=torch.float64) + 0.5) * old / new).long()
+        for old, new in zip(maps.shape[-2:], size, strict=True)
+    )
+    return maps[..., rows[:, None], columns]
