@@ -57,7 +57,7 @@ class NormalsMetrics(PerImageRows):
     def evaluate(self, rows: Tensor) -> dict[str, Tensor]:
         cumulative = self.histogram.cumsum(0)
         middle = (cumulative < (cumulative[-1] + 1) // 2).sum()
-        return _formulas((middle + 0.5) / _BINS_PER_DEGREE, rows[:, 1:].sum(0))
+        return _formulas((middle.double() + 0.5) / _BINS_PER_DEGREE, rows[:, 1:].sum(0))
 
     def per_image(self) -> dict[str, Tensor]:
         rows = self.all_rows().cpu()
@@ -79,7 +79,7 @@ def _formulas(median: Tensor, sums: Tensor) -> dict[str, Tensor]:
     mean = total / count
     return {
         "mean": mean,
-        "median": median.double().masked_fill(
+        "median": median.masked_fill(
             mean.isnan(), torch.nan
         ),  # nothing valid, or a prediction that is NaN
         **{f"within_{limit}": inside / count for limit, inside in zip(_LIMITS, within, strict=True)},

@@ -25,6 +25,8 @@ ORACLES = {
     "recall": binary_recall,
 }
 
+SIZE = (9, 11)
+
 
 def _mask(pixels: list[float]) -> Tensor:
     return torch.tensor(pixels).view(1, 1, 1, -1)
@@ -32,7 +34,7 @@ def _mask(pixels: list[float]) -> Tensor:
 
 def _measure(pred: list[float], target: list[float], valid: list[float] | None = None) -> dict[str, float]:
     metric = MaskMetrics()
-    metric.update(_mask(pred), _mask(target), None if valid is None else _mask(valid).bool())
+    metric.update(_mask(pred), _mask(target), _mask(valid or [1] * len(pred)).bool(), SIZE)
     return metric.compute()
 
 
@@ -43,7 +45,7 @@ def test_torchmetrics_agrees(seed: int, foreground: float, validity: float) -> N
     pred, noise, lottery = torch.rand(3, 4, 1, 9, 11, generator=generator)
     target, valid = (noise < foreground).float(), lottery < validity
     metric = MaskMetrics()
-    metric.update(pred, target, valid)
+    metric.update(pred, target, valid, SIZE)
     measured, per_image = metric.compute(), metric.per_image()
     for name, oracle in ORACLES.items():
         assert measured[name] == pytest.approx(float(oracle(pred[valid], target[valid].int())), rel=1e-6)
@@ -80,7 +82,7 @@ def test_false_alarm() -> None:
 
 def test_an_image_without_objects_weighs_nothing_in_the_splits_iou() -> None:
     metric = MaskMetrics()
-    metric.update(_mask([0.9, 0.9, 0.1]), _mask([1, 0, 0]))
-    metric.update(_mask([0.1, 0.1, 0.1]), _mask([0, 0, 0]))
+    for pred, target in (([0.9, 0.9, 0.1], [1, 0, 0]), ([0.1, 0.1, 0.1], [0, 0, 0])):
+        metric.update(_mask(pred), _mask(target), torch.ones(1, 1, 1, 3, dtype=torch.bool), SIZE)
     assert metric.compute()["iou"] == 0.5
     assert metric.per_image()["iou"].tolist() == [0.5, 1.0]

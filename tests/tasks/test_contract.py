@@ -1,4 +1,4 @@
-"""Every kind of task keeps the promises of tests/task_contract.py; a newcomer's entry of the table is tested by itself."""
+"""Every kind of task keeps the promises of tests/task_contract.py, and so will a newcomer's entry of the table."""
 
 from __future__ import annotations
 

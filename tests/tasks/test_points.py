@@ -1,0 +1,198 @@
+"""Points: two heads, heatmaps, mirrored names, half-pixel conventions."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torchvision import tv_tensors
+from torchvision.transforms.v2 import functional as F
+
+from cnnlib.augmentations.similarity import Similarity
+from cnnlib.tasks import PointsTask
+from cnnlib.types import CnnlibError, Target, TargetInfo
+
+SIZE = (48, 64)
+NAMES = ("left eye", "right eye", "nose")
+INFO = TargetInfo("points", names=NAMES, flip_order=(1, 0, 2))
+HEATMAP = PointsTask(INFO)
+COORDINATES = PointsTask(INFO, head="coordinates")
+PLACES = torch.tensor([[10.0, 12.25], [40.5, 20], [22, 36.75]])
+
+
+def as_torchvision(points: Tensor) -> tv_tensors.KeyPoints:
+    return tv_tensors.KeyPoints(points, canvas_size=SIZE)
+
+
+def known(points: Tensor) -> Target:
+    return Target(points, torch.ones(len(points), dtype=torch.bool))
+
+
+def test_coordinates_start_at_the_centre_and_count_in_shares_of_each_side() -> None:
+    raw = torch.tensor([[0.0, 0, 0.25, 0, 0, -0.5]])
+    decoded = COORDINATES.decode(raw, SIZE)
+    assert decoded[0, :, :2].tolist() == [[31.5, 23.5], [47.5, 23.5], [31.5, -0.5]]
+    assert decoded[..., 2].isnan().all()
+
+
+@pytest.mark.parametrize("shape", [(48, 64), (24, 32), (12, 16), (96, 128)])
+def test_a_heatmap_of_any_size_gives_back_the_points_that_it_was_rendered_from(
+    shape: tuple[int, int],
+) -> None:
+    """The logarithm of the rendered Gaussians is the raw output that is right for both losses."""
+    target = Target(PLACES[None], torch.ones(1, 3, dtype=torch.bool))
+    raw = torch.zeros(1, 3, *shape)
+    _, rendered, _ = HEATMAP.loss_inputs("heatmaps", raw, target, SIZE)
+    perfect = rendered.clamp(min=1e-30).log()
+    decoded = HEATMAP.decode(perfect, SIZE)
+    twentieth = 0.05 * SIZE[0] / shape[0]  # of a pixel of the heatmap
+    torch.testing.assert_close(decoded[0, :, :2], PLACES, atol=twentieth, rtol=0)
+    pred, wanted, valid = HEATMAP.loss_inputs("heatmaps", perfect, target, SIZE)
+    torch.testing.assert_close(pred, wanted, atol=1e-5, rtol=0)
+    assert valid.shape == (1, 3, 1, 1)
+    torch.testing.assert_close(decoded[..., 2], rendered.flatten(2).amax(2).clamp(max=1), atol=1e-4, rtol=0)
+    assert HEATMAP.decode(raw, SIZE)[..., 2].max() < 0.05  # knows nothing, and is confident of nothing
+
+
+def test_rendered_heatmaps_are_gaussians_in_float64() -> None:
+    task = PointsTask(INFO, sigma=0.05)
+    target = Target(PLACES[None], torch.ones(1, 3, dtype=torch.bool))
+    _, rendered, _ = task.loss_inputs("heatmaps", torch.zeros(1, 3, *SIZE), target, SIZE)
+    y, x = torch.meshgrid(*(torch.arange(side, dtype=torch.float64) for side in SIZE), indexing="ij")
+    squares = (x - PLACES[:, 0, None, None]).square() + (y - PLACES[:, 1, None, None]).square()
+    expected = (-squares / (2 * (0.05 * 64) ** 2)).exp()
+    torch.testing.assert_close(rendered[0].double(), expected, atol=2e-3, rtol=0)
+
+
+def test_losses_see_coordinates_as_shares_of_the_longer_side() -> None:
+    raw = torch.tensor([[0.25, 0, 0, 0.25, 0, 0]])
+    target = Target(PLACES[None].clone(), torch.tensor([[True, True, False]]))
+    target.value[0, 2] = math.nan
+    pred, wanted, valid = COORDINATES.loss_inputs("coordinates", raw, target, SIZE)
+    assert pred[0, :2].mul(64).tolist() == [[47.5, 23.5], [31.5, 35.5]]
+    torch.testing.assert_close(wanted[0, :2] * 64, PLACES[:2])
+    assert wanted.isfinite().all()
+    assert valid.tolist() == [[[True], [True], [False]]]
+    assert COORDINATES.values == ("coordinates",)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1000), upside_down=st.booleans())
+def test_torchvision_flips_the_same_and_names_change_places(seed: int, upside_down: bool) -> None:
+    points = torch.rand(3, 2, generator=torch.Generator().manual_seed(seed)) * torch.tensor([63.0, 47])
+    flip = F.vertical_flip if upside_down else F.horizontal_flip
+    expected = flip(as_torchvision(points)).as_subclass(Tensor)
+    moved = HEATMAP.move(known(points), Similarity(mirrored=True, angle=180.0 * upside_down).view(SIZE))
+    torch.testing.assert_close(moved.value, expected[[1, 0, 2]], atol=1e-4, rtol=0)
+    assert moved.valid.all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(angle=st.floats(-180, 180), zoom=st.floats(0.8, 1.2))
+def test_a_point_moves_with_its_pixel(angle: float, zoom: float) -> None:
+    """A bright disc and its centre go to the same place."""
+    y, x = torch.meshgrid(*(torch.arange(side, dtype=torch.float32) for side in SIZE), indexing="ij")
+    disc = ((x - 30).square() + (y - 20).square()).div(-18).exp()[None]
+    similarity = Similarity(angle=angle, zoom=zoom, shift=(2.0, 3.0))
+    moved = HEATMAP.move(known(torch.tensor([[30.0, 20]] * 3)), similarity.view(SIZE))
+    image = similarity.move_image(disc)[0]
+    centre = torch.stack([(image * x).sum(), (image * y).sum()]) / image.sum()
+    torch.testing.assert_close(moved.value[0], centre, atol=0.1, rtol=0)
+
+
+def test_points_that_leave_the_image_are_not_valid_and_stay_finite() -> None:
+    points = torch.tensor([[0.0, 0], [31.5, 23.5], [63, 47]])
+    moved = HEATMAP.move(known(points), Similarity(zoom=2.0).view(SIZE))
+    assert moved.valid.tolist() == [False, True, False]
+    assert moved.value.isfinite().all()
+    mirrored = HEATMAP.move(
+        Target(points, torch.tensor([True, False, True])), Similarity(mirrored=True).view(SIZE)
+    )
+    assert mirrored.valid.tolist() == [False, True, True]
+    assert mirrored.value[1].tolist() == [63, 0]
+
+
+@pytest.mark.parametrize("order", [(1, 2, 0), (0, 1), (0, 0, 2)])
+def test_names_change_places_in_pairs(order: tuple[int, ...]) -> None:
+    with pytest.raises(
+        CnnlibError, match="flip_order must give, for each of the 3 points, the index of the one"
+    ):
+        PointsTask(TargetInfo("points", names=NAMES, flip_order=order))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sigma": 0.0}, "sigma must be above 0; it is 0.0"),
+        ({"sigma": math.inf}, "sigma must be a finite number"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: dict[str, float], message: str) -> None:
+    with pytest.raises(CnnlibError, match=message):
+        PointsTask(INFO, **options)
+
+
+def test_points_need_names() -> None:
+    with pytest.raises(CnnlibError, match="a points target needs the names of its points, at least 1"):
+        PointsTask(TargetInfo("points"))
+
+
+def test_coordinates_of_something_else_are_refused() -> None:
+    HEATMAP.check_values(torch.tensor([[0.5, 0.5], [0.2, 3.0]]))
+    with pytest.raises(CnnlibError, match="seem to be shares of the picture; multiply x by its width"):
+        HEATMAP.check_values(torch.tensor([[0.5, 0.5], [0.2, 0.9]]))
+    far = PLACES.clone()
+    far[1] = torch.tensor([640.0, 480])
+    with pytest.raises(
+        CnnlibError, match="a point lies at x=640, y=480, far outside of the picture of 64 x 48 pixels"
+    ):
+        HEATMAP.check(known(far), SIZE)
+    HEATMAP.check(Target(far, torch.tensor([True, False, True])), SIZE)
+
+
+def test_resizing_keeps_the_half_pixel() -> None:
+    """As torchvision scales boxes: a point is the centre of a box of one pixel."""
+    prediction = HEATMAP.as_prediction(PLACES)
+    corner = torch.cat([PLACES, PLACES + 1], 1)
+    boxes = tv_tensors.BoundingBoxes(corner, format="XYXY", canvas_size=SIZE)
+    resized = F.resize(boxes, [24, 128]).as_subclass(Tensor)
+    expected = (resized[:, :2] + resized[:, 2:]) / 2 - 0.5
+    torch.testing.assert_close(HEATMAP.resize(prediction, SIZE, (24, 128))[:, :2], expected)
+
+
+def test_a_row_per_sample() -> None:
+    row = COORDINATES.store(COORDINATES.decode(torch.zeros(1, 6), SIZE)[0], torch.tensor([True, False, True]))
+    assert row["left eye_x"] == 31.5
+    assert row["left eye_confidence"] is None
+    assert row["right eye_x"] is row["right eye_y"] is None
+    assert len(row) == 9
+
+
+def test_the_constant_is_the_mean_shape() -> None:
+    one = Target(torch.tensor([[2.0, 4], [6, 8], [math.nan, 0]]), torch.tensor([True, True, False]))
+    two = Target(torch.tensor([[4.0, 8], [0, 0], [math.nan, 0]]), torch.tensor([True, False, False]))
+    assert HEATMAP.constant([one, two]).tolist() == [[3, 6, 1], [6, 8, 1], [4, pytest.approx(20 / 3), 1]]
+
+
+def test_discs_lie_on_their_points() -> None:
+    """On the enlarged image, in the colour of the name; only those that are known."""
+    image = torch.zeros(3, *SIZE)
+    picture = HEATMAP.draw(HEATMAP.as_prediction(PLACES), image, torch.tensor([False, False, True]))
+    rows, columns = (picture.sum(0) > 0).nonzero().float().mean(0)
+    assert (columns.item(), rows.item()) == pytest.approx(((22.5 * 4) - 0.5, (37.25 * 4) - 0.5), abs=0.6)
+    error = HEATMAP.draw_error(HEATMAP.as_prediction(PLACES + 9), known(PLACES), image)
+    assert (error.sum(0) > 0).sum() > (picture.sum(0) > 0).sum()
+
+
+def test_autocast_does_not_round_the_points() -> None:
+    """bfloat16 has 8 bits: 63 of its steps would be 0.25 pixels."""
+    target = Target(PLACES[None], torch.ones(1, 3, dtype=torch.bool))
+    for task, raw in ((HEATMAP, torch.zeros(1, 3, *SIZE)), (COORDINATES, torch.zeros(1, 6))):
+        with torch.autocast("cpu", torch.bfloat16):
+            pred, wanted, _ = task.loss_inputs("coordinates", raw.bfloat16(), target, SIZE)
+        torch.testing.assert_close(pred[0] * 64, torch.tensor([[31.5, 23.5]] * 3))
+        assert pred.dtype == wanted.dtype == torch.float32
