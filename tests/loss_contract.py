@@ -87,7 +87,6 @@ _CLASSES = Examples(
 _PROBABILITIES = replace(
     _LOGITS, pred=lambda _, noise: noise.sigmoid(), truth=Tensor.clone, mistake=lambda truth: 1 - truth
 )
-_NUMBERS = Examples(_vector, lambda noise: 3 * noise, lambda _, noise: noise.clone(), batch=6, shared=())
 
 EXAMPLES: Mapping[str, tuple[Examples, ...]] = {
     "logits": (_LOGITS, replace(_LOGITS, shape=_vector, batch=6, shared=())),
@@ -136,7 +135,9 @@ EXAMPLES: Mapping[str, tuple[Examples, ...]] = {
             shared=(),
         ),
     ),
-    "numbers": (_NUMBERS, replace(_NUMBERS, shape=_map, shared=(1,))),
+    "numbers": (
+        Examples(_vector, lambda noise: 3 * noise, lambda _, noise: noise.clone(), batch=6, shared=()),
+    ),
 }
 
 
@@ -209,10 +210,11 @@ def _generator(seed: int) -> torch.Generator:
 
 
 def cases(own: tuple[LossCase, ...]) -> Iterator[LossCase]:
-    """Every loss in the table with every kind of values that it compares: as in ``own``, or with no options."""
+    """Every loss in the table: its first case in ``own``, or one with no options, on all kinds of values that it
+    compares; its other cases on one of them."""
     for name, loss in LOSSES.items():
-        for case in [case for case in own if case.name == name] or [LossCase(name)]:
-            for values in sorted(loss.values):
+        for i, case in enumerate([case for case in own if case.name == name] or [LossCase(name)]):
+            for values in sorted(loss.values)[-1 if i else 0 :]:
                 for examples in EXAMPLES[values]:
                     if examples.is_map or not loss.needs_map:
                         yield replace(case, values=values, examples=examples)

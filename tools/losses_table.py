@@ -5,7 +5,11 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from dataclasses import astuple
 from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Gt, Le, Lt
 
 from cnnlib.config.options import argument_notes
 from cnnlib.losses import LOSSES, Loss
@@ -25,17 +29,23 @@ tasks:
   depth: {loss: {name: huber, delta: 0.5}}
 ```
 
-All keep one convention. The loss is the mean over what is valid; a pixel that is not valid adds neither value nor
+What a loss compares is said in the words of the tasks: `logits` (raw outputs for yes or no), `classes` (raw outputs
+for one of several), `probabilities`, `lengths` (positive, such as depths), `directions` (unit vectors), `coordinates`
+(shares of the picture's longer side), `boxes` (likewise), `heatmaps` and `numbers`. A loss fits every task that has
+one of its values, and compares the first of them that the task has, unless the config says `on: heatmaps`; those that
+need a map look at neighbouring pixels. A loss that does not fit is refused before anything trains.
+
+All keep one convention. The loss is the mean over what is valid; an element that is not valid adds neither value nor
 gradient, and where nothing is valid the loss is 0. Half precision is computed in float32. In the formulas, `p` is the
-decoded prediction (the probability of a mask, the metres of a depth), `t` the target, and mean, sum and max run over
-the valid pixels of the whole batch, unless they say "image by image": then each image's loss is computed on its own,
-and the images are averaged.
+prediction, `t` the target, and mean, sum and max run over the valid elements of the whole batch, unless they say "image
+by image": then each image's loss is computed on its own, and the images are averaged.
 """
+_LIMITS = {Gt: "above", Ge: "at least", Lt: "below", Le: "at most"}
 
 
 def render() -> str:
     """The page: a table to choose from, then each loss with its formula, source and options."""
-    head = ["| Loss | What it is | Range | Tasks |", "|---|---|---|---|"]
+    head = ["| Loss | What it is | Range | Compares |", "|---|---|---|---|"]
     rows = [_row(name, loss) for name, loss in LOSSES.items()]
     sections = [_section(name, loss) for name, loss in LOSSES.items()]
     return "\n".join([_INTRODUCTION, *head, *rows, "", "\n\n".join(sections), ""])
@@ -45,11 +55,11 @@ def fields(loss: type[Loss]) -> dict[str, str]:
     """A docstring's parts: its ``summary``, ``notes``, and what stands after ``Formula:``, ``Range:``, ...
 
     Raises:
-        ValueError: if one of the four named parts is missing.
+        ValueError: if one of the three named parts is missing.
     """
     text = inspect.getdoc(loss) or ""
-    named = dict(re.findall(r"^(Formula|Range|Task|Source): (.*(?:\n +.*)*)", text, flags=re.MULTILINE))
-    if missing := {"Formula", "Range", "Task", "Source"} - named.keys():
+    named = dict(re.findall(r"^(Formula|Range|Source): (.*(?:\n +.*)*)", text, flags=re.MULTILINE))
+    if missing := {"Formula", "Range", "Source"} - named.keys():
         raise ValueError(f"the docstring of {loss.__name__} lacks {', '.join(sorted(missing))}")
     prose = re.split(r"^Formula: ", text, flags=re.MULTILINE)[0].strip()
     summary, _, notes = prose.partition("\n\n")
@@ -58,28 +68,49 @@ def fields(loss: type[Loss]) -> dict[str, str]:
 
 def _row(name: str, loss: type[Loss]) -> str:
     part = fields(loss)
-    return f"| [`{name}`](#{name}) | {part['summary']} | {part['Range']} | {part['Task']} |"
+    compares = ", ".join(sorted(loss.values)) + (" (maps only)" if loss.needs_map else "")
+    return f"| [`{name}`](#{name}) | {part['summary']} | {part['Range']} | {compares} |"
 
 
 def _section(name: str, loss: type[Loss]) -> str:
-    part, notes = fields(loss), argument_notes(loss)
-    if missing := [option for option in inspect.signature(loss).parameters if option not in notes]:
-        raise ValueError(
-            f"the docstring of {loss.__name__} lacks a line under Args: for {', '.join(missing)}"
-        )
-    options = [
-        f"- `{option}` (default {_yaml(parameter.default)}): {_one_line(notes[option])}"
-        for option, parameter in inspect.signature(loss).parameters.items()
-    ]
-    kind = "Works on logits." if loss.on_logits else ""
+    part = fields(loss)
     body = [
         f"## {name}",
-        " ".join(filter(None, [part["summary"], part["notes"], kind])),
+        " ".join(filter(None, [part["summary"], part["notes"]])),
         f"`{part['Formula']}`",
-        "\n".join(options),
+        "\n".join(_options(loss)),
         f"Source: {part['Source']}.",
     ]
     return "\n\n".join(filter(None, body))
+
+
+def _options(loss: type[Loss]) -> list[str]:
+    notes, hints = argument_notes(loss), get_type_hints(loss.__init__, include_extras=True)
+    options = inspect.signature(loss).parameters.values()
+    options = [option for option in options if option.kind != option.VAR_KEYWORD]
+    if missing := [option.name for option in options if option.name not in notes]:
+        raise ValueError(
+            f"the docstring of {loss.__name__} lacks a line under Args: for {', '.join(missing)}"
+        )
+    return [
+        f"- `{option.name}` ({allowed(hints[option.name])}; default {_yaml(option.default)}): "
+        f"{_one_line(notes[option.name])}"
+        for option in options
+    ]
+
+
+def allowed(hint: Any) -> str:
+    """A type with its limits in words: ``number above 0 or null``."""
+    if hint in (int, float, type(None)):
+        return {int: "integer", float: "number"}.get(hint, "null")
+    if get_origin(hint) is Annotated:
+        limits = " and ".join(
+            f"{_LIMITS[type(limit)]} {_yaml(*astuple(limit))}" for limit in hint.__metadata__
+        )
+        return f"{allowed(get_args(hint)[0])} {limits}"
+    if get_origin(hint) is Literal:
+        return " or ".join(get_args(hint))
+    return " or ".join(allowed(part) for part in get_args(hint))
 
 
 def _yaml(value: object) -> str:

@@ -5,8 +5,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from cnnlib.losses import BoundaryLoss, bce_loss, boundary_loss
-from cnnlib.types import CnnlibError
+from cnnlib.losses import bce_loss, boundary_loss
 
 LOGITS = torch.randn(2, 1, 20, 24, generator=torch.Generator().manual_seed(0))
 TARGET = torch.zeros(2, 1, 20, 24)
@@ -50,9 +49,3 @@ def test_a_mistake_costs_more_at_the_edge() -> None:
     at_edge, inside, outside = slopes.grad[0, 0, 5, 6], slopes.grad[0, 0, 9, 10], slopes.grad[0, 0, 18, 20]
     assert at_edge.abs() > 3 * inside.abs()
     torch.testing.assert_close(inside.abs(), outside.abs())
-
-
-@pytest.mark.parametrize(("option", "value"), [("amplitude", -1.0), ("radius", 0)])
-def test_options_out_of_range(option: str, value: float) -> None:
-    with pytest.raises(CnnlibError, match=f"{option} must be .*; it is {value}"):
-        BoundaryLoss(**{option: value})

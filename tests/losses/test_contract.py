@@ -35,7 +35,7 @@ OWN = (
     LossCase("huber", symmetric=True),
     LossCase("huber", {"delta": 0.2}, symmetric=True),
     LossCase("smooth_l1", {"beta": 0.2}, symmetric=True),
-    # The threshold follows the largest error without a gradient: test_robust.py has its derivative.
+    # The threshold follows the largest error without a gradient: test_regression.py has its derivative.
     LossCase("berhu", symmetric=True, gradcheck=False),
     LossCase("berhu", {"threshold": 0.5}, symmetric=True, gradcheck=False),
     LossCase("ssim", symmetric=None),  # the data range is the target's

@@ -6,13 +6,11 @@ import torch
 from kornia.losses import inverse_depth_smoothness_loss
 
 from cnnlib.losses import (
-    MultiScaleGradientLoss,
     SmoothnessLoss,
     gradient_loss,
     multi_scale_gradient_loss,
     smoothness_loss,
 )
-from cnnlib.types import CnnlibError
 
 PRED = torch.randn(2, 1, 13, 18, generator=torch.Generator().manual_seed(0))
 TARGET = torch.randn(2, 1, 13, 18, generator=torch.Generator().manual_seed(1))
@@ -87,10 +85,3 @@ def test_a_depth_edge_costs_less_on_an_edge_of_the_image() -> None:
 def test_smoothness_needs_an_image_of_the_same_size() -> None:
     with pytest.raises(ValueError, match="image must have the prediction's batch, height and width"):
         smoothness_loss(PRED, TARGET, image=IMAGE[..., 1:])
-
-
-def test_options_out_of_range() -> None:
-    with pytest.raises(CnnlibError, match="scales must be a whole number of at least 1; it is 0"):
-        MultiScaleGradientLoss(scales=0)
-    with pytest.raises(CnnlibError, match=r"edge_weight must be at least 0; it is -1\.0"):
-        SmoothnessLoss(edge_weight=-1.0)

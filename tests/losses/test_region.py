@@ -15,7 +15,6 @@ from cnnlib.losses import (
     jaccard_loss,
     tversky_loss,
 )
-from cnnlib.types import CnnlibError
 
 PRED = torch.rand(3, 1, 12, 10, generator=torch.Generator().manual_seed(0))
 TARGET = (torch.rand(3, 1, 12, 10, generator=torch.Generator().manual_seed(1)) > 0.7).float()
@@ -80,16 +79,3 @@ def test_an_empty_mask_teaches_to_predict_nothing(loss: torch.nn.Module) -> None
     guess = torch.full_like(empty, 0.3).requires_grad_()
     loss(guess, empty).backward()
     assert (guess.grad > 0).all()
-
-
-@pytest.mark.parametrize("loss", [DiceLoss, JaccardLoss, TverskyLoss, FocalTverskyLoss])
-@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
-def test_smooth_out_of_range(loss: type[DiceLoss], value: float) -> None:
-    with pytest.raises(CnnlibError, match=f"smooth must be above 0; it is {value}"):
-        loss(smooth=value)
-
-
-@pytest.mark.parametrize("option", ["alpha", "beta", "gamma"])
-def test_prices_out_of_range(option: str) -> None:
-    with pytest.raises(CnnlibError, match=rf"{option} must be above 0; it is -0\.5"):
-        FocalTverskyLoss(**{option: -0.5})
