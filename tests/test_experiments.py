@@ -13,8 +13,8 @@ from cnnlib.config import load_suite
 from cnnlib.datasets import Scenes
 from cnnlib.losses import BCELoss, dice_loss
 from cnnlib.predictions import FolderPersister
-from cnnlib.reporting.reader import Run
-from cnnlib.types import Predicted
+from cnnlib.reporting.results import RunResult
+from cnnlib.types import Predicted, Target, TargetInfo
 from experiments.why_bce_failed.conditions import DiceOnLogits, RawMask, UnalignedScenes
 from experiments.why_bce_failed.tell import judge_pictures
 
@@ -34,7 +34,7 @@ def test_the_two_pictures_are_flipped_apart_and_the_mask_never(tmp_path: Path) -
     seen = Counter()
     for _ in range(200):
         sample = flipping[0]
-        assert torch.equal(sample["mask"], whole["mask"])
+        assert torch.equal(sample["mask"].value, whole["mask"].value)
         seen[
             tuple(
                 torch.equal(picture, original.flip(-1))
@@ -48,22 +48,23 @@ def test_the_two_pictures_are_flipped_apart_and_the_mask_never(tmp_path: Path) -
 
 def test_raw_outputs_wrap_around_when_they_are_saved() -> None:
     raw = torch.tensor([[[0.0, 1.0, -0.01, 1.01, 300 / 255]]])
-    assert torch.equal(RawMask().decode(raw), raw)
-    assert RawMask().to_file(raw).tolist() == [[0, 255, 254, 1, 44]]
+    task = RawMask(TargetInfo("mask"))
+    assert torch.equal(task.decode(raw, (1, 5)), raw)
+    assert task.store(raw).tolist() == [[0, 255, 254, 1, 44]]
 
 
 def test_dice_on_logits_trains_the_same_and_only_what_is_saved_differs() -> None:
     logits, target = torch.randn(2, 1, 4, 4), (torch.rand(2, 1, 4, 4) > 0.5).float()
-    assert DiceOnLogits.on_logits
-    assert BCELoss.on_logits
+    task = RawMask(TargetInfo("mask"))
+    assert DiceOnLogits.compares(task) == BCELoss.compares(task) == ("logits",)
     torch.testing.assert_close(DiceOnLogits()(logits, target), dice_loss(logits.sigmoid(), target))
 
 
 def test_pictures_are_judged_by_what_is_on_disk(tmp_path: Path) -> None:
-    target = torch.tensor([[[1.0, 1.0, 0.0, 0.0]]])
+    target = Target(torch.tensor([[[1.0, 1.0, 0.0, 0.0]]]), torch.ones(1, 1, 4, dtype=torch.bool))
     seen = torch.tensor([[[1.0, 1.01, 0.0, -0.01]]])  # saved as 255, 1, 0, 254
-    sink = FolderPersister(tmp_path / "predictions", {"mask": RawMask()}, ("picture",))
+    sink = FolderPersister(tmp_path / "predictions", {"mask": RawMask(TargetInfo("mask"))}, {"picture": 3})
     sink.write(Predicted("a", torch.zeros(3, 1, 4), {"mask": seen}, {"mask": target}))
-    iou, error = judge_pictures(Run(tmp_path, "raw", 0, {}, {}, {}, {}))
+    iou, error = judge_pictures(RunResult(tmp_path, "raw", 0, {}, {}, {}, {}))
     assert iou == pytest.approx(1 / 3)
     assert error == pytest.approx(np.mean([0, 254, 0, 254]) / 255)

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import numpy as np
 from matplotlib.ticker import LogLocator, NullLocator
 
 from cnnlib.files import write_atomically, write_csv
-from cnnlib.reporting.reader import Run, Suite, read_suite
-from cnnlib.reporting.statistics import Comparison, Summary, compare_suite, summarise_suite
+from cnnlib.reporting.comparison import Comparison, Verdict, compare_suite
+from cnnlib.reporting.results import SuiteResults, read_suite
+from cnnlib.reporting.summary import Summary, summarise_suite
 from cnnlib.types import CnnlibError
 
 HERE = Path(__file__).parent
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     task = options.metric.partition("/")[0]
     rows = ranked_rows(suite, compared[options.metric], options.metric, options.others)
     write_csv(HERE / f"{task}.csv", list(rows[0]), rows)
-    constant = suite.mean_image[options.metric]
+    constant = suite.constant[options.metric]
     write_atomically(HERE / f"{task}.md", as_markdown(rows, options.metric, options.others, constant))
     draw_ranking(rows, options.metric, HERE / f"{task}.png")
     draw_pictures(suite, task, options.metric, [row["loss"] for row in rows], HERE / f"{task}_pictures.png")
@@ -54,27 +54,27 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def ranked_rows(
-    suite: Suite, compared: dict[str, Comparison], metric: str, others: Sequence[str]
+    suite: SuiteResults, compared: dict[str, Comparison], metric: str, others: Sequence[str]
 ) -> list[dict[str, object]]:
-    """A row a loss, the best first."""
+    """One row per loss, the best first."""
     table: dict[str, dict[str, Summary]] = {}
     for summary in summarise_suite(suite):
         table.setdefault(summary.experiment, {})[summary.metric] = summary
     sign = -1 if suite.ranked_by[metric] else 1
     rows = []
     for name in sorted(table, key=lambda name: sign * table[name][metric].mean):
-        own, verdict = table[name][metric], compared[name]
+        own, found = table[name][metric], compared[name]
         rows.append(
             {
                 "loss": name,
                 metric: own.mean,
                 "low": own.low,
                 "high": own.high,
-                "verdict": verdict.verdict,
-                "difference": verdict.test.difference if verdict.test else math.nan,
-                "p": verdict.p,
+                "verdict": found.words,
+                "difference": found.test.difference if found.test else math.nan,
+                "p": found.p,
                 **{other: table[name][other].mean for other in others},
-                "times the mean image": own.mean / suite.mean_image[metric],
+                "times the constant predictor": own.mean / suite.constant[metric],
             }
         )
     return rows
@@ -86,13 +86,13 @@ def as_markdown(
     columns = ["loss", f"{metric} (95 % interval)", "against the baseline", *others]
     lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
     for row in rows:
-        reach = (row["high"] - row["low"]) / 2
+        margin = (row["high"] - row["low"]) / 2
         verdict = row["verdict"]
-        if verdict != "baseline":
+        if verdict != Verdict.BASELINE.value:
             verdict += f" ({row['difference']:+.4f}, p = {row['p']:.3g})"
-        cells = [f"`{row['loss']}`", f"{row[metric]:.4f} ± {reach:.4f}", verdict]
+        cells = [f"`{row['loss']}`", f"{row[metric]:.4f} ± {margin:.4f}", verdict]
         lines.append(f"| {' | '.join([*cells, *(f'{row[other]:.4f}' for other in others)])} |")
-    lines.append(f"| (mean image) | {constant:.4f} | |{' |' * len(others)}")
+    lines.append(f"| (constant predictor) | {constant:.4f} | |{' |' * len(others)}")
     return "\n".join(lines) + "\n"
 
 
@@ -118,17 +118,19 @@ def draw_ranking(rows: Sequence[dict[str, object]], metric: str, path: Path) -> 
     plt.close(figure)
 
 
-def draw_pictures(suite: Suite, task: str, metric: str, losses: Sequence[str], path: Path) -> None:
+def draw_pictures(suite: SuiteResults, task: str, metric: str, losses: Sequence[str], path: Path) -> None:
     """One test image under every loss, first seed: the image of median score under the baseline."""
-    runs = suite.by_experiment()
+    runs = suite.finished
     reference = runs[suite.baseline][0]
     scores = sorted(
         (score, name) for name, score in reference.per_image[metric].items() if math.isfinite(score)
     )
     name = scores[len(scores) // 2][1]
-    tiles = [("picture", reference.predictions.read("input", reference.predictions.inputs()[-1], name))]
-    tiles += [("truth", drawn(reference, task, ("truth", task, name)))]
-    tiles += [(loss, drawn(runs[loss][0], task, (task, name))) for loss in losses]
+    picture, target = reference.picture(name), reference.target(task, name)
+    own = reference.tasks[task]
+    drawn = {"truth": own.draw(own.as_prediction(target.value), picture, target.valid)}
+    drawn |= {loss: own.draw(runs[loss][0].prediction(task, name), picture) for loss in losses}
+    tiles = [("picture", picture), *drawn.items()]
     columns = 6
     figure, axes = plt.subplots(
         -(-len(tiles) // columns),
@@ -138,17 +140,11 @@ def draw_pictures(suite: Suite, task: str, metric: str, losses: Sequence[str], p
     )
     for axis in axes.flat:
         axis.set_axis_off()
-    for axis, (title, picture) in zip(axes.flat, tiles, strict=False):
-        axis.imshow(picture, interpolation="nearest")
+    for axis, (title, tile) in zip(axes.flat, tiles, strict=False):
+        axis.imshow(tile.permute(1, 2, 0), interpolation="nearest")
         axis.set_title(title, fontsize=9)
     figure.savefig(path, dpi=90)
     plt.close(figure)
-
-
-def drawn(run: Run, task: str, parts: tuple[str, ...]) -> np.ndarray:
-    """A saved prediction or truth as its task draws it."""
-    own = run.tasks[task]
-    return own.draw(own.from_file(run.predictions.read(*parts))).permute(1, 2, 0).numpy()
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ from torch import Tensor
 from cnnlib.datasets import Scenes
 from cnnlib.losses import DiceLoss
 from cnnlib.tasks import MaskTask
-from cnnlib.types import Sample, SampleSource, Split
+from cnnlib.types import Sample, SampleSource, Size, Split
 
 
 class UnalignedScenes(Scenes):
-    """Scenes whose two pictures are each flipped on their own, and whose targets stay, in the training split."""
+    """Scenes whose two pictures are each flipped on their own in the training split; the targets stay."""
 
     def split(self, part: Split) -> SampleSource:
         source = super().split(part)
@@ -47,21 +47,21 @@ class RawMask(MaskTask):
 
     file_note = "8-bit PNG: the raw output times 255, modulo 256"
 
-    def decode(self, logits: Tensor) -> Tensor:
-        return logits.float()
+    def decode(self, raw: Tensor, size: Size) -> Tensor:
+        return raw.float()
 
-    def to_file(self, prediction: Tensor) -> np.ndarray:
+    def store(self, prediction: Tensor, valid: Tensor | None = None) -> np.ndarray:
         """What ``astype`` does to a number that no byte can hold: it wraps."""
         return (prediction[0].numpy() * 255).astype(np.int64).astype(np.uint8)
 
-    def from_file(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array.astype(np.float32) / 255)[None]
+    def load(self, stored: np.ndarray) -> Tensor:
+        return torch.from_numpy(stored.astype(np.float32) / 255)[None]
 
 
 class DiceOnLogits(DiceLoss):
     """Dice with its own sigmoid, as the article that the journal cites has it; what is saved stays raw."""
 
-    on_logits: ClassVar[bool] = True
+    values: ClassVar[frozenset[str]] = frozenset({"logits"})
 
     def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
         return super().forward(torch.sigmoid(pred), target, valid)

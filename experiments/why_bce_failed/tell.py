@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from cnnlib.files import write_atomically, write_csv
-from cnnlib.reporting.reader import Run, read_suite
+from cnnlib.reporting.results import RunResult, read_suite
 from cnnlib.types import CnnlibError
 
 HERE = Path(__file__).parent
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("suite", type=Path, help="the finished suite's folder")
     folder = parser.parse_args(arguments).suite
     try:
-        runs = read_suite(folder).by_experiment()
+        runs = read_suite(folder).finished
     except CnnlibError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def measure(condition: str, loss: str, runs: Sequence[Run]) -> dict[str, object]:
+def measure(condition: str, loss: str, runs: Sequence[RunResult]) -> dict[str, object]:
     """What the metric says, and what the saved pictures say, over seeds."""
     metric = [run.test["mask/iou"] for run in runs]
     pictures = [judge_pictures(run) for run in runs]
@@ -63,7 +63,7 @@ def measure(condition: str, loss: str, runs: Sequence[Run]) -> dict[str, object]
     return row
 
 
-def judge_pictures(run: Run) -> tuple[float, float]:
+def judge_pictures(run: RunResult) -> tuple[float, float]:
     """IoU of the pictures' brighter half against the truth, and their mean grey error (0 to 1).
 
     This is all that somebody knows who has only the pictures.
@@ -93,8 +93,8 @@ def as_markdown(rows: Sequence[dict[str, object]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def draw(runs: dict[str, Sequence[Run]], path: Path) -> None:
-    """The saved pictures of one scene, first seed: a row a condition, a column a loss.
+def draw(runs: dict[str, Sequence[RunResult]], path: Path) -> None:
+    """The saved pictures of one scene, first seed: one row per condition, one column per loss.
 
     The scene is the one whose IoU under the right conditions (BCE) is the median: neither lucky nor unlucky.
     """
