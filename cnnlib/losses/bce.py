@@ -17,7 +17,8 @@ from cnnlib.types import CnnlibError
 
 
 def bce_loss(logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-    return weighted_bce_loss(logits, target, valid, pos_weight=1.0)
+    logits, target, valid = valid_inputs(logits, target, valid)
+    return mean_over_valid(F.binary_cross_entropy_with_logits(logits, target, reduction="none"), valid)
 
 
 class BCELoss(FunctionLoss):
