@@ -1,109 +1,103 @@
-"""A trained run on new images."""
+"""A trained run on new images.
+
+>>> model = load_run("runs/scenes/l1/seed-0")
+>>> predictions = model.predict("photo.jpg", bg="empty_room.jpg")
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from lightning_fabric import Fabric
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from cnnlib.config import load_suite
+from cnnlib.assembly import TrainedParts, load_parts
 from cnnlib.datasets import DATASETS
-from cnnlib.datasets.image_files import list_images, read_color
-from cnnlib.engine.checkpoint import load_checkpoint
-from cnnlib.experiment import build_model, build_tasks, make_fabric
+from cnnlib.datasets.image_files import read_color, to_image
+from cnnlib.datasets.listing import ImageFolder
 from cnnlib.lookup import find
 from cnnlib.tasks import Task
-from cnnlib.types import CnnlibError
+from cnnlib.types import CnnlibError, Size
+
+Picture: TypeAlias = str | Path | Image.Image | Tensor
+"""A file, a picture, or a tensor (C, H, W) in [0, 1]; of any size."""
 
 
 @dataclass(frozen=True)
 class TrainedRun:
     """The best weights of a run, ready to predict."""
 
-    model: nn.Module
-    tasks: Mapping[str, Task]
-    image_names: tuple[str, ...]
-    fabric: Fabric
+    parts: TrainedParts
     size: int | None
-    """What its data set brought all images to, ``size`` x ``size``; ``None`` where they kept their own."""
+    """The net is shown every image at ``size`` x ``size``, as in training; ``None``: at its own size."""
+
+    @property
+    def tasks(self) -> Mapping[str, Task]:
+        return self.parts.tasks
+
+    @property
+    def inputs(self) -> Mapping[str, int]:
+        """The pictures that an image is made of, and their channels; the last is the one that is predicted."""
+        return self.parts.inputs
 
     @torch.inference_mode()
-    def predict(self, image: Tensor) -> dict[str, Tensor]:
-        """Image (C, H, W) in [0, 1], any H and W, to decoded predictions (C, H, W) by task, on the CPU.
+    def predict(self, picture: Picture, /, **others: Picture) -> dict[str, Tensor]:
+        """Decoded predictions by task, on the CPU, for ``picture`` at its own size.
 
-        The net sees the image at the size that it was trained on, where there is one: things look as large as they
-        did in training. The predictions are brought to the image's own size.
+        Args:
+            others: the run's other inputs, by name.
+
+        Raises:
+            CnnlibError: an input is missing or unknown, has other channels, or is no image.
         """
-        batch = image[None].to(self.fabric.device)
-        own_size = batch.shape[-2:]
-        if self.size is not None:
-            batch = _resized(batch, (self.size, self.size))
-        with self.fabric.autocast():
-            outputs = self.model(batch.contiguous(memory_format=torch.channels_last))
+        given = {list(self.inputs)[-1]: picture, **others}
+        check_inputs(self.inputs, given)
+        pictures = {name: _opened(given[name]) for name in self.inputs}
+        own = _size(list(pictures.values())[-1])
+        size = own if self.size is None else (self.size, self.size)
+        tensors = {name: _resized(each, size) for name, each in pictures.items()}
+        for name, tensor in tensors.items():
+            if len(tensor) != self.inputs[name]:
+                raise CnnlibError(f"the input {name!r} has {self.inputs[name]} channels; got {len(tensor)}")
+        image = torch.cat(list(tensors.values()))[None].to(self.parts.fabric.device)
+        with self.parts.fabric.autocast():
+            outputs = self.parts.model(image.contiguous(memory_format=torch.channels_last))
         return {
-            name: _resized(task.decode(outputs[name]), own_size)[0].cpu() for name, task in self.tasks.items()
+            name: task.resize(task.decode(outputs[name], size)[0].cpu(), size, own)
+            for name, task in self.tasks.items()
         }
 
+    def partner(self, key: str, name: str) -> str | None:
+        """The file's name, in the input ``key``, that belongs to the image ``name`` by the rule of the run's data."""
+        dataset = self.parts.config.dataset
+        rules = getattr(find(dataset.name, DATASETS), "partners", lambda **_: {})(**dataset.options)
+        return rules[key](name) if key in rules else None
 
-def load_run(folder: Path) -> TrainedRun:
+
+def load_run(folder: str | Path) -> TrainedRun:
     """The run that ``folder`` (``runs/<suite>/<experiment>/seed-<n>``) holds.
 
     Raises:
-        CnnlibError: the folder is no run's, or the run has no trained weights yet.
+        CnnlibError: the folder holds no run, or the run has no trained weights yet.
     """
-    path = folder / "config.yaml"
-    if not path.exists():
-        raise CnnlibError(
-            f"{folder}: no config.yaml; give a run's folder, runs/<suite>/<experiment>/seed-<n>"
-        )
-    (config,) = load_suite(path).experiments.values()
-    weights = load_checkpoint(folder / "checkpoints" / "best.ckpt")["model"]
-    image_names = find(config.dataset.name, DATASETS).image_names
-    tasks = build_tasks(config)
-    fabric, _ = make_fabric(config.training.precision)
-    model = build_model(config, tasks, image_names).to(fabric.device, memory_format=torch.channels_last)
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise CnnlibError(f"{folder}: its weights do not fit its config.yaml: {reason}") from None
-    size = config.dataset.options.get("size")
-    return TrainedRun(model.eval(), tasks, image_names, fabric, size if isinstance(size, int) else None)
-
-
-def _resized(images: Tensor, size: Sequence[int]) -> Tensor:
-    if tuple(images.shape[-2:]) == tuple(size):
-        return images
-    return F.interpolate(images, tuple(size), mode="bilinear", antialias=True)
+    parts = load_parts(Path(folder))
+    return TrainedRun(parts, parts.size)
 
 
 def find_images(inputs: Sequence[Path]) -> dict[str, Path]:
-    """Every image that ``inputs`` (files and folders) name, by stem.
+    """Every image that ``inputs`` (files and folders) name, by the name of its file.
 
     Raises:
-        CnnlibError: nothing is there, or two images have one stem, so that one result would replace the other.
+        CnnlibError: nothing is there, or two images have one name, so that one result would replace the other.
     """
     found: dict[str, Path] = {}
     for given in inputs:
-        if given.is_dir():
-            suffixes, ambiguous = list_images(given)
-            if ambiguous:
-                raise CnnlibError(f"{given}: several images are called {ambiguous[0]!r}; keep one of them")
-            paths = [given / f"{stem}{suffix}" for stem, suffix in sorted(suffixes.items())]
-            if not paths:
-                raise CnnlibError(f"{given}: holds no jpg or png image")
-        elif given.is_file():
-            paths = [given]
-        else:
-            raise CnnlibError(f"{given}: no such file or folder")
-        for path in paths:
+        for path in _listed(given):
             if path.stem in found:
                 raise CnnlibError(
                     f"{found[path.stem]} and {path}: both results would be called {path.stem!r}; "
@@ -113,50 +107,63 @@ def find_images(inputs: Sequence[Path]) -> dict[str, Path]:
     return found
 
 
-def read_inputs(
-    run: TrainedRun, inputs: Mapping[str, Path], background: Path | None
-) -> Iterator[tuple[str, Tensor]]:
-    """Name and image (C, H, W) of every input, with its background in front where the run was trained with one.
+def match_inputs(run: TrainedRun, names: Sequence[str], given: Mapping[str, Path]) -> list[dict[str, Path]]:
+    """The files of the run's other inputs for each image.
 
     Args:
-        background: an image for all inputs, or a folder that holds one of each input's name. One of another
-            size is brought to its input's size.
+        names: of the images.
+        given: for each other input a file, for all images, or a folder with one of each image's name, or of the name
+            that the rule of the run's data set gives.
 
     Raises:
-        CnnlibError: a background is missing or not wanted, or a file is no image.
+        CnnlibError: an input is missing or unknown, or a folder lacks files.
     """
-    wants_background = run.image_names == ("bg", "fg_bg")
-    if wants_background and background is None:
-        raise CnnlibError(
-            "this run was trained on pairs of a background and a foreground on it; name the background with "
-            "--background: one image for all inputs, or a folder with one of each input's name"
-        )
-    if background is not None and not wants_background:
-        raise CnnlibError(
-            f"this run was trained on {', '.join(run.image_names)} alone; leave out --background"
-        )
-    backgrounds = _match_backgrounds(inputs, background) if background else {}
-    for name, path in inputs.items():
-        image = read_color(path)
-        pictures = [image]
-        if wants_background:
-            pictures.insert(0, read_color(backgrounds[name]).resize(image.size, Image.Resampling.BILINEAR))
-        yield name, torch.cat([_to_tensor(picture) for picture in pictures])
+    main = list(run.inputs)[-1]
+    check_inputs(run.inputs, {main: main, **given})
+    matched: list[dict[str, Path]] = [{} for _ in names]
+    for key, place in given.items():
+        files = None if place.is_file() else {path.stem: path for path in _listed(place)}
+        for name, others in zip(names, matched, strict=True):
+            own = name if files is None or name in files else run.partner(key, name)
+            if files is not None and own not in files:
+                raise CnnlibError(f"{place}: holds no {key} for the image {name!r}; name it like the image")
+            others[key] = place if files is None else files[own]
+    return matched
 
 
-def _match_backgrounds(inputs: Mapping[str, Path], background: Path) -> dict[str, Path]:
-    if background.is_file():
-        return dict.fromkeys(inputs, background)
-    if not background.is_dir():
-        raise CnnlibError(f"{background}: no such file or folder")
-    found = find_images([background])
-    missing = [name for name in inputs if name not in found]
-    if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise CnnlibError(f"{background}: no background called {', '.join(missing[:3])}{more}")
-    return found
+def check_inputs(inputs: Mapping[str, int], given: Mapping[str, object]) -> None:
+    """Raises ``CnnlibError`` unless exactly the ``inputs`` are given."""
+    needed = f"this run was trained on {' and '.join(inputs)}"
+    if missing := [name for name in inputs if name not in given]:
+        raise CnnlibError(f"{needed}; {missing[0]} is missing: --input {missing[0]}=FILE (or FOLDER)")
+    if unknown := [name for name in given if name not in inputs]:
+        raise CnnlibError(f"{needed}; leave out {unknown[0]}")
 
 
-def _to_tensor(picture: Image.Image) -> Tensor:
-    """float32 (3, H, W) in [0, 1]."""
-    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255
+def _listed(place: Path) -> list[Path]:
+    if place.is_file():
+        return [place]
+    if not place.is_dir():
+        raise CnnlibError(f"{place}: no such file or folder")
+    folder = ImageFolder({"": place})
+    if folder.ambiguous:
+        raise CnnlibError(f"{place}: several images are called {folder.ambiguous[0]!r}; keep one of them")
+    if not folder:
+        raise CnnlibError(f"{place}: holds no jpg or png image")
+    return [folder.path(name) for name in sorted(folder)]
+
+
+def _opened(picture: Picture) -> Image.Image | Tensor:
+    return picture if isinstance(picture, (Image.Image, Tensor)) else read_color(Path(picture))
+
+
+def _size(picture: Image.Image | Tensor) -> Size:
+    return tuple(picture.shape[-2:]) if isinstance(picture, Tensor) else (picture.height, picture.width)
+
+
+def _resized(picture: Image.Image | Tensor, size: Size) -> Tensor:
+    if isinstance(picture, Image.Image):
+        return to_image([picture.convert("RGB")], size)
+    if _size(picture) == tuple(size):
+        return picture
+    return F.interpolate(picture[None], tuple(size), mode="bilinear", antialias=True)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from csv import DictReader
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from cnnlib.inference import load_run
+from cnnlib.types import CnnlibError
 from tests.tiny_suite import write_suite
 from tools.predict import main
 from tools.run_suite import main as run_suite
@@ -20,7 +22,8 @@ from tools.run_suite import main as run_suite
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
-    assert run_suite([str(write_suite(folder)), "--out", str(folder)]) == 0
+    tasks = {"mask": {}, "depth": {}, "points": {"head": "coordinates"}, "box": {}}
+    assert run_suite([str(write_suite(folder, tasks=tasks)), "--out", str(folder)]) == 0
     return folder / "tiny" / "tiny" / "seed-0"
 
 
@@ -46,6 +49,13 @@ def test_images_of_any_size(run: Path, pictures: Path) -> None:
         assert set(np.unique(np.asarray(mask))) <= {0, 255}
         assert 100 <= np.asarray(depth).min() <= np.asarray(depth).max() <= 10_000  # the task's range, in mm
         assert (out / f"panels/{name}.png").exists()
+    with (out / "box.csv").open() as file:
+        boxes = {
+            row["name"]: [float(row[edge]) for edge in ("xmin", "ymin", "xmax", "ymax")]
+            for row in DictReader(file)
+        }
+    expected = load_run(run).predict(pictures / "in/b.jpg", bg=pictures / "bg/b.jpg")["box"]
+    np.testing.assert_allclose(boxes["b"], expected, rtol=1e-5)  # in pixels of the picture, 64 x 20
     assert not (out / "truth").exists()
 
 
@@ -64,14 +74,39 @@ def test_an_image_is_seen_at_the_size_of_the_training(run: Path) -> None:
     trained = load_run(run)
     assert trained.size == 32
     noise = torch.rand(1, 6, 8, 8, generator=torch.Generator().manual_seed(0))
-    large = F.interpolate(noise, (96, 80), mode="bilinear")
-    small = F.interpolate(large, (32, 32), mode="bilinear", antialias=True)
-    found, expected = trained.predict(large[0]), replace(trained, size=None).predict(small[0])
-    for task, prediction in found.items():
+    large = F.interpolate(noise, (96, 80), mode="bilinear")[0]
+    small = F.interpolate(large[None], (32, 32), mode="bilinear", antialias=True)[0]
+    native = replace(trained, size=None)
+    found, expected = trained.predict(large[3:], bg=large[:3]), native.predict(small[3:], bg=small[:3])
+    torch.testing.assert_close(found["box"], expected["box"] * torch.tensor([80, 96, 80, 96]) / 32)
+    corner_based = (expected["points"][:, :2] + 0.5) * torch.tensor([80, 96]) / 32
+    torch.testing.assert_close(found["points"][:, :2], corner_based - 0.5)
+    for task in ("mask", "depth"):
+        prediction = found[task]
         assert prediction.shape == (1, 96, 80)
-        brought_back = F.interpolate(expected[task][None], (96, 80), mode="bilinear")
+        brought_back = F.interpolate(expected[task][None], (96, 80), mode="bilinear", antialias=True)
         torch.testing.assert_close(prediction[None], brought_back)
-    assert not torch.equal(found["depth"], replace(trained, size=None).predict(large[0])["depth"])
+    assert not torch.equal(found["depth"], native.predict(large[3:], bg=large[:3])["depth"])
+
+
+def test_files_pictures_and_tensors_are_predicted_alike(run: Path, pictures: Path) -> None:
+    trained, path = load_run(run), pictures / "in/a.png"
+    picture = Image.open(path)
+    tensor = torch.from_numpy(np.array(picture)).permute(2, 0, 1) / 255
+    expected = replace(trained, size=None).predict(str(path), bg=picture)
+    for given in (path, picture, tensor):
+        found = replace(trained, size=None).predict(given, bg=tensor)
+        torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+    resized, by_tensor = trained.predict(path, bg=path), trained.predict(tensor, bg=tensor)
+    torch.testing.assert_close(
+        resized["mask"], by_tensor["mask"], atol=0.02, rtol=0
+    )  # Pillow rounds to 8 bits
+    with pytest.raises(CnnlibError, match="trained on bg and fg_bg; bg is missing"):
+        trained.predict(path)
+    with pytest.raises(CnnlibError, match="trained on bg and fg_bg; leave out mask"):
+        trained.predict(path, bg=path, mask=path)
+    with pytest.raises(CnnlibError, match="the input 'bg' has 3 channels; got 1"):
+        trained.predict(path, bg=tensor[:1])
 
 
 def test_native_size_shows_the_net_the_image_as_it_is(run: Path, pictures: Path) -> None:
@@ -89,7 +124,7 @@ def test_one_background_for_all_and_one_archive(run: Path, pictures: Path) -> No
     assert [path.name for path in (pictures / "out").iterdir()] == ["predictions.zip"]
 
 
-def test_what_cannot_be_predicted_is_told(
+def test_what_cannot_be_predicted_is_reported(
     run: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (pictures / "text.png").write_text("no image")
@@ -102,12 +137,13 @@ def test_what_cannot_be_predicted_is_told(
         ["--out", str(pictures / "o")],
     )
     cases = {
-        "--background": [str(run), given],
+        "bg is missing: --input bg=FILE": [str(run), given],
+        "leave out sky": [str(run), given, *background, "--input", f"sky={pictures}"],
         "nowhere.png: no such file": [str(run), str(pictures / "nowhere.png"), *background],
         "text.png": [str(run), str(pictures / "text.png"), "--background", str(pictures / "bg/a.png")],
         "holds no jpg or png": [str(run), str(pictures / "empty"), *background],
         "both results would be called 'a'": [str(run), given, str(pictures / "in2"), *background],
-        "no background called a, b": [str(run), given, "--background", str(pictures / "in2/..")],
+        "holds no bg for the image 'b'": [str(run), given, "--background", str(pictures / "in2")],
         "no config.yaml": [str(pictures), given, *background],
     }
     for expected, arguments in cases.items():
@@ -117,9 +153,12 @@ def test_what_cannot_be_predicted_is_told(
         assert message.startswith("error: ")
 
 
-def test_a_run_without_weights_is_told(run: Path, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_without_weights_is_reported(
+    run: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (pictures / "run").mkdir()
-    (pictures / "run/config.yaml").write_text((run / "config.yaml").read_text())
+    for name in ("config.yaml", "data.json"):
+        (pictures / "run" / name).write_text((run / name).read_text())
     background = ["--background", str(pictures / "bg")]
     assert (
         main([str(pictures / "run"), str(pictures / "in"), *background, "--out", str(pictures / "out")]) == 2
