@@ -8,14 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 from matplotlib.ticker import LogLocator, MaxNLocator
 
+from cnnlib.reporting.templates import TEMPLATES
+
 _LOG_FROM = 20  # a curve that falls by more than this factor is drawn on a logarithmic axis
-
-
 MOST_BANDS = 6  # as many as report.html and report.js let be seen at once
 
 
@@ -55,92 +56,46 @@ def line_chart(curves: Sequence[Curve], falling: bool) -> Markup:
         falling: lower is better; then the axis is logarithmic where the values span more than a decade or so,
             else a bad start is cut off, so that the end can be read.
     """
-    width, height, left, bottom, top, right = 440, 250, 52, 34, 8, 10
-    inner_width, inner_height = width - left - right, height - top - bottom
+    view, left, top, right, bottom = (440, 250), 52, 8, 430, 216
     axis = _Axis.over(curves, falling)
     first = min(float(curve.epochs[0]) for curve in curves)
     last = max(float(curve.epochs[-1]) for curve in curves)
 
-    def x(epoch: float) -> float:
-        return inner_width * ((epoch - first) / (last - first) if last > first else 0.5)
+    def point(epoch: float, value: float) -> tuple[float, float]:
+        along = (epoch - first) / (last - first) if last > first else 0.5
+        return round((right - left) * along, 1), round((bottom - top) * (1 - axis.position(value)), 1)
 
-    def y(value: float) -> float:
-        return inner_height * (1 - axis.position(value))
-
-    parts = [Markup('<svg class="chart" viewBox="0 0 {} {}" role="img">').format(width, height)]
-    for value in axis.ticks:
-        line = top + y(value)
-        parts.append(
-            Markup('<line class="grid" x1="{0}" x2="{1}" y1="{2:.1f}" y2="{2:.1f}"/>').format(
-                left, width - right, line
-            )
-        )
-        parts.append(
-            Markup('<text x="{}" y="{:.1f}" text-anchor="end">{:g}</text>').format(left - 7, line + 4, value)
-        )
-    for epoch in _whole_ticks(first, last):
-        parts.append(
-            Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{:g}</text>').format(
-                left + x(epoch), height - bottom + 17, epoch
-            )
-        )
-    parts.append(
-        Markup('<text class="label" x="{}" y="{}" text-anchor="end">epoch</text>').format(
-            width - right, height - 3
-        )
-    )
-    # A nested svg cuts off what leaves its box.
-    parts.append(
-        Markup('<svg x="{}" y="{}" width="{}" height="{}">').format(left, top, inner_width, inner_height)
-    )
+    series = []
     for curve in curves:
-        band = [
-            (x(e), y(value)) for e, value in zip(curve.epochs, curve.high, strict=True) if np.isfinite(value)
-        ]
-        band += [
-            (x(e), y(value))
-            for e, value in zip(curve.epochs[::-1], curve.low[::-1], strict=True)
-            if np.isfinite(value)
-        ]
-        line = [(x(e), y(value)) for e, value in zip(curve.epochs, curve.mean, strict=True)]
-        parts.append(Markup('<g class="series s{}" data-series="{}">').format(curve.index, curve.index))
-        parts.append(Markup("<title>{}</title>").format(curve.name))
-        parts.append(Markup('<path class="band" d="{}Z"/>').format(_path(band)) if band else Markup())
-        parts.append(Markup('<path class="line" d="{}"/>').format(_path(line)))
-        if len(curve.epochs) == 1 and np.isfinite(curve.mean[0]):
-            parts.append(Markup('<circle r="4" cx="{:.1f}" cy="{:.1f}"/>').format(*line[0]))
-        parts.append(Markup("</g>"))
-    return Markup("").join([*parts, Markup("</svg></svg>")])
+        line = [point(*place) for place in zip(curve.epochs, curve.mean, strict=True)]
+        edges = (curve.epochs, curve.high), (curve.epochs[::-1], curve.low[::-1])
+        band = [point(*place) for edge in edges for place in zip(*edge, strict=True) if np.isfinite(place[1])]
+        dot = line[0] if len(line) == 1 and math.isfinite(line[0][1]) else None
+        series.append((curve, _path(band), _path(line), dot))
+    vertical = [(top + point(first, value)[1], value) for value in axis.ticks]
+    ticks = MaxNLocator(7, integer=True).tick_values(first, last)
+    horizontal = [
+        (left + point(epoch, 0)[0], epoch)
+        for epoch in ticks
+        if first <= epoch <= last and epoch == round(epoch)
+    ]
+    return _macros().line_chart(view, left, top, right, bottom, vertical, horizontal, series)
 
 
 def interval_plot(
     index: int, values: Sequence[float], mean: float, low: float, high: float, span: tuple[float, float]
 ) -> Markup:
-    """A dot a seed, a bar at the mean, a line over the interval; ``span`` is the axis, shared by a column."""
+    """A dot per seed, a bar at the mean, a line over the interval; ``span`` is the axis, shared by a column."""
     width, height = 120, 22
 
     def x(value: float) -> float:
         unit = (value - span[0]) / (span[1] - span[0]) if span[1] > span[0] else 0.5
-        return 5 + (width - 10) * min(max(unit, 0.0), 1.0)
+        return round(5 + (width - 10) * min(max(unit, 0.0), 1.0), 1)
 
-    parts = [
-        Markup('<svg class="interval s{}" viewBox="0 0 {} {}" aria-hidden="true">').format(
-            index, width, height
-        ),
-        Markup('<line class="grid" x1="5" x2="{}" y1="11" y2="11"/>').format(width - 5),
-    ]
-    if math.isfinite(low):
-        parts.append(
-            Markup('<line class="margin" x1="{:.1f}" x2="{:.1f}" y1="11" y2="11"/>').format(x(low), x(high))
-        )
-    parts += [
-        Markup('<circle r="3.2" cx="{:.1f}" cy="11"/>').format(x(value))
-        for value in values
-        if math.isfinite(value)
-    ]
-    if len(values) > 1 and math.isfinite(mean):
-        parts.append(Markup('<line class="mean" x1="{0:.1f}" x2="{0:.1f}" y1="4" y2="18"/>').format(x(mean)))
-    return Markup("").join([*parts, Markup("</svg>")])
+    bar = x(mean) if len(values) > 1 and math.isfinite(mean) else None
+    ends = (x(low), x(high)) if math.isfinite(low) else None
+    dots = [x(value) for value in values if math.isfinite(value)]
+    return _macros().interval_plot(index, (width, height), dots, bar, ends)
 
 
 def histogram(index: int, values: np.ndarray, truth: np.ndarray | None, span: tuple[float, float]) -> Markup:
@@ -152,23 +107,21 @@ def histogram(index: int, values: np.ndarray, truth: np.ndarray | None, span: tu
         for one in (values, truth)
     ]
     tallest = max(float(count.max()) for count in counts) or 1.0
+    bars, outline = (
+        _path(
+            [
+                (width * (i + side) / bins, 80 - 78 * c / tallest)
+                for i, c in enumerate(count)
+                for side in (0, 1)
+            ]
+        )
+        for count in counts
+    )
+    return _macros().histogram(index, (width, height), bars, outline if truth is not None else "", span)
 
-    def steps(count: np.ndarray) -> list[tuple[float, float]]:
-        heights = 78 * (1 - count / tallest) + 2
-        return [(width * (i + side) / bins, float(h)) for i, h in enumerate(heights) for side in (0, 1)]
 
-    parts = [
-        Markup('<svg class="histogram s{}" viewBox="0 0 {} {}" role="img">').format(index, width, height),
-        Markup('<path class="bars" d="{}L{},80L0,80Z"/>').format(_path(steps(counts[0])), width),
-    ]
-    if truth is not None:
-        parts.append(Markup('<path class="truth" d="{}"/>').format(_path(steps(counts[1]))))
-    parts += [
-        Markup('<line class="axis" x1="0" x2="{}" y1="80" y2="80"/>').format(width),
-        Markup('<text x="0" y="94">{:.3g}</text>').format(span[0]),
-        Markup('<text x="{}" y="94" text-anchor="end">{:.3g}</text>').format(width, span[1]),
-    ]
-    return Markup("").join([*parts, Markup("</svg>")])
+def _macros() -> Any:
+    return TEMPLATES.get_template("charts.html").module
 
 
 @dataclass(frozen=True)
@@ -208,11 +161,6 @@ class _Axis:
         if self.logarithmic:
             return math.log(max(value, 1e-300) / self.low) / math.log(self.high / self.low)
         return (value - self.low) / (self.high - self.low)
-
-
-def _whole_ticks(first: float, last: float) -> list[float]:
-    ticks = MaxNLocator(7, integer=True).tick_values(first, last)
-    return [float(tick) for tick in ticks if first <= tick <= last and tick == round(tick)]
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cnnlib import __version__
@@ -16,9 +15,10 @@ from cnnlib.files import write_atomically
 from cnnlib.reporting.charts import curve_of, line_chart
 from cnnlib.reporting.gallery import Sample, choose_images, draw_samples, mean_scores
 from cnnlib.reporting.histograms import prediction_histograms, score_histograms
-from cnnlib.reporting.leaderboard import Leaderboard, number
+from cnnlib.reporting.leaderboard import Leaderboard
 from cnnlib.reporting.results import RunResult, SuiteResults
 from cnnlib.reporting.run_files import read_json
+from cnnlib.reporting.templates import TEMPLATES
 
 
 def write_report(suite: SuiteResults) -> Path:
@@ -36,18 +36,11 @@ def write_report(suite: SuiteResults) -> Path:
 
 def render(suite: SuiteResults) -> str:
     """The page's HTML."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": number, "explain": lambda metric: suite.explanations.get(metric, "")}
     indices = {name: index for index, name in enumerate(suite.finished)}
     samples, sample_note = _samples(suite, indices)
-    return environment.get_template("report.html").render(
+    return TEMPLATES.get_template("report.html").render(
         suite=suite,
+        explanations=suite.explanations,
         version=__version__,
         indices=indices,
         seeds=sorted({run.seed for run in suite.runs}),

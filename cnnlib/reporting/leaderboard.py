@@ -12,13 +12,7 @@ from cnnlib.reporting.charts import interval_plot
 from cnnlib.reporting.comparison import Comparison, compare_suite
 from cnnlib.reporting.results import RunResult, SuiteResults
 from cnnlib.reporting.summary import Summary, summarise_suite
-
-
-def number(value: float | None) -> str:
-    """Four decimals, fewer for large values; n/a for what is undefined."""
-    if value is None or not math.isfinite(value):
-        return "n/a"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.2f}" if abs(value) >= 10 else f"{value:.4f}"
+from cnnlib.reporting.templates import number
 
 
 @dataclass(frozen=True)

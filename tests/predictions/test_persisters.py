@@ -18,7 +18,6 @@ from PIL import Image
 
 from cnnlib.files import file_stem
 from cnnlib.predictions import PERSISTERS, FolderPersister, ZipPersister
-from cnnlib.predictions.layout import Layout
 from cnnlib.tasks import DepthTask, MaskTask
 from cnnlib.types import CnnlibError, Predicted, PredictionSink, Target, TargetInfo
 
@@ -177,9 +176,9 @@ def test_two_samples_may_not_share_a_file(tmp_path: Path, kind: str, first: str,
 
 
 @pytest.mark.parametrize("name", ["", "x" * 241, "é" * 130])
-def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
+def test_a_name_that_no_file_can_have_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(CnnlibError, match="cannot name a file"):
-        Layout(TASKS, INPUTS, None).files(Predicted(name, **sample()))
+        FolderPersister(tmp_path, TASKS, INPUTS).write(Predicted(name, **sample()))
 
 
 def test_mistakes_of_the_config_are_reported_before_anything_is_written(tmp_path: Path) -> None:

@@ -14,14 +14,17 @@
 from __future__ import annotations
 
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Ge
 from PIL import Image
 from torch import Tensor
 
+from cnnlib.checks import checked
 from cnnlib.files import csv_text, file_stem
 from cnnlib.tasks import Task
 from cnnlib.tasks.panel import draw_panel, input_pictures, to_uint8
@@ -30,39 +33,65 @@ from cnnlib.types import CnnlibError, Predicted
 _OWN_FOLDERS = ("truth", "valid", "input", "panels")
 
 
-class Layout:
-    """Turns samples into named files.
+class Persister(ABC):
+    """Keeps each sample's files, and at the end the tables.
 
     Args:
+        out: the folder; made if it is not there. Files of the same names are replaced, others left alone.
         tasks: what is predicted.
         inputs: the pictures that an image is made of and their channels.
         count: how many samples are kept, first come; ``None`` keeps all.
 
     Raises:
-        CnnlibError: a task bears the name of one of the layout's own folders.
+        CnnlibError: ``out`` cannot be written; a task bears the name of one of the layout's own folders; from
+            ``write``, a sample's name is empty, too long, or (upper and lower case alike) was there before.
     """
 
-    def __init__(self, tasks: Mapping[str, Task], inputs: Mapping[str, int], count: int | None) -> None:
-        taken = [name for name in tasks if name in _OWN_FOLDERS]
-        if taken:
+    @checked
+    def __init__(
+        self,
+        out: Path,
+        tasks: Mapping[str, Task],
+        inputs: Mapping[str, int],
+        count: Annotated[int, Ge(0)] | None = None,
+    ) -> None:
+        if taken := [name for name in tasks if name in _OWN_FOLDERS]:
             raise CnnlibError(
                 f"a task may not be called {taken[0]!r}: the saved predictions have a folder of that name; "
                 f"rename it (taken: {', '.join(_OWN_FOLDERS)})"
             )
+        self.out = out
         self.tasks = tasks
         self.inputs = inputs
         self.count = count
         self._names: dict[str, str] = {}
         self._rows: dict[str, list[dict[str, Any]]] = {}  # by the table's path
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CnnlibError(
+                f"{out}: cannot hold predictions ({error.strerror}); choose another folder"
+            ) from None
+        self.keep({"README.txt": self._readme().encode()})
 
-    def files(self, sample: Predicted) -> dict[str, bytes]:
-        """The files of one sample, by path; none once ``count`` samples have come.
+    @abstractmethod
+    def keep(self, files: Mapping[str, bytes]) -> None:
+        """Writes files, by their paths below ``out``."""
 
-        Raises:
-            CnnlibError: the name is empty, too long, or (upper and lower case alike) was there before.
-        """
-        if self.count is not None and len(self._names) >= self.count:
-            return {}
+    def write(self, sample: Predicted) -> None:
+        if self.count is None or len(self._names) < self.count:
+            self.keep(self._files(sample))
+
+    def close(self) -> None:
+        self.keep(
+            {
+                path: csv_text(list(dict.fromkeys(column for row in rows for column in row)), rows).encode()
+                for path, rows in self._rows.items()
+            }
+        )
+
+    def _files(self, sample: Predicted) -> dict[str, bytes]:
+        """By path; rows are kept for ``close``."""
         stem = self._claim(sample.name)
         files: dict[str, bytes] = {}
         for key, prediction in sample.predictions.items():
@@ -81,14 +110,7 @@ class Layout:
         files[f"panels/{stem}.png"] = _png(np.array(draw_panel(sample, self.inputs, self.tasks)))
         return files
 
-    def tables(self) -> dict[str, bytes]:
-        """The tables of all samples that have come, by path."""
-        return {
-            path: csv_text(list(dict.fromkeys(column for row in rows for column in row)), rows).encode()
-            for path, rows in self._rows.items()
-        }
-
-    def readme(self) -> str:
+    def _readme(self) -> str:
         lines = [f"{file_stem(name)}: {task.file_note}" for name, task in self.tasks.items()]
         return "\n".join(
             [
@@ -108,7 +130,7 @@ class Layout:
     def _stored(
         self, path: str, name: str, stem: str, task: Task, prediction: Tensor, valid: Tensor | None = None
     ) -> dict[str, bytes]:
-        """The file of a map, by path; a row is kept for ``tables``."""
+        """The file of a map; a row is kept for ``close``."""
         stored = task.store(prediction, valid)
         if isinstance(stored, np.ndarray):
             return {f"{path}/{stem}.png": _png(stored)}
@@ -125,19 +147,6 @@ class Layout:
             )
         self._names[key] = name
         return stem
-
-
-def make_folder(path: Path) -> None:
-    """
-    Raises:
-        CnnlibError: ``path`` cannot be a folder that is written into.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CnnlibError(
-            f"{path}: cannot hold predictions ({error.strerror}); choose another folder"
-        ) from None
 
 
 def _png(array: np.ndarray) -> bytes:
