@@ -1,10 +1,14 @@
-"""What a run ran on: the versions, the machine, the memory it took."""
+"""What a run ran on: the versions, the machine, the memory it took, and who else used the cores."""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import platform
 import resource
 import sys
+import time
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -59,3 +63,41 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor()
+
+
+class OtherLoad:
+    """Measures how much of the machine's cores other processes use, from its creation to the call of ``share``.
+
+    A run whose cores are shared trains slower than its figures would suggest to a reader.
+    """
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter(), _busy_seconds(), _own_seconds()
+
+    def share(self) -> float | None:
+        """From 0 to 1, of all cores; ``None`` where the system does not tell (it is Linux that does)."""
+        began, busy, own = self._began
+        if busy is None:
+            return None
+        others = (_busy_seconds() - busy) - (_own_seconds() - own)
+        return max(0.0, others / ((time.perf_counter() - began) * os.cpu_count()))
+
+
+def _busy_seconds() -> float | None:
+    """The time that all cores together have spent on processes."""
+    path = Path("/proc/stat")
+    if not path.exists():
+        return None
+    user, nice, system = map(int, path.read_text().split()[1:4])
+    return (user + nice + system) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_seconds() -> float:
+    """The processor time of this process and of its children, such as those that load data."""
+    times = os.times()
+    total = times.user + times.system + times.children_user + times.children_system
+    for process in multiprocessing.active_children():
+        with suppress(OSError):  # it has ended
+            fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total

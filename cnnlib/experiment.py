@@ -15,7 +15,7 @@ from cnnlib.assembly import (
     resolve_precision,
 )
 from cnnlib.config import ExperimentConfig, build, to_yaml
-from cnnlib.environment import environment, peak_memory_mib
+from cnnlib.environment import OtherLoad, environment, peak_memory_mib
 from cnnlib.files import write_atomically, write_csv, write_json
 from cnnlib.predictions import PERSISTERS
 from cnnlib.reporting.history import HistoryFile
@@ -72,6 +72,7 @@ def run_experiment(run: Run) -> dict[str, Any]:
     )
 
     # Training
+    others = OtherLoad()
     trainer.resume()
     tensorboard = TensorBoardLogger(run.folder, purge_step=trainer.state.epoch + 1)
     state = trainer.fit(
@@ -80,6 +81,8 @@ def run_experiment(run: Run) -> dict[str, Any]:
         lambda epoch: PanelSink(tensorboard, data.tasks, data.source.inputs, epoch, _PANELS_PER_EPOCH),
         [tensorboard, HistoryFile(run.folder / "metrics.csv", trainer.state.history)],
     )
+
+    used_by_others = others.share()
 
     # Test
     trainer.load_best()
@@ -106,6 +109,7 @@ def run_experiment(run: Run) -> dict[str, Any]:
         "seconds": state.seconds,
         "images_per_second": sum(row["images_per_second"] for row in state.history) / len(state.history),
         "peak_memory_mib": peak_memory_mib(device),
+        "cores_used_by_others": used_by_others,
         "parameters": sum(parameter.numel() for parameter in trainer.evaluated.parameters()),
         "test": numbers,
         "constant": measure_constant_predictor(data) if run.constant is None else run.constant,
