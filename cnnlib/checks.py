@@ -89,7 +89,8 @@ def expectation(detail: Mapping[str, Any]) -> str:
     """What one of pydantic's error details wanted: ``an integer``, ``above 0``."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in _EXPECTED:
-        return _EXPECTED[kind].format(**context)
+        collection = "a mapping" if context.get("field_type") == "Dictionary" else "a list"
+        return _EXPECTED[kind].format(**context, collection=collection)
     return detail["msg"].removeprefix("Input should be ")
 
 
@@ -98,10 +99,10 @@ _EXPECTED = {
     "int_from_float": "an integer",
     "float_type": "a number",
     "finite_number": "a finite number",
-    "greater_than": "above {gt:g}",
-    "greater_than_equal": "at least {ge:g}",
-    "less_than": "below {lt:g}",
-    "less_than_equal": "at most {le:g}",
+    "greater_than": "above {gt:.12g}",
+    "greater_than_equal": "at least {ge:.12g}",
+    "less_than": "below {lt:.12g}",
+    "less_than_equal": "at most {le:.12g}",
     "bool_type": "true or false",
     "string_type": "text",
     "path_type": "text",
@@ -113,8 +114,8 @@ _EXPECTED = {
     "dict_type": "a mapping",
     "model_type": "a mapping",
     "literal_error": "{expected}",
-    "too_short": "a list of at least {min_length}",
-    "too_long": "a list of at most {max_length}",
+    "too_short": "{collection} of at least {min_length}",
+    "too_long": "{collection} of at most {max_length}",
 }
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from cnnlib.config import json_schema
-from cnnlib.config.tables import ROOMS
 
 PAGE = Path(__file__).parent.parent / "docs" / "config.md"
 
@@ -33,31 +33,30 @@ class of your own, looked for where Python looks and in the working directory. A
 component, one without changes its options. `null` takes a task away.
 """
 
-_SECTIONS = {
-    "dataset": "dataset",
-    "augmentation": "augmentations (a list, in this order)",
-    "model": "model",
-    "task": "tasks (by the data set's target)",
-    "optimizer": "optimizer",
-    "schedule": "schedule",
-    "predictions": "predictions",
+
+_BOUNDS = {
+    "exclusiveMinimum": "above",
+    "minimum": "at least",
+    "exclusiveMaximum": "below",
+    "maximum": "at most",
 }
 
 
 def render() -> str:
     schema = json_schema()
-    of_suite = {
-        name: entry
-        for name, entry in schema["properties"].items()
-        if name not in ("augmentations", "tasks", "training", *ROOMS)
-    }
-    training = schema["properties"]["training"]["properties"]
-    parts = [_INTRODUCTION, "## The suite", _listed(of_suite), "## training", _listed(training)]
-    for room, title in _SECTIONS.items():
-        parts.append(f"## {title}")
-        for key, component in schema["$defs"].items():
-            if key.startswith(f"{room}."):
-                parts += _component(component)
+    keys: dict[str, Any] = {}
+    sections: list[str] = []
+    for key, entry in schema["properties"].items():
+        if not (found := re.search(r"#/\$defs/(\w+)", json.dumps(entry))):
+            keys[key] = entry
+            continue
+        components = [each for name, each in schema["$defs"].items() if name.startswith(f"{found[1]}.")]
+        section = schema["$defs"][found[1]]
+        sections += [f"## {key}", _one_line(entry.get("description") or section["description"])]
+        sections += [part for each in components for part in _component(each)] or [
+            _listed(section["properties"])
+        ]
+    parts = [_INTRODUCTION, "## The suite", _listed(keys), *sections]
     parts.append("## Losses\n\nThey have [a page of their own](losses.md).")
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
@@ -80,10 +79,25 @@ def _listed(options: dict[str, dict[str, Any]]) -> str:
 
 
 def _named(name: str, schema: dict[str, Any]) -> str:
-    choices = [_yaml(each) for one in (schema, *schema.get("anyOf", ())) for each in one.get("enum", ())]
-    told = [" or ".join(choices)] if choices else []
-    told += [f"default {_yaml(schema['default'])}"] if "default" in schema else []
-    return f"`{name}` ({'; '.join(told)})" if told else f"`{name}`"
+    types = schema.get("anyOf", [schema])
+    choices = [_yaml(each) for one in types for each in one.get("enum", [])]
+    notes = [" or ".join(choices)] if choices else []
+    notes += [text for one in types if (text := _range(one))]
+    notes += [f"default {_yaml(schema['default'])}"] if "default" in schema else []
+    return f"`{name}` ({'; '.join(notes)})" if notes else f"`{name}`"
+
+
+def _range(schema: dict[str, Any]) -> str:
+    """``"0 to 1"``, ``"above 0"``; of a list, what its entries must be."""
+    found = {
+        key: value
+        for one in (schema, schema.get("items", {}))
+        for key, value in one.items()
+        if key in _BOUNDS
+    }
+    if found.keys() == {"minimum", "maximum"}:
+        return f"{found['minimum']} to {found['maximum']}"
+    return " and ".join(f"{words} {found[key]}" for key, words in _BOUNDS.items() if key in found)
 
 
 def _yaml(value: object) -> str:

@@ -9,8 +9,9 @@ import inspect
 from collections.abc import Iterable
 from typing import Any
 
+from cnnlib.config.component import Component
 from cnnlib.config.options import argument_notes, options_of
-from cnnlib.config.schema import SECTIONS, Component, ExperimentConfig, LossTerm, SuiteFile, TaskConfig
+from cnnlib.config.schema import SECTIONS, ExperimentConfig, LossTerm, SuiteFile, TaskConfig
 from cnnlib.config.tables import REGISTRIES, Tables, load_tables
 from cnnlib.config.tasks import fitting_losses
 from cnnlib.lookup import Factory
@@ -41,13 +42,16 @@ def json_schema(tables: Tables | None = None) -> Schema:
         "properties": {kind: _unnamed(kind) for kind in tables["task"]},
     }
     definitions = {
-        f"{registry}.{name}": _options(registry, name, factory, tables)
+        f"{registry}.{name}": _options(registry, name, factory)
         for registry in REGISTRIES
         for name, factory in tables[registry].items()
     }
-    definitions |= {registry: _component(registry, tables[registry]) for registry in REGISTRIES}
+    definitions |= {
+        f"loss for {kind}": _component("loss", fitting_losses(task, tables))
+        for kind, task in tables["task"].items()
+    }
+    definitions |= {each: _component(each, tables[each]) for each in REGISTRIES if each != "loss"}
     definitions |= experiment["$defs"]
-    del definitions["loss"]  # those that fit stand with each task
     del definitions["TrainingConfig"]["required"]  # an experiment may bring it
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -94,7 +98,7 @@ def _unnamed(kind: str) -> Schema:
     }
 
 
-def _options(registry: str, name: str, factory: Factory, tables: Tables) -> Schema:
+def _options(registry: str, name: str, factory: Factory) -> Schema:
     """The keys of one component; none is required, for an experiment may bring it."""
     notes = argument_notes(factory)
     properties = options_of(factory, REGISTRIES[registry].injected).json_schema()
@@ -103,9 +107,14 @@ def _options(registry: str, name: str, factory: Factory, tables: Tables) -> Sche
     own = {"task": TaskConfig, "loss": LossTerm}.get(registry, Component).model_json_schema()["properties"]
     own = {key: schema for key, schema in own.items() if key not in Component.model_fields}
     if "loss" in own:
-        term = _component("loss", fitting_losses(factory, tables))
-        own["loss"] |= {"then": own["loss"]["then"] | {"items": term}, "else": term}
-        own["loss"]["default"] = factory.default_loss
+        term = {"$ref": f"#/$defs/loss for {factory.kind}"}
+        own["loss"] = {
+            "if": {"type": "array"},
+            "then": {"items": term, "minItems": 1},
+            "else": term,
+            "default": factory.default_loss,
+            "description": own["loss"]["description"],
+        }
     return {
         "type": "object",
         "description": (inspect.getdoc(factory) or name).partition("\n\n")[0],

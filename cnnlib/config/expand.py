@@ -1,40 +1,23 @@
 """Overrides by key path, and one suite's experiments out of its common part.
 
-A key path is dotted: ``training.epochs``, ``tasks.mask.loss.0.weight``. A mapping laid over a mapping is
-merged into it, with two exceptions: one that names a component (``{name: sgd, ...}``) replaces the component
-whole, so that no option of the old one stays behind, and a task that is set to null is removed.
+A key path is dotted: ``training.epochs``, ``tasks.mask.loss.0.weight``. A mapping laid over a mapping is merged into
+it, with two exceptions: one with a ``name`` replaces a component whole, so that no option of the old one stays behind,
+and a task that is set to null is removed.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from cnnlib.config.errors import Problem, show
-from cnnlib.config.schema import holds_component
 from cnnlib.config.yaml_text import parse_yaml
 from cnnlib.lookup import unknown
 
 _SUITE_FILES = ("suite.yaml", "results.csv", "summary.csv", "report.html")
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One experiment before it is checked.
-
-    Attributes:
-        name: the experiment's.
-        config: the common part with this experiment's overrides laid over it.
-        overridden: the key paths that they set, and those that they made on the way.
-    """
-
-    name: str
-    config: dict[str, Any]
-    overridden: tuple[str, ...] = ()
+_LONGEST_NAME = 200  # a file name holds 255 bytes
 
 
 class PathError(Exception):
@@ -45,8 +28,8 @@ class PathError(Exception):
         self.problem = Problem(path, text)
 
 
-def override(suite: dict[str, Any], text: str) -> tuple[dict[str, Any], list[str]]:
-    """``suite`` with ``key.path=value`` laid over it, and the key paths that this set or made.
+def override(suite: dict[str, Any], text: str) -> dict[str, Any]:
+    """``suite`` with ``key.path=value`` laid over it.
 
     Below ``grid`` and below an experiment's name, the rest of the path is one key, as in the file.
 
@@ -62,14 +45,12 @@ def override(suite: dict[str, Any], text: str) -> tuple[dict[str, Any], list[str
     except ValueError as error:
         raise PathError(path, f"its value {value_text!r} cannot be read: {error}") from None
     head, _, rest = path.partition(".")
-    if head == "grid" and rest:
-        return {**suite, "grid": {**_mapping(suite, "grid"), rest: value}}, [path]
-    if head == "experiments" and rest:
-        experiments = _mapping(suite, "experiments")
-        return {**suite, "experiments": _override_experiment(experiments, rest, value)}, [path]
-    if head in ("grid", "experiments"):
-        return {**suite, head: value}, [path]
-    return assign(suite, path.split("."), value), _touched(suite, path, value)
+    if head not in ("grid", "experiments"):
+        return assign(suite, path.split("."), value)
+    if rest:
+        held = _mapping(suite, head)
+        value = {**held, rest: value} if head == "grid" else _override_experiment(held, rest, value)
+    return {**suite, head: value}
 
 
 def assign(node: Any, path: Sequence[str], value: Any, at: tuple[str, ...] = ()) -> Any:
@@ -78,15 +59,11 @@ def assign(node: Any, path: Sequence[str], value: Any, at: tuple[str, ...] = ())
     Raises:
         PathError: if the path leads into a value that has no keys, or past the end of a list.
     """
-    if isinstance(node, str) and holds_component(at) and (path or isinstance(value, Mapping)):
-        node = {"name": node}
+    if isinstance(node, str) and (path or isinstance(value, Mapping)):
+        node = {"name": node}  # a component's bare name
     if path:
         return _assign_inside(node, path[0], path[1:], value, at)
-    if (
-        isinstance(node, Mapping)
-        and isinstance(value, Mapping)
-        and not (holds_component(at) and "name" in value)
-    ):
+    if isinstance(node, Mapping) and isinstance(value, Mapping) and "name" not in value:
         for key, inner in value.items():
             node = assign(node, [key], inner, at)
         return node
@@ -113,8 +90,8 @@ def variants(
     experiments: Mapping[str, Mapping[str, Any]],
     grid: Mapping[str, list[Any]],
     name: str,
-) -> tuple[list[Variant], list[Problem]]:
-    """Every experiment of a suite, the named ones times the grid's points; and the overrides that lead nowhere.
+) -> tuple[list[tuple[str, dict[str, Any]]], list[Problem]]:
+    """Every experiment of a suite by name, the named ones times the grid's points; and what leads nowhere.
 
     Args:
         common: the sections that all experiments share.
@@ -122,40 +99,48 @@ def variants(
         grid: ``{key path: [values]}``; empty where the suite has none.
         name: of the one experiment of a suite with neither.
     """
-    found: list[Variant] = []
+    found: list[tuple[str, dict[str, Any]]] = []
     problems: list[Problem] = []
     points = list(_points(grid)) if grid else [(None, [])]
     for (experiment, overrides), (point, values) in product(experiments.items() or [(None, {})], points):
         parts = [part for part in (experiment, point) if part is not None]
         title = ",".join(parts) if parts else name
-        config, overridden = common, []
+        config = common
         for path, value in [*overrides.items(), *values]:
             try:
-                touched = _touched(config, path, value)
                 config = assign(config, path.split("."), value)
-                overridden += touched
             except PathError as error:
                 problems.append(error.problem.of(f"experiment {title!r}"))
-        found.append(Variant(title, config, tuple(overridden)))
+        found.append((title, config))
     return found, problems
 
 
-def shared_folders(names: Sequence[str]) -> list[Problem]:
-    """One problem where names, and with them folders, are the same as another's or a file's of the suite.
+def folder_name(name: str) -> str:
+    """``name``, if a folder can be called so. Raises ``ValueError`` if not."""
+    if not re.fullmatch(r"\w[\w.,=+-]*", name) or ".." in name or len(name.encode()) > _LONGEST_NAME:
+        raise ValueError(
+            f"must be fit for a folder: letters, digits and _ . , = + - only, the first a letter, digit or _, "
+            f"no '..', at most {_LONGEST_NAME} bytes; it is {name[: 2 * _LONGEST_NAME]!r}"
+        )
+    return name
 
-    Some file systems take A and a for one.
-    """
-    taken = [name for name in names if name.casefold() in _SUITE_FILES]
-    if taken:
-        return [
-            Problem("", f"an experiment cannot be called {taken[0]!r}: the suite has a file of that name")
-        ]
-    counts = Counter(name.casefold() for name in names)
-    clashing = sorted({name for name in names if counts[name.casefold()] > 1})
-    if not clashing:
-        return []
-    listed = ", ".join(map(repr, clashing))
-    return [Problem("", f"several experiments would share one folder: {listed}; name them under experiments")]
+
+def folder_problems(names: Sequence[str]) -> Iterator[Problem]:
+    """Names that no folder can have, or that are another's or a file's of the suite; some file systems take A for a."""
+    lowered = [name.casefold() for name in names]
+    clashing = sorted({name for name in names if lowered.count(name.casefold()) > 1})
+    if clashing:
+        listed = ", ".join(map(repr, clashing))
+        yield Problem(
+            "", f"several experiments would share one folder: {listed}; name them under experiments"
+        )
+    for name in dict.fromkeys(names):
+        if name.casefold() in _SUITE_FILES:
+            yield Problem("", f"an experiment cannot be called {name!r}: the suite has a file of that name")
+        try:
+            folder_name(name)
+        except ValueError as error:
+            yield Problem(f"experiments.{name}", str(error))
 
 
 def _points(grid: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, Any]]]]:
@@ -205,25 +190,3 @@ def _mapping(parent: Mapping[str, Any], key: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise PathError(key, f"is {show(value)}, and holds no keys")
     return value
-
-
-def _touched(node: Any, path: str, value: Any) -> list[str]:
-    """The key paths that laying ``value`` over ``path`` sets, and the first that it has to make."""
-    parts = path.split(".")
-    for depth, key in enumerate(parts, start=1):
-        if isinstance(node, list) and key.isdecimal() and int(key) < len(node):
-            node = node[int(key)]
-        elif isinstance(node, Mapping) and key in node:
-            node = node[key]
-        else:
-            return [".".join(parts[:depth]), *_leaves(value, path)]
-    return list(_leaves(value, path))
-
-
-def _leaves(value: Any, path: str) -> Iterator[str]:
-    """The key paths that a mapping laid over another one sets."""
-    if isinstance(value, Mapping) and value and "name" not in value:
-        for key, inner in value.items():
-            yield from _leaves(inner, f"{path}.{key}")
-    else:
-        yield path

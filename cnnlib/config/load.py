@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import to_jsonable_python
 
+from cnnlib.config.component import Context
 from cnnlib.config.errors import MISSING, ConfigError, Problem, problems_of, show
-from cnnlib.config.expand import PathError, Variant, override, shared_folders, variants
-from cnnlib.config.options import plain
-from cnnlib.config.registered import Context
+from cnnlib.config.expand import PathError, folder_problems, override, variants
 from cnnlib.config.schema import (
     SECTION_DEFAULTS,
     SECTIONS,
     ExperimentConfig,
     SuiteConfig,
     SuiteFile,
-    folder_name,
     unknown_key,
     unknown_section,
 )
@@ -42,13 +41,11 @@ def load_suite(path: Path, overrides: Sequence[str] = ()) -> SuiteConfig:
     """
     try:
         mapping = parse_yaml(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise ConfigError(str(path), [Problem("", "there is no such file")]) from None
     except UnicodeDecodeError as error:
-        problem = Problem("", f"is not UTF-8 text: byte {error.start} cannot be read")
-        raise ConfigError(str(path), [problem]) from None
+        text = f"is not UTF-8 text: byte {error.start} cannot be read"
+        raise ConfigError(str(path), [Problem("", text)]) from None
     except (OSError, ValueError) as error:
-        raise ConfigError(str(path), [Problem("", str(error))]) from None
+        raise ConfigError(str(path), [Problem("", getattr(error, "strerror", None) or str(error))]) from None
     if mapping is None:
         raise ConfigError(str(path), [Problem("", "the file is empty")])
     return parse_suite(mapping, overrides, str(path))
@@ -65,21 +62,32 @@ def parse_suite(
     Args:
         overrides: as for ``load_suite``.
         source: what ``mapping`` is called in errors; the stem of it is the default of the suite's name.
-        tables: where components are looked up, the library's own by deproblem.
+        tables: where components are looked up, the library's own by default.
 
     Raises:
         ConfigError: with every problem of ``mapping`` and the overrides.
     """
+    tables = load_tables() if tables is None else tables
     try:
-        suite = plain(mapping)
-    except (TypeError, ValueError, RecursionError) as error:
+        suite = to_jsonable_python(mapping)
+    except (ValueError, RecursionError) as error:
         raise ConfigError(source, [Problem("", f"holds more than plain values: {error}")]) from None
     if not isinstance(suite, dict):
         raise ConfigError(source, [Problem("", f"must be a mapping of sections; it is {show(suite)}")])
-    reader = _SuiteReader(load_tables() if tables is None else tables)
-    config = reader.read(suite, overrides, Path(source).stem.strip("<>"))
-    if reader.problems or config is None:
-        raise ConfigError(source, reader.problems)
+    stages = [("", {**SECTION_DEFAULTS, **suite})]
+    problems: list[Problem] = []
+    for text in overrides:
+        origin = f"override {text!r}"
+        try:
+            stages.append((origin, override(stages[-1][1], text)))
+        except PathError as error:
+            problems.append(error.problem.of(origin))
+    name = Path(source).stem.strip("<>")
+    config, found = _read(stages[-1][1], name, tables)
+    if found or config is None:
+        problems += _attributed(stages, name, tables)
+    if problems:
+        raise ConfigError(source, problems)
     return config
 
 
@@ -88,117 +96,78 @@ def to_yaml(experiment: ExperimentConfig, suite: str, name: str, seed: int) -> s
     return SuiteConfig(name=suite, seeds=(seed,), baseline=name, experiments={name: experiment}).to_yaml()
 
 
-def check_experiment(
-    config: Mapping[str, Any], tables: Tables
-) -> tuple[ExperimentConfig | None, list[Problem]]:
-    """The experiment that ``config`` describes, or None and what is wrong with it.
+def _attributed(stages: Sequence[tuple[str, dict[str, Any]]], name: str, tables: Tables) -> list[Problem]:
+    """The problems of the last stage; what came with an override, the name of a stage, says so."""
+    origins: dict[Problem, str] = {}
+    problems: list[Problem] = []
+    for origin, suite in stages:
+        before, problems = problems, _read(suite, name, tables)[1]
+        origins |= {problem: origin for problem in problems if problem not in before}
+    return [problem if problem.origin else problem.of(origins[problem]) for problem in problems]
+
+
+def _read(suite: dict[str, Any], name: str, tables: Tables) -> tuple[SuiteConfig | None, list[Problem]]:
+    """The suite, or what is wrong with it; what cannot be read is left out, and the rest is read all the same.
 
     Args:
-        config: the sections of one experiment, as plain values.
+        name: the suite's, unless it gives one.
     """
-    context = Context(tables, dataset_targets(config.get("dataset"), tables["dataset"]))
+    allowed = (*SuiteFile.model_fields, *SECTIONS)
+    problems = [Problem(key, unknown_section(key, allowed)) for key in suite if key not in allowed]
+    given = {"name": name} | {key: suite[key] for key in SuiteFile.model_fields if key in suite}
     try:
-        experiment = ExperimentConfig.model_validate(config, context=context)
+        file, wrong = SuiteFile.model_validate(given), set()
+    except ValidationError as error:
+        problems += problems_of(error, given, unknown_key)
+        wrong = {detail["loc"][0] for detail in error.errors()}
+        kept = {key: value for key, value in given.items() if key not in wrong}
+        file = SuiteFile.model_validate({"name": "suite", **kept})
+    common = {key: suite[key] for key in SECTIONS if key in suite}
+    found, lost = variants(common, file.experiments, file.grid, file.name)
+    names = [each for each, _ in found]
+    problems += [*lost, *folder_problems(names)]
+    complete = not lost and not wrong & {"experiments", "grid"}
+    baseline = file.baseline or names[0]
+    if baseline not in names and complete:
+        problems.append(Problem("baseline", unknown("experiment", baseline, names)))
+    experiments, more = _check_all(found, common, tables)
+    # Where overrides were left out, so was what they hold.
+    problems += [problem for problem in more if complete or problem.text != MISSING]
+    if problems:
+        return None, problems
+    return SuiteConfig(name=file.name, seeds=file.seeds, baseline=baseline, experiments=experiments), []
+
+
+def _check_all(
+    found: Sequence[tuple[str, dict[str, Any]]], common: dict[str, Any], tables: Tables
+) -> tuple[dict[str, ExperimentConfig], list[Problem]]:
+    """Every experiment; a problem that many share is reported once, with their names where overrides brought it."""
+    experiments: dict[str, ExperimentConfig] = {}
+    shared: defaultdict[Problem, list[str]] = defaultdict(list)
+    for name, sections in found:
+        config, problems = check_experiment(sections, tables)
+        for problem in dict.fromkeys(problems):
+            shared[problem].append(name)
+        if config is not None:
+            experiments[name] = config
+    of_all = check_experiment(common, tables)[1] if shared else []
+    return experiments, [
+        problem if problem in of_all else problem.of(_experiment_names(names))
+        for problem, names in shared.items()
+    ]
+
+
+def check_experiment(
+    sections: Mapping[str, Any], tables: Tables
+) -> tuple[ExperimentConfig | None, list[Problem]]:
+    """The experiment of these sections, plain values; or None and what is wrong with it."""
+    context = Context(tables, dataset_targets(sections.get("dataset"), tables["dataset"]))
+    try:
+        experiment = ExperimentConfig.model_validate(sections, context=context)
         check_model(experiment, context)
     except ValidationError as error:
-        return None, problems_of(error, config, unknown_key)
+        return None, problems_of(error, sections, unknown_key)
     return experiment, []
-
-
-class _SuiteReader:
-    """Collects problems instead of raising: what cannot be read is left out, and the rest is read all the same."""
-
-    def __init__(self, tables: Tables) -> None:
-        self.tables = tables
-        self.problems: list[Problem] = []
-
-    def read(self, suite: dict[str, Any], overrides: Iterable[str], default_name: str) -> SuiteConfig | None:
-        suite = {**SECTION_DEFAULTS, **suite}
-        set_by: dict[str, str] = {}
-        for text in overrides:
-            try:
-                suite, paths = override(suite, text)
-            except PathError as error:
-                self.problems.append(error.problem.of(f"override {text!r}"))
-                continue
-            set_by |= dict.fromkeys(paths, text)
-        found = self._read_suite(suite, default_name)
-        self.problems = [_with_origin(problem, set_by) for problem in self.problems]
-        return found
-
-    def _read_suite(self, suite: dict[str, Any], default_name: str) -> SuiteConfig | None:
-        allowed = (*SuiteFile.model_fields, *SECTIONS)
-        unknown_keys = [key for key in suite if key not in allowed]
-        self.problems += [Problem(key, unknown_section(key, allowed)) for key in unknown_keys]
-        file, complete = self._read_file(suite, default_name)
-        common = {key: suite[key] for key in SECTIONS if key in suite}
-        found, problems = variants(common, file.experiments, file.grid, file.name)
-        names = [variant.name for variant in found]
-        self.problems += problems + shared_folders(names)
-        for name in names:
-            try:
-                folder_name(name)
-            except ValueError as error:
-                self.problems.append(Problem(f"experiments.{name}", str(error)))
-        baseline = file.baseline or names[0]
-        complete = complete and not problems
-        if baseline not in names and complete:
-            self.problems.append(Problem("baseline", unknown("experiment", baseline, names)))
-        experiments = self._checked(found, complete)
-        if self.problems:
-            return None
-        return SuiteConfig(name=file.name, seeds=file.seeds, baseline=baseline, experiments=experiments)
-
-    def _read_file(self, suite: Mapping[str, Any], default_name: str) -> tuple[SuiteFile, bool]:
-        """The suite's own keys, and whether its experiments and its grid are complete."""
-        given = {"name": default_name} | {key: suite[key] for key in SuiteFile.model_fields if key in suite}
-        try:
-            return SuiteFile.model_validate(given), True
-        except ValidationError as error:
-            self.problems += problems_of(error, given, unknown_key)
-            places = [detail["loc"] for detail in error.errors()]
-        for key, *inner in places:
-            if inner and isinstance(given.get(key), dict):
-                given[key] = {name: value for name, value in given[key].items() if name != inner[0]}
-            else:
-                given.pop(key, None)
-        kept = {key: value for key, value in given.items() if value}
-        return SuiteFile.model_validate({"name": "suite", **kept}), not {"experiments", "grid"} & {
-            place[0] for place in places
-        }
-
-    def _checked(self, found: Sequence[Variant], complete: bool) -> dict[str, ExperimentConfig]:
-        """A problem that many experiments share is reported once, with their names where overrides brought it.
-
-        Where the overrides are not ``complete``, nothing is said to be missing: they may have held it.
-        """
-        experiments: dict[str, ExperimentConfig] = {}
-        shared: defaultdict[Problem, list[Variant]] = defaultdict(list)
-        for variant in found:
-            config, problems = check_experiment(variant.config, self.tables)
-            for problem in problems:
-                shared[problem].append(variant)
-            if config is not None:
-                experiments[variant.name] = config
-        for problem, having in shared.items():
-            if problem.text == MISSING and not complete:
-                continue
-            common = len(having) == len(found) and not any(
-                _touches(problem.path, path) for variant in having for path in variant.overridden
-            )
-            self.problems.append(
-                problem if common else problem.of(_experiment_names([variant.name for variant in having]))
-            )
-        return experiments
-
-
-def _touches(problem_path: str, set_path: str) -> bool:
-    return f"{problem_path}.".startswith(f"{set_path}.")
-
-
-def _with_origin(problem: Problem, set_by: Mapping[str, str]) -> Problem:
-    texts = [text for path, text in set_by.items() if _touches(problem.path, path)]
-    return problem.of(f"override {texts[-1]!r}") if texts and not problem.origin else problem
 
 
 def _experiment_names(names: list[str]) -> str:

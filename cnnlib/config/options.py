@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import PurePath
 from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, with_config
+from pydantic_core import to_jsonable_python
 from typing_extensions import TypedDict
 
 from cnnlib.config.errors import Details, unknown_option
@@ -90,8 +90,8 @@ def options_of(factory: Factory, injected: tuple[str, ...] = (), own: tuple[str,
             raise CnnlibError(f"{factory!r} has an argument {name!r}, a key that a configuration uses itself")
         if parameter.default is not parameter.empty:
             try:
-                defaults[name] = plain(parameter.default)
-            except TypeError:
+                defaults[name] = to_jsonable_python(parameter.default)
+            except ValueError:
                 continue
         types[name] = hints.get(name, Any)
     config = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
@@ -107,19 +107,3 @@ def argument_notes(factory: Factory) -> dict[str, str]:
         names, _, text = entry.strip().partition(":")
         notes |= {name.strip(" *`"): " ".join(text.split()) for name in names.split(",")}
     return notes
-
-
-def plain(value: Any) -> Any:
-    """A copy of ``value`` in which tuples are lists, paths are text and keys are text.
-
-    Raises:
-        ValueError: if it contains itself.
-        TypeError: if it holds what YAML has no plain notation for.
-    """
-
-    def path_text(other: Any) -> str:
-        if isinstance(other, PurePath):
-            return str(other)
-        raise TypeError(f"{type(other).__name__} has no plain notation")
-
-    return json.loads(json.dumps(value, default=path_text))

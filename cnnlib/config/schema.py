@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Lt, MinLen
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
+    BeforeValidator,
     Field,
     Strict,
     ValidationInfo,
     field_validator,
-    model_serializer,
 )
 
+from cnnlib.config.component import Component, Registered, Section
 from cnnlib.config.errors import unknown_option
-from cnnlib.config.registered import OneOrMore, Registered
+from cnnlib.config.expand import folder_name
 from cnnlib.config.tasks import read_tasks
 from cnnlib.config.yaml_text import dump_yaml
 from cnnlib.lookup import unknown
-
-_LONGEST_NAME = 200  # a file name holds 255 bytes
-
-
-def folder_name(name: str) -> str:
-    """``name``, if files can be kept under it. Raises ``ValueError`` if not."""
-    if not re.fullmatch(r"\w[\w.,=+-]*", name) or ".." in name or len(name.encode()) > _LONGEST_NAME:
-        raise ValueError(
-            f"must be fit for a folder: letters, digits and _ . , = + - only, the first a letter, digit or _, "
-            f"no '..', at most {_LONGEST_NAME} bytes; it is {name[: 2 * _LONGEST_NAME]!r}"
-        )
-    return name
 
 
 def _key_path(path: str) -> str:
@@ -43,43 +29,16 @@ def _key_path(path: str) -> str:
     return path
 
 
-def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
-    if len(set(seeds)) < len(seeds):
-        raise ValueError(f"must differ from each other; they are {list(seeds)}")
-    return seeds
-
-
-def _distinct_names(terms: tuple[LossTerm, ...]) -> tuple[LossTerm, ...]:
-    names = [term.name for term in terms]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"{twice[0]!r} stands twice in one list: terms are logged by name")
-    return terms
+def _distinct(entries: tuple[Any, ...]) -> tuple[Any, ...]:
+    names = [getattr(entry, "name", entry) for entry in entries]
+    if len(set(names)) < len(names):
+        raise ValueError(f"must differ from each other; they are {', '.join(map(str, names))}")
+    return entries
 
 
 FolderName = Annotated[str, AfterValidator(folder_name)]
 KeyPath = Annotated[str, AfterValidator(_key_path)]
 Weight = Annotated[float, Ge(0)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-
-class Component(Section):
-    """A class or function by name, and the options it is built with."""
-
-    name: str
-    """A name in the component's registry, or the dotted path of outside code."""
-    options: dict[str, Any] = {}
-    """Every option, those left to their default included, in the types of the constructor's signature."""
-
-    @model_serializer(mode="wrap")
-    def _flat(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-        """As it is written in YAML: the options beside the name."""
-        dumped = handler(self)
-        return {"name": dumped.pop("name"), **dumped.pop("options"), **dumped}
 
 
 class LossTerm(Component):
@@ -98,8 +57,8 @@ class TaskConfig(Component):
         tuple[Annotated[LossTerm, Registered("loss")], ...],
         Strict(False),
         MinLen(1),
-        AfterValidator(_distinct_names),
-        OneOrMore(),
+        AfterValidator(_distinct),
+        BeforeValidator(lambda value: value if isinstance(value, list) else [value]),
     ] = ()
     """A loss, or a list of terms that are added up."""
     weight: Weight = 1.0
@@ -132,9 +91,9 @@ class ExperimentConfig(Section):
 
     dataset: Annotated[Component, Registered("dataset")]
     """What is trained, validated and tested on."""
-    augmentations: Annotated[
-        tuple[Annotated[Component, Registered("augmentation")], ...], Strict(False), OneOrMore()
-    ] = Field([], validate_default=True)
+    augmentations: Annotated[tuple[Annotated[Component, Registered("augmentation")], ...], Strict(False)] = (
+        Field([], validate_default=True)
+    )
     """Applied to training samples in this order."""
     model: Annotated[Component, Registered("model")]
     """The network."""
@@ -216,17 +175,12 @@ SECTION_DEFAULTS: dict[str, Any] = {
 }
 
 
-def holds_component(path: Sequence[str]) -> bool:
-    """Whether a component, which may be a bare name, stands at this key path of an experiment."""
-    found = _type_at(path)
-    found = _entry(found) if get_origin(found) is tuple else found
-    return isinstance(found, type) and issubclass(found, Component)
-
-
 def unknown_key(keys: Sequence[str]) -> str:
-    """What to say of a key that an experiment does not have."""
+    """What to say of a key that an experiment, or one of its sections, does not have."""
     *above, key = keys
-    return unknown_option(key, _type_at(above).model_fields) if above else unknown_section(key, SECTIONS)
+    if not above:
+        return unknown_section(key, SECTIONS)
+    return unknown_option(key, ExperimentConfig.model_fields[above[0]].annotation.model_fields)
 
 
 def unknown_section(key: str, allowed: Sequence[str]) -> str:
@@ -235,20 +189,3 @@ def unknown_section(key: str, allowed: Sequence[str]) -> str:
     if key in TrainingConfig.model_fields:
         return f"there is no such section (did you mean 'training.{key}'?)"
     return unknown("section", key, allowed)
-
-
-def _type_at(path: Sequence[str]) -> Any:
-    found: Any = ExperimentConfig
-    for key in path:
-        if isinstance(found, type) and issubclass(found, BaseModel):
-            field = found.model_fields.get(key)
-            found = field.annotation if field else None
-        else:
-            found = _entry(found)
-    return found
-
-
-def _entry(collection: Any) -> Any:
-    """The type of the entries of ``tuple[X, ...]`` or ``dict[str, X]``, without its metadata."""
-    entries = [each for each in get_args(collection) if each not in (str, Ellipsis)]
-    return (get_args(entries[0]) or entries)[0] if entries else None

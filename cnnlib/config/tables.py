@@ -43,48 +43,26 @@ class Registry:
     base: str = ""
 
 
-def _parameters() -> list[torch.nn.Parameter]:
-    return [torch.nn.Parameter(torch.zeros(1))]
-
+_TASK = {"needs": ("kind", "default_loss", "decode", "loss_inputs", "metric"), "base": "cnnlib.tasks.Task"}
+_LOSS = {"needs": ("values", "compares", "prepare"), "base": "cnnlib.losses.Loss"}
 
 REGISTRIES: dict[str, Registry] = {
     "dataset": Registry("data set", "cnnlib.datasets", "DATASETS", needs=("split",)),
-    "augmentation": Registry("augmentation", "cnnlib.augmentations", "AUGMENTATIONS", stand_ins=dict),
-    "model": Registry("model", "cnnlib.models", "MODELS", injected=("in_channels", "heads")),
+    "augmentation": Registry("augmentation", "cnnlib.augmentations", "AUGMENTATIONS", (), dict),
+    "model": Registry("model", "cnnlib.models", "MODELS", ("in_channels", "heads")),
     "task": Registry(
-        "task",
-        "cnnlib.tasks",
-        "TASKS",
-        injected=("info",),
-        stand_ins=lambda: {"info": TargetInfo("", names=("a", "b"))},
-        needs=("kind", "default_loss", "decode", "loss_inputs", "metric"),
-        base="cnnlib.tasks.Task",
+        "task", "cnnlib.tasks", "TASKS", ("info",), lambda: {"info": TargetInfo("", ("a", "b"))}, **_TASK
     ),
-    "loss": Registry(
-        "loss",
-        "cnnlib.losses",
-        "LOSSES",
-        stand_ins=dict,
-        needs=("values", "compares", "prepare"),
-        base="cnnlib.losses.Loss",
-    ),
+    "loss": Registry("loss", "cnnlib.losses", "LOSSES", (), dict, **_LOSS),
     "optimizer": Registry(
         "optimizer",
         "cnnlib.engine.optimizer",
         "OPTIMIZERS",
-        injected=("parameters",),
-        stand_ins=lambda: {"parameters": _parameters()},
+        ("parameters",),
+        lambda: {"parameters": [torch.nn.Parameter(torch.zeros(1))]},
     ),
-    "schedule": Registry(
-        "schedule",
-        "cnnlib.engine.schedule",
-        "SCHEDULES",
-        injected=("optimizer", "total_steps"),
-        stand_ins=lambda: {"optimizer": torch.optim.SGD(_parameters(), lr=1.0), "total_steps": 1000},
-    ),
-    "predictions": Registry(
-        "persister", "cnnlib.predictions", "PERSISTERS", injected=("out", "tasks", "inputs")
-    ),
+    "schedule": Registry("schedule", "cnnlib.engine.schedule", "SCHEDULES", ("optimizer", "total_steps")),
+    "predictions": Registry("persister", "cnnlib.predictions", "PERSISTERS", ("out", "tasks", "inputs")),
 }
 
 

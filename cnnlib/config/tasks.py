@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from cnnlib.checks import did_you_mean
-from cnnlib.config.build import build
+from cnnlib.config.component import Context, build
 from cnnlib.config.errors import Details, show
-from cnnlib.config.registered import Context
 from cnnlib.config.tables import REGISTRIES, Tables
 from cnnlib.lookup import Factory, find
 from cnnlib.types import CnnlibError, TargetInfo

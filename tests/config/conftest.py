@@ -67,8 +67,9 @@ class Net:
         norm: Literal["batch", "group"] = "batch",
         scale: tuple[float, float] = (0.5, 2.0),
         activation: Callable[[float], float] = abs,
+        vectors: bool = False,
     ) -> None:
-        if any(head.shape == "vector" for head in (heads or {}).values()):
+        if not vectors and any(head.shape == "vector" for head in (heads or {}).values()):
             raise CnnlibError("a net has heads for maps only")
         self.widths, self.heads = widths, heads
 
@@ -89,7 +90,7 @@ class Depth(Task):
     kind, default_loss = "depth", "l1"
     values = ("lengths",)
 
-    def __init__(self, info: TargetInfo, min_depth: float = 0.1, max_depth: float = 10.0) -> None:
+    def __init__(self, info: TargetInfo, min_depth: float = 0.0, max_depth: float = 10.0) -> None:
         super().__init__(info)
         if max_depth <= min_depth:
             raise CnnlibError(f"max_depth must be above min_depth={min_depth}; it is {max_depth}")

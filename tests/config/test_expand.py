@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cnnlib.config.expand import PathError, assign, override, shared_folders, variants
+from cnnlib.config.expand import PathError, assign, folder_problems, override, variants
 
 COMMON = {
     "model": "net",
@@ -16,10 +16,10 @@ COMMON = {
 }
 
 
-def names_of(experiments: Any = None, grid: Any = None) -> list[str]:
-    found, problems = variants(COMMON, experiments, grid, "only")
+def names_of(experiments: Any = (), grid: Any = ()) -> list[str]:
+    found, problems = variants(COMMON, dict(experiments), dict(grid), "only")
     assert not problems
-    return [variant.name for variant in found]
+    return [name for name, _ in found]
 
 
 @pytest.mark.parametrize(
@@ -91,20 +91,18 @@ def test_named_experiments_keep_their_names_and_order() -> None:
 
 def test_a_grid_is_a_product_whose_last_key_varies_fastest() -> None:
     found, problems = variants(
-        COMMON, None, {"optimizer.learning_rate": [0.1, 1e-05], "tasks.mask.loss": ["bce", "l1"]}, ""
+        COMMON, {}, {"optimizer.learning_rate": [0.1, 1e-05], "tasks.mask.loss": ["bce", "l1"]}, ""
     )
     assert not problems
-    assert [variant.name for variant in found] == [
+    assert [name for name, _ in found] == [
         "learning_rate=0.1,loss=bce",
         "learning_rate=0.1,loss=l1",
         "learning_rate=1e-05,loss=bce",
         "learning_rate=1e-05,loss=l1",
     ]
     assert [
-        (variant.config["optimizer"]["learning_rate"], variant.config["tasks"]["mask"]["loss"])
-        for variant in found
+        (config["optimizer"]["learning_rate"], config["tasks"]["mask"]["loss"]) for _, config in found
     ] == [(0.1, "bce"), (0.1, "l1"), (1e-05, "bce"), (1e-05, "l1")]
-    assert found[0].overridden == ("optimizer.learning_rate", "tasks.mask.loss")
 
 
 def test_experiments_and_a_grid_are_multiplied() -> None:
@@ -134,8 +132,8 @@ def test_experiments_and_a_grid_are_multiplied() -> None:
     ],
 )
 def test_grid_points_have_readable_names_fit_for_folders(grid: Any, name: str) -> None:
-    found, _ = variants({}, None, grid, "")
-    assert [variant.name for variant in found] == [name]
+    (((found, _),), _) = variants({}, {}, grid, "")
+    assert found == name
 
 
 @pytest.mark.parametrize(
@@ -147,41 +145,16 @@ def test_grid_points_have_readable_names_fit_for_folders(grid: Any, name: str) -
     ],
 )
 def test_names_that_share_a_folder_are_refused(experiments: Any, grid: Any, clashing: list[str]) -> None:
-    found, _ = variants(COMMON, experiments, grid, "")
-    (problem,) = shared_folders([variant.name for variant in found])
+    names = names_of(experiments or {}, grid or {})
+    (problem,) = folder_problems(names)
     assert all(name in problem.text for name in clashing)
-    assert shared_folders(["a", "b"]) == []
+    assert list(folder_problems(["a", "b"])) == []
 
 
-@pytest.mark.parametrize(
-    ("experiments", "grid", "path"),
-    [
-        ({}, None, "experiments"),
-        ([], None, "experiments"),
-        (["a"], None, "experiments"),
-        ({"a": None}, None, "experiments.a"),
-        ({"a": {"tasks..loss": 1}}, None, "experiments.a"),
-        (None, {}, "grid"),
-        (None, ["a"], "grid"),
-        (None, {"training.epochs": []}, "grid.training.epochs"),
-        (None, {"training.epochs": 3}, "grid.training.epochs"),
-        (None, {"training": {"epochs": [1]}}, "grid.training"),
-        (None, {".epochs": [1]}, "grid"),
-    ],
-)
-def test_empty_and_misshapen_experiments_are_refused(experiments: Any, grid: Any, path: str) -> None:
-    _, (problem,) = variants(COMMON, experiments, grid, "only")
-    assert problem.path == path
-
-
-def test_what_is_faulty_is_left_out_and_the_rest_is_still_expanded() -> None:
-    found, problems = variants(
-        COMMON, {"a": None, "b": {".x": 1, "training.epochs": 1}}, {"optimizer": [], "model": ["net"]}, "only"
-    )
-    assert [(variant.name, variant.overridden) for variant in found] == [
-        ("b,model=net", ("training.epochs", "model"))
-    ]
-    assert [problem.path for problem in problems] == ["experiments.a", "experiments.b", "grid.optimizer"]
+@pytest.mark.parametrize("name", ["results.csv", "Report.html"])
+def test_names_of_the_suites_own_files_are_refused(name: str) -> None:
+    (problem,) = folder_problems([name])
+    assert "the suite has a file of that name" in problem.text
 
 
 @pytest.mark.parametrize(
@@ -207,16 +180,16 @@ def test_what_is_faulty_is_left_out_and_the_rest_is_still_expanded() -> None:
 )
 def test_an_override_changes_one_path(text: str, key: str, value: Any) -> None:
     suite = {**COMMON, "grid": {"tasks.mask.loss": ["bce"]}, "experiments": {"v1": {}, "v1.5": {}}}
-    changed, _ = override(suite, text)
+    changed = override(suite, text)
     assert changed[key] == value
     assert {k: v for k, v in changed.items() if k != key} == {k: v for k, v in suite.items() if k != key}
 
 
 def test_an_override_of_an_experiment_is_laid_over_what_it_says_already() -> None:
     suite = {"experiments": {"a": {"training.epochs": 1, "training": {"epochs": 2}}}}
-    changed, _ = override(suite, "experiments.a.training.epochs=3")
-    (variant,), _ = variants(COMMON, changed["experiments"], None, "")
-    assert variant.config["training"]["epochs"] == 3
+    changed = override(suite, "experiments.a.training.epochs=3")
+    (((_, config),), _) = variants(COMMON, changed["experiments"], {}, "")
+    assert config["training"]["epochs"] == 3
 
 
 @pytest.mark.parametrize(
@@ -227,7 +200,6 @@ def test_an_override_of_an_experiment_is_laid_over_what_it_says_already() -> Non
         ("a..b=3", ["key.path=value"]),
         ("training.epochs=[1", ["cannot be read", "'[1'"]),
         ("experiments.v2.training.epochs=1", ["no experiment is named 'v2' (did you mean 'v1'?)"]),
-        ("name.first=1", ["is \"trial\", and holds no 'first'"]),
         ("grid.a=1", ["is 3, and holds no keys"]),
     ],
 )
@@ -236,21 +208,3 @@ def test_an_override_that_says_nothing_is_refused(text: str, words: list[str]) -
         override({"name": "trial", "experiments": {"v1": {}}, "grid": 3}, text)
     for word in words:
         assert word in caught.value.problem.text
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "touched"),
-    [
-        ("training.epochs", 1, ["training.epochs"]),
-        ("training", {"epochs": 1, "patience": 2}, ["training.epochs", "training.patience"]),
-        ("optimizer", {"name": "adam", "learning_rate": 1}, ["optimizer"]),
-        ("trainng.epochs", 1, ["trainng", "trainng.epochs"]),
-        ("tasks.msk.loss", "bce", ["tasks.msk", "tasks.msk.loss"]),
-        ("augmentations.0.q", 1, ["augmentations.0.q", "augmentations.0.q"]),
-        ("model.widths", [1], ["model.widths", "model.widths"]),
-    ],
-)
-def test_the_paths_that_an_override_touches_are_known(path: str, value: Any, touched: list[str]) -> None:
-    (variant,), _ = variants(COMMON, {"a": {path: value}}, None, "")
-    assert list(variant.overridden) == touched
-    assert override(COMMON, f"{path}={value}")[1] == touched

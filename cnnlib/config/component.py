@@ -1,0 +1,108 @@
+"""A component of a configuration: a name that a registry knows, and options that its constructor takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo, model_serializer
+from pydantic_core import CoreSchema, core_schema
+
+from cnnlib.config.errors import Details, show
+from cnnlib.config.options import options_of
+from cnnlib.config.tables import REGISTRIES, Tables
+from cnnlib.lookup import Factory, find
+from cnnlib.types import CnnlibError, TargetInfo
+
+T = TypeVar("T")
+
+
+class Section(BaseModel):
+    """A part of a configuration whose keys are fixed."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class Component(Section):
+    """A class or function by name, and the options it is built with."""
+
+    name: str
+    """A name in the component's registry, or the dotted path of outside code."""
+    options: dict[str, Any] = {}
+    """Every option, those left to their default included, in the types of the constructor's signature."""
+
+    @model_serializer(mode="wrap")
+    def _flat(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """As it is written in YAML: the options beside the name."""
+        dumped = handler(self)
+        return {"name": dumped.pop("name"), **dumped.pop("options"), **dumped}
+
+
+def build(component: Component, table: Mapping[str, Callable[..., T]], **injected: Any) -> T:
+    """What ``component`` names, in ``table`` or by dotted path, built with its options and ``injected``.
+
+    Raises:
+        CnnlibError: if there is no such name, or the constructor refuses an option.
+    """
+    return find(component.name, table)(**component.options, **injected)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a configuration is checked against.
+
+    Attributes:
+        tables: where components are looked up.
+        targets: those that the data set's class has; None where they are known only once its files are read.
+    """
+
+    tables: Tables
+    targets: Mapping[str, TargetInfo] | None = None
+
+
+@dataclass(frozen=True)
+class Registered:
+    """Pydantic's metadata of a ``Component``: which registry knows it.
+
+    A bare name stands for a component without options. What is cheap to build is built, for the problems that only its
+    constructor sees.
+    """
+
+    registry: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        own = tuple(name for name in source.model_fields if name not in ("name", "options"))
+
+        def read(value: Any, handler: Callable[[Any], Any], info: ValidationInfo) -> Any:
+            return self._read(value, handler, info.context.tables[self.registry], own)
+
+        return core_schema.with_info_wrap_validator_function(read, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: Any) -> dict[str, Any]:
+        return {"registry": self.registry}  # a reference that pydantic need not follow
+
+    def _read(
+        self, value: Any, handler: Callable[[Any], Any], table: Mapping[str, Factory], own: tuple[str, ...]
+    ) -> Any:
+        """``own``: keys beside the options, which ``handler`` checks."""
+        registry, details = REGISTRIES[self.registry], Details()
+        given = {"name": value} if isinstance(value, str) else value
+        if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
+            what = f"the name of a {registry.what} ({', '.join(table)})"
+            raise ValueError(f"must be {what}, or a mapping with one under name; it is {show(value)}")
+        beside = {key: given[key] for key in own if key in given}
+        given_options = {key: each for key, each in given.items() if key not in ("name", *own)}
+        options = None
+        try:
+            factory = find(given["name"], table, registry.what, registry.needs, registry.base)
+            options = details.collect(options_of(factory, registry.injected, own).read, given_options, own)
+            if options is not None and registry.stand_ins is not None:
+                factory(**options, **registry.stand_ins())
+        except (CnnlibError, ValueError, TypeError) as error:
+            details.add(str(error))
+        component = details.collect(handler, {"name": given["name"], "options": options or {}, **beside})
+        details.raise_any()
+        return component
