@@ -16,6 +16,7 @@ from cnnlib.reporting.run_files import with_nan
 from cnnlib.types import Forecast
 
 _SHOWN_BY_TENSORBOARD = 40  # with more, it starts with none
+_MOST_COLUMNS = 3  # of metrics
 
 
 def print_results(results: Sequence[Mapping[str, Any]], folder: Path, console: Console | None = None) -> None:
@@ -76,22 +77,24 @@ def _duration(seconds: float) -> str:
 
 
 def _table(finished: Sequence[Mapping[str, Any]]) -> Table:
+    """One row per experiment, or, where that would be too wide, one per metric."""
     metrics = list(dict.fromkeys(ranked["metric"] for result in finished for ranked in result["ranked_by"]))
-    several = any(result["seed"] != finished[0]["seed"] for result in finished)
-    title = "Test split (± standard deviation over seeds)" if several else "Test split"
-    table = Table(title=title, title_justify="left")
-    table.add_column("experiment", no_wrap=True)
-    for metric in metrics:
-        table.add_column(metric, justify="right", no_wrap=True)
-    table.add_column("seconds", justify="right")
-    table.add_column("images/s", justify="right")
+    lines = [["experiment", *metrics, "seconds", "images/s"]]
     for name in dict.fromkeys(result["experiment"] for result in finished):
         own = [result for result in finished if result["experiment"] == name]
         cells = [_spread([result["test"].get(metric) for result in own]) for metric in metrics]
         seconds, speed = (mean(result[key] for result in own) for key in ("seconds", "images_per_second"))
-        table.add_row(name, *cells, f"{seconds:.0f}", f"{speed:.1f}")
-    baseline = shared_constant(with_nan(result["constant"]) for result in finished)
-    table.add_row("(constant)", *(_spread([baseline.get(metric)]) for metric in metrics), "", "", style="dim")
+        lines.append([name, *cells, f"{seconds:.0f}", f"{speed:.1f}"])
+    constant = shared_constant(with_nan(result["constant"]) for result in finished)
+    lines.append(["(constant)", *(_spread([constant.get(metric)]) for metric in metrics), "", ""])
+    header, *rows = zip(*lines, strict=True) if len(metrics) > _MOST_COLUMNS else lines
+    several = any(result["seed"] != finished[0]["seed"] for result in finished)
+    title = "Test split (± standard deviation over seeds)" if several else "Test split"
+    table = Table(title=title, title_justify="left")
+    for index, column in enumerate(header):
+        table.add_column(column, justify="right" if index else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

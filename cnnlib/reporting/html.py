@@ -36,10 +36,12 @@ def write_report(suite: SuiteResults) -> Path:
 
 def render(suite: SuiteResults) -> str:
     """The page's HTML."""
+    folder = suite.folder.resolve()
     indices = {name: index for index, name in enumerate(suite.finished)}
     samples, sample_note = _samples(suite, indices)
     return TEMPLATES.get_template("report.html").render(
         suite=suite,
+        folder=shlex.quote(f"{folder.parent.name}/{folder.name}"),  # the page may be read on another machine
         explanations=suite.explanations,
         version=__version__,
         indices=indices,
@@ -52,13 +54,6 @@ def render(suite: SuiteResults) -> str:
         spreads=score_histograms(suite, indices),
         histograms=prediction_histograms(suite, indices),
         costs=[_cost(name, runs) for name, runs in suite.finished.items()],
-        commands=_commands(suite),
-        run_commands={
-            f"{run.experiment}, seed {run.seed}": _run_suite(
-                suite, f"{run.experiment}/seed-{run.seed}/config.yaml"
-            )
-            for run in suite.runs
-        },
         environment=_environment(suite.runs),
     )
 
@@ -135,33 +130,9 @@ def _cost(name: str, runs: Sequence[RunResult]) -> dict[str, Any]:
     return means | {"experiment": name, "runs": len(runs), "total": sum(known["seconds"])}
 
 
-def _commands(suite: SuiteResults) -> dict[str, str]:
-    """What to call, from the repository's root, to get it again."""
-    folder = shlex.quote(_from_root(suite))
-    return {
-        "the whole suite": _run_suite(suite, "suite.yaml"),
-        "this page": f"python tools/report.py {folder}",
-        "curves, live": f"tensorboard --logdir {folder}",
-    }
-
-
-def _run_suite(suite: SuiteResults, config: str) -> str:
-    return f"python tools/run_suite.py {shlex.quote(f'{_from_root(suite)}/{config}')} --out again"
-
-
-def _from_root(suite: SuiteResults) -> str:
-    """``runs/<suite>``: the page may be read on another machine, where the rest of the path means nothing."""
-    folder = suite.folder.resolve()
-    return f"{folder.parent.name}/{folder.name}"
-
-
 def _environment(runs: Sequence[RunResult]) -> dict[str, str]:
     """What the first run ran on, one line per fact."""
     paths = [path for run in runs if (path := run.folder / "environment.json").exists()]
-    facts: dict[str, str] = {}
-    for key, value in (read_json(paths[0]) if paths else {}).items():
-        if isinstance(value, Mapping):
-            facts |= {str(name): str(one) for name, one in value.items()}
-        else:
-            facts[key] = str(value)
-    return facts
+    facts = read_json(paths[0]) if paths else {}
+    groups = [value if isinstance(value, Mapping) else {key: value} for key, value in facts.items()]
+    return {name: str(value) for group in groups for name, value in group.items()}

@@ -59,7 +59,7 @@ class Leaderboard:
                 group = of_names if _is_of_a_name(metric, suite) else others
                 group.setdefault(metric.partition("/")[0], []).append(metric)
         measured = {metric: suite.measured(metric) for metric in metrics}
-        some = {metric: count for metric, count in measured.items() if 0 < count < suite.images}
+        some = {metric: count for metric, count in measured.items() if 0 < count < len(suite.groups)}
         return cls(ranked, others, of_names, rows, constant, some, findings)
 
     @property

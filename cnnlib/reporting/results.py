@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cnnlib.reporting.run_files import number, read_csv, read_json, read_yaml, typed, with_nan
+from cnnlib.reporting.run_files import read_columns, read_json, read_yaml, typed, with_nan
 from cnnlib.reporting.saved_predictions import SavedPredictions
 from cnnlib.tasks import Task
 from cnnlib.tasks.saved import DataDescription, build_tasks, read_data
@@ -78,8 +78,9 @@ class RunResult:
             key: {option: typed(text) for option, text in section.items() if option not in ("loss", "weight")}
             for key, section in self.config.get("tasks", {}).items()
         }
+        targets = self.data.targets
         try:
-            return build_tasks(sections, self.data.targets)
+            return build_tasks(sections, targets)
         except CnnlibError as error:
             raise CnnlibError(f"{self.folder / 'config.yaml'}: {error}") from None
 
@@ -100,15 +101,16 @@ class RunResult:
         stored, picture = self.predictions.read("truth", task, name), self.picture(name)
         if stored is None or picture is None:
             return None
-        value = self.tasks[task].as_value(self.tasks[task].load(stored))
-        everywhere = torch.ones_like(self.tasks[task].missing(tuple(picture.shape[1:])).valid)
-        if isinstance(stored, dict):  # what is not valid was left empty
-            known = value.isfinite()
-            outer = everywhere.ndim
-            valid = known.flatten(outer).all(-1) if known.ndim > outer else known
-            return Target(value.nan_to_num(), valid)
-        mask = self.predictions.read("valid", task, name)
-        return Target(value, everywhere if mask is None else torch.from_numpy(mask >= 128)[None])
+        own, mask = self.tasks[task], self.predictions.read("valid", task, name)
+        value = own.as_value(own.load(stored))
+        if mask is not None:
+            return Target(value, torch.from_numpy(mask >= 128)[None])
+        everywhere = torch.ones_like(own.missing(tuple(picture.shape[1:])).valid)
+        if isinstance(stored, np.ndarray):
+            return Target(value, everywhere)
+        known = value.isfinite()  # in a row, what is not valid was left empty
+        inner = known.flatten(everywhere.ndim).all(-1) if known.ndim > everywhere.ndim else known
+        return Target(value.nan_to_num(), inner)
 
 
 @dataclass(frozen=True)
@@ -136,10 +138,6 @@ class SuiteResults:
     experiments: tuple[str, ...]
     runs: tuple[RunResult, ...]
     unfinished: tuple[UnfinishedRun, ...]
-
-    @property
-    def failed(self) -> list[UnfinishedRun]:
-        return [run for run in self.unfinished if run.error is not None]
 
     @property
     def missing(self) -> list[str]:
@@ -184,13 +182,9 @@ class SuiteResults:
         }
 
     @property
-    def groups(self) -> int:
-        """Of how many groups the test images are; as many as images where each is independent."""
-        return len({group for run in self.runs for group in run.groups.values()})
-
-    @property
-    def images(self) -> int:
-        return len({name for run in self.runs for name in run.groups})
+    def groups(self) -> dict[str, str]:
+        """Every test image and its group, as a run has them."""
+        return {name: group for run in self.runs for name, group in run.groups.items()}
 
     def measured(self, metric: str) -> int:
         """The number of test images for which any run defines ``metric``: the others lack the label."""
@@ -205,11 +199,8 @@ class SuiteResults:
     @property
     def ranked_by(self) -> dict[str, bool]:
         """The metrics that runs are ranked by, and whether higher is better."""
-        return {
-            ranked["metric"]: ranked["higher_is_better"]
-            for run in self.runs
-            for ranked in run.result["ranked_by"]
-        }
+        ranked_by = [ranked for run in self.runs for ranked in run.result["ranked_by"]]
+        return {ranked["metric"]: ranked["higher_is_better"] for ranked in ranked_by}
 
 
 def shared_constant(runs: Iterable[Mapping[str, float]]) -> dict[str, float]:
@@ -257,22 +248,16 @@ def _read_run(folder: Path, experiment: str, seed: int) -> RunResult | Unfinishe
     absent = [key for key in ("test", "constant", "ranked_by", "seconds") if key not in result]
     if absent:
         raise CnnlibError(f"{path}: lacks {', '.join(absent)}; delete it to run this again")
-    epochs, history = read_csv(folder / "metrics.csv"), folder / "metrics.csv"
-    images, per_image = read_csv(folder / "per_image.csv"), folder / "per_image.csv"
+    history = read_columns(folder / "metrics.csv")
+    per_image = read_columns(folder / "per_image.csv", text=("name", "group"))
+    names = per_image.pop("name", [])
+    groups = per_image.pop("group", names)
     return RunResult(
         folder,
         experiment,
         seed,
         result,
-        {column: np.array([number(row[column], history) for row in epochs]) for column in _columns(epochs)},
-        {
-            metric: {row["name"]: number(row[metric], per_image) for row in images}
-            for metric in _columns(images)
-            if metric not in ("name", "group")
-        },
-        {row["name"]: row.get("group", row["name"]) for row in images},
+        {column: np.array(values) for column, values in history.items()},
+        {metric: dict(zip(names, values, strict=True)) for metric, values in per_image.items()},
+        dict(zip(names, groups, strict=True)),
     )
-
-
-def _columns(rows: list[dict[str, str]]) -> list[str]:
-    return list(rows[0]) if rows else []

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +58,17 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
-    """The rows; none where there is no file."""
-    return parse_csv(_text(path), str(path)) if path.exists() else []
+def read_columns(path: Path, text: Sequence[str] = ()) -> dict[str, list[Any]]:
+    """The columns of a CSV file, none where there is no file: numbers, NaN where empty, except for those in ``text``.
+
+    Raises:
+        CnnlibError: damaged.
+    """
+    rows = parse_csv(_text(path), str(path)) if path.exists() else []
+    return {
+        column: [row[column] if column in text else _number(row[column], path) for row in rows]
+        for column in (rows[0] if rows else ())
+    }
 
 
 def parse_csv(text: str, path: str) -> list[dict[str, str]]:
@@ -75,8 +83,7 @@ def parse_csv(text: str, path: str) -> list[dict[str, str]]:
     return rows
 
 
-def number(text: str, path: Path) -> float:
-    """A cell's number; NaN where it is empty."""
+def _number(text: str, path: Path) -> float:
     try:
         return float(text) if text else math.nan
     except ValueError:

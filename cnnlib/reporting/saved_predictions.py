@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from urllib.parse import unquote
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from cnnlib.reporting.run_files import parse_csv
 from cnnlib.types import CnnlibError
@@ -24,20 +24,21 @@ class SavedPredictions:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._archive: ZipFile | None = None
         archive = folder / "predictions.zip"
         try:
             if archive.exists():
-                self._archive = ZipFile(archive)
-                paths = self._archive.namelist()
+                opened = ZipFile(archive)
+                self._contents = {path: partial(opened.read, path) for path in opened.namelist()}
             else:
-                paths = [path.relative_to(folder).as_posix() for path in folder.rglob("*.*")]
+                self._contents = {
+                    path.relative_to(folder).as_posix(): path.read_bytes for path in folder.rglob("*.*")
+                }
         except BadZipFile as error:
             raise CnnlibError(f"{archive}: damaged ({error}); run the experiment again") from None
         self._pictures, self._tables = (
             {
                 tuple(unquote(part) for part in path.removesuffix(ending).split("/")): path
-                for path in paths
+                for path in self._contents
                 if path.endswith(ending)
             }
             for ending in (".png", ".csv")
@@ -61,8 +62,8 @@ class SavedPredictions:
         if path is None:
             return self._rows(parts[:-1]).get(parts[-1])
         try:
-            return np.array(Image.open(io.BytesIO(self._bytes(path))))
-        except (UnidentifiedImageError, SyntaxError, OSError) as error:
+            return np.array(Image.open(io.BytesIO(self._contents[path]())))
+        except (OSError, BadZipFile, SyntaxError) as error:
             raise self._damaged(path, error) from None
 
     def _read_rows(self, parts: tuple[str, ...]) -> dict[str, dict[str, str]]:
@@ -71,15 +72,9 @@ class SavedPredictions:
         if path is None:
             return {}
         try:
-            rows = parse_csv(self._bytes(path).decode(), path)
+            rows = parse_csv(self._contents[path]().decode(), path)
             return {row["name"]: {key: row[key] for key in row if key != "name"} for row in rows}
-        except (CnnlibError, UnicodeDecodeError, KeyError) as error:
-            raise self._damaged(path, error) from None
-
-    def _bytes(self, path: str) -> bytes:
-        try:
-            return self._archive.read(path) if self._archive else (self._folder / path).read_bytes()
-        except (OSError, BadZipFile) as error:
+        except (OSError, BadZipFile, CnnlibError, UnicodeDecodeError, KeyError) as error:
             raise self._damaged(path, error) from None
 
     def _damaged(self, path: str, error: Exception) -> CnnlibError:

@@ -50,6 +50,19 @@ def test_the_constant_predictor_is_shown_only_where_the_data_are_the_same() -> N
     assert " - " in row_of(printed([result("bce", 0, 0.9), other]), "(constant)")
 
 
+def test_many_metrics_are_rows() -> None:
+    metrics = {f"task{index}/error": index / 8 for index in range(4)}
+    one = result("all", 0, 0.9) | {"test": metrics, "constant": dict.fromkeys(metrics, 0.5)}
+    one["ranked_by"] = [{"metric": metric, "higher_is_better": False} for metric in metrics]
+    text = printed([one])
+    assert [cell.strip() for cell in row_of(text, "task3/error").split("│")[1:4]] == [
+        "task3/error",
+        "0.3750",
+        "0.5000",
+    ]
+    assert max(map(len, text.splitlines()[:8])) < 80
+
+
 def test_failures_are_shown_beside_what_finished() -> None:
     failed = {"experiment": "dice", "seed": 3, "status": "failed", "error": "[red] is no markup"}
     text = printed([result("bce", 0, None), failed])

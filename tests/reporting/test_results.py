@@ -38,7 +38,8 @@ def test_everything_is_read(folder: Path) -> None:
         ("on", 0),
         ("on", 4),
     ]
-    assert suite.missing == suite.failed == []
+    assert suite.missing == []
+    assert suite.unfinished == ()
     assert suite.ranked_by == {"mask/iou": True, "depth/mae": False}
     run = suite.runs[2]
     assert run.test["mask/iou"] == pytest.approx(np.mean(list(run.per_image["mask/iou"].values())))
@@ -62,7 +63,10 @@ def test_what_failed_or_is_missing_is_reported(folder: Path) -> None:
     (folder / "on" / "seed-4" / "metrics.csv").unlink()
     (folder / "on" / "seed-4" / "per_image.csv").unlink()
     suite = read_suite(folder)
-    assert [(run.experiment, run.seed, run.error) for run in suite.failed] == [("bce", 4, "no memory left")]
+    assert [(run.experiment, run.seed, run.error) for run in suite.unfinished] == [
+        ("bce", 4, "no memory left"),
+        ("on", 0, None),
+    ]
     assert suite.missing[0] == "on, seed 0: not finished (no result.json in on/seed-0)"
     assert "on, seed 4: no metrics.csv" in suite.missing[1]
     assert "on, seed 4: no per_image.csv" in suite.missing[2]
@@ -209,7 +213,7 @@ def test_what_is_not_valid_is_read_back_as_not_valid(tmp_path: Path) -> None:
 
 def test_images_without_a_label_are_counted(tmp_path: Path) -> None:
     suite = read_suite(write_suite(tmp_path / "s", images=5, size=8, unlabelled={"mask": [0, 3]}))
-    assert (suite.images, suite.measured("mask/iou"), suite.measured("depth/mae")) == (5, 3, 5)
+    assert (len(suite.groups), suite.measured("mask/iou"), suite.measured("depth/mae")) == (5, 3, 5)
 
 
 def test_metrics_are_explained_by_their_tasks(tmp_path: Path) -> None:
