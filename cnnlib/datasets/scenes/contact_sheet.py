@@ -39,7 +39,8 @@ def contact_sheet(
         draw.text((_GAP + column * step, 2), name, fill="black")
         for row in range(count):
             picture = _picture(name, scenes[row]).permute(1, 2, 0).contiguous().numpy()
-            sheet.paste(Image.fromarray(picture), (_GAP + column * step, _CAPTION + row * step))
+            tile = Image.fromarray(picture).resize((size, size), Image.Resampling.BOX)  # some draw larger
+            sheet.paste(tile, (_GAP + column * step, _CAPTION + row * step))
     return sheet
 
 
