@@ -124,7 +124,7 @@ def _unless_contradicted(comparison: Comparison, difference: float) -> Compariso
 
 
 def _by_image(runs: Mapping[int, Mapping[str, float]]) -> dict[str, np.ndarray]:
-    """Image name to the metric's values, a run each; only images that every run defines."""
+    """Image name to the metric's values, one per run; only images that every run defines."""
     names = next(iter(runs.values()), {})
     values = {
         name: np.array([run.get(name, math.nan) for run in runs.values()], dtype=float) for name in names

@@ -1,4 +1,4 @@
-"""``metrics.csv``: a row an epoch."""
+"""``metrics.csv``: one row per epoch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class HistoryFile:
 
     Args:
         path: the CSV file.
-        rows: the epochs that lie behind already.
+        rows: of the completed epochs.
     """
 
     def __init__(self, path: Path, rows: list[dict[str, float]]) -> None:

@@ -58,27 +58,13 @@ def render(suite: SuiteResults) -> str:
     )
 
 
-def _facts(suite: SuiteResults) -> list[str]:
-    """What was trained on what, where all experiments share it."""
-    facts = []
-    for section in ("dataset", "model"):
-        said = {_flat(run.config.get(section)) for run in suite.described.values()}
-        facts += [f"{section}: {next(iter(said))}"] if len(said) == 1 else []
+def _facts(suite: SuiteResults) -> dict[str, Any]:
+    """What all experiments share: section of the config to its component; the number of epochs."""
+    configs = [run.config for run in suite.described.values()]
+    facts = {section: configs[0].get(section) for section in ("dataset", "model") if configs}
+    facts = {key: value for key, value in facts.items() if all(one.get(key) == value for one in configs)}
     epochs = {run.result.get("epochs") for run in suite.runs}
-    if len(epochs) == 1 and None not in epochs:
-        facts.append(f"epochs: {epochs.pop()}")
-    return facts
-
-
-def _flat(component: Any) -> str:
-    if not isinstance(component, Mapping):
-        return str(component)
-    options = [
-        f"{key} {' '.join(map(str, value)) if isinstance(value, list) else value}"
-        for key, value in component.items()
-        if key != "name" and value != "null"
-    ]
-    return ", ".join([str(component.get("name", "")), *options])
+    return facts | ({"epochs": epochs.pop()} if len(epochs) == 1 else {})
 
 
 def _charts(suite: SuiteResults, indices: Mapping[str, int]) -> list[tuple[str, str, Markup]]:

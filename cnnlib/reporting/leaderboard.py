@@ -93,15 +93,10 @@ def _rows(
 
 
 def _best_first(summaries: Mapping[str, Mapping[str, Summary]], ranked: Mapping[str, bool]) -> list[str]:
-    if not ranked:
-        return list(summaries)
-    metric, higher_is_better = next(iter(ranked.items()))
-
-    def rank(name: str) -> float:
-        mean = summaries[name][metric].mean if metric in summaries[name] else math.nan
-        return math.inf if math.isnan(mean) else -mean if higher_is_better else mean
-
-    return sorted(summaries, key=rank)
+    metric, higher_is_better = next(iter(ranked.items()), ("", True))
+    means = {name: of[metric].mean if metric in of else math.nan for name, of in summaries.items()}
+    sign = -1 if higher_is_better else 1
+    return sorted(means, key=lambda name: math.inf if math.isnan(means[name]) else sign * means[name])
 
 
 def _is_of_a_name(metric: str, suite: SuiteResults) -> bool:

@@ -9,12 +9,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 class ConsoleProgress:
-    """A bar with loss, validation metric, images per second and time left; a line an epoch where nobody watches.
+    """A bar with loss, validation metric, images per second and time left; one line per epoch without a terminal.
 
     Args:
         label: what is being trained.
         shown: the keys of the epoch's numbers that are worth a place, such as ``"val/mask/iou"``.
-        console: where to; standard error unless told otherwise.
+        console: where it is shown; standard error by default.
     """
 
     def __init__(self, label: str, shown: Sequence[str], console: Console | None = None) -> None:

@@ -81,7 +81,7 @@ def difference_test(
             experiments' runs are taken as they are: the images alone are random.
 
     Raises:
-        ValueError: one run each and one image, from which no variance can be told.
+        ValueError: one run each and one image, which show no variance.
     """
     by_image = ours.mean(axis=0) - base.mean(axis=0)
     images, mean = by_image.size, float(by_image.mean())

@@ -105,12 +105,12 @@ def draw(runs: dict[str, Sequence[RunResult]], path: Path) -> None:
         len(CONDITIONS), 2 + len(LOSSES), figsize=(11, 8), layout="constrained", squeeze=False
     )
     given = [("input", "fg_bg"), ("truth", "mask")]
-    for row, (condition, said) in enumerate(CONDITIONS.items()):
+    for row, (condition, description) in enumerate(CONDITIONS.items()):
         for column, parts in enumerate(given):
             show(axes[row, column], reference.predictions.read(*parts, name) if row == 0 else None)
         for column, loss in enumerate(LOSSES, start=len(given)):
             show(axes[row, column], runs[f"{condition}-{loss}"][0].predictions.read("mask", name))
-        axes[row, len(given)].set_ylabel(said)
+        axes[row, len(given)].set_ylabel(description)
     for axis, title in zip(axes[0], ["picture", "truth", *LOSSES], strict=True):
         axis.set_title(title)
     figure.savefig(path, dpi=100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gc
 import io
 import zipfile
@@ -18,7 +19,7 @@ from PIL import Image
 
 from cnnlib.files import file_stem
 from cnnlib.predictions import PERSISTERS, FolderPersister, ZipPersister
-from cnnlib.tasks import DepthTask, MaskTask
+from cnnlib.tasks import DepthTask, MaskTask, PointsTask
 from cnnlib.types import CnnlibError, Predicted, PredictionSink, Target, TargetInfo
 
 TASKS = {
@@ -191,6 +192,28 @@ def test_mistakes_of_the_config_are_reported_before_anything_is_written(tmp_path
         with pytest.raises(CnnlibError, match="cannot hold predictions"):
             persister(tmp_path / "file", TASKS, INPUTS)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("kind", PERSISTERS)
+def test_what_is_no_map_becomes_rows_of_a_table(tmp_path: Path, kind: str) -> None:
+    """The header is the task's, names come as they are, and what is not valid is an empty cell."""
+    points = PointsTask(TargetInfo("points", names=("eye", "ear")))
+    sink = PERSISTERS[kind](tmp_path, {"face": points}, {"photo": 3})
+    seen = torch.tensor([[1.5, 2.0, 0.5], [3.0, 4.0, torch.nan]])
+    value, valid = torch.tensor([[1.0, 2.0], [0.0, 0.0]]), torch.tensor([True, False])
+    for name, targets in (("a, b", {"face": Target(value, valid)}), ("c/d", {})):
+        sink.write(Predicted(name, torch.rand(3, 8, 8), {"face": seen}, targets))
+    sink.close()
+    files = {path: content.decode() for path, content in contents(tmp_path).items() if path.endswith(".csv")}
+    assert set(files) == {"face.csv", "truth/face.csv"}
+    rows = list(csv.DictReader(io.StringIO(files["face.csv"])))
+    assert [row.pop("name") for row in rows] == ["a, b", "c/d"]
+    assert list(rows[0]) == [f"{name}_{end}" for name in ("eye", "ear") for end in ("x", "y", "confidence")]
+    for row in rows:
+        torch.testing.assert_close(points.load(row), seen, equal_nan=True)
+    (truth,) = csv.DictReader(io.StringIO(files["truth/face.csv"]))
+    assert [truth[f"ear_{end}"] for end in ("x", "y", "confidence")] == ["", "", ""]
+    torch.testing.assert_close(points.load(truth)[0, :2], value[0])
 
 
 def test_the_archive_appears_when_it_is_whole(tmp_path: Path) -> None:

@@ -66,10 +66,10 @@ def test_names_are_escaped() -> None:
 def test_an_interval_stands_where_its_numbers_are() -> None:
     plot = ElementTree.fromstring(interval_plot(3, [0.2, 0.4], 0.3, 0.1, 0.9, (0.0, 1.0)))
     dots = [float(dot.get("cx")) for dot in plot.iter("circle")]
-    reach = plot.find("line[@class='margin']")
+    margin = plot.find("line[@class='margin']")
     mean = float(plot.find("line[@class='mean']").get("x1"))
     assert mean == pytest.approx(sum(dots) / 2, abs=0.1)
-    left, right = float(reach.get("x1")), float(reach.get("x2"))
+    left, right = float(margin.get("x1")), float(margin.get("x2"))
     assert (right - left) / (dots[1] - dots[0]) == pytest.approx(0.8 / 0.2, abs=0.05)
 
 

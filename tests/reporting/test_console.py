@@ -85,7 +85,7 @@ def test_history_is_complete_after_every_epoch(tmp_path: Path) -> None:
     ]
 
 
-def test_progress_is_a_line_an_epoch_where_nobody_watches() -> None:
+def test_progress_is_one_line_per_epoch_without_a_terminal() -> None:
     console = Console(file=io.StringIO(), width=40)
     progress = ConsoleProgress("bce seed 0", ["val/mask/iou"], console)
     progress.start(epochs=3, steps=10, done=1)
@@ -96,7 +96,7 @@ def test_progress_is_a_line_an_epoch_where_nobody_watches() -> None:
     assert console.file.getvalue() == expected + "\n"
 
 
-def test_progress_shows_a_bar_where_somebody_watches() -> None:
+def test_progress_shows_a_bar_in_a_terminal() -> None:
     console = Console(file=io.StringIO(), width=140, force_terminal=True)
     progress = ConsoleProgress("bce seed 0", ["val/mask/iou"], console)
     progress.start(epochs=2, steps=10, done=1)

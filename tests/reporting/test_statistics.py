@@ -157,7 +157,7 @@ def test_an_unsteady_experiment_does_not_borrow_the_others_steadiness() -> None:
 
 
 def test_real_differences_are_found_and_more_of_them_beside_others() -> None:
-    """What a seed variance is, is told by all experiments; Welch's three seeds alone would find far fewer."""
+    """All experiments together estimate the seed variance; Welch's three seeds alone would find far fewer."""
     random = np.random.default_rng(4)
     found, alone = [], []
     for _ in range(60):
