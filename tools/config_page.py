@@ -1,4 +1,4 @@
-"""Writes docs/config.md, every key of a suite's YAML, from the schema for editors: ``python tools/config_page.py``."""
+"""Writes docs/config.md, every key of a suite's YAML, from configs/schema.json: ``python tools/config_page.py``."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from cnnlib.config import json_schema
-
-PAGE = Path(__file__).parent.parent / "docs" / "config.md"
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = ROOT / "configs" / "schema.json"
+PAGE = ROOT / "docs" / "config.md"
 
 _INTRODUCTION = """\
 # Configuration
 
-<!-- Written by tools/config_page.py from the signatures and docstrings of the code. Change those, and run it again. -->
+<!-- Written by tools/config_page.py from signatures and docstrings. Change those, then run `make schema`. -->
 
 A file describes a suite: what all its experiments share, and what differs between them.
 
@@ -31,6 +31,10 @@ With both, every experiment is run at every point of the grid. On the command li
 YAML) does the same to the file. A component is a name, or a mapping with a `name` and options; a name with dots is a
 class of your own, looked for where Python looks and in the working directory. A mapping that has a `name` replaces a
 component, one without changes its options. `null` takes a task away.
+
+A task is of the kind that its target has: the data set says it, or the target's name does, or else the task's `name`.
+Every task takes `weight` and `loss`, which is one loss or a list of them; each of these takes `weight`, and `on`, the
+values of the task that it compares where it could compare several.
 """
 
 
@@ -43,7 +47,7 @@ _BOUNDS = {
 
 
 def render() -> str:
-    schema = json_schema()
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     keys: dict[str, Any] = {}
     sections: list[str] = []
     for key, entry in schema["properties"].items():

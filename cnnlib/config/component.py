@@ -52,15 +52,17 @@ def build(component: Component, table: Mapping[str, Callable[..., T]], **injecte
 
 @dataclass(frozen=True)
 class Context:
-    """What a configuration is checked against.
-
-    Attributes:
-        tables: where components are looked up.
-        targets: those that the data set's class has; None where they are known only once its files are read.
-    """
+    """What a configuration is checked against."""
 
     tables: Tables
-    targets: Mapping[str, TargetInfo] | None = None
+    targets: Mapping[str, TargetInfo] | None
+    """Those that the data set's class has; None where they are known only once its files are read."""
+
+    def infos(self, key: str, kind: str) -> list[TargetInfo]:
+        """The target of that name; where the class does not know it, each sort that the data may have."""
+        if self.targets and key in self.targets:
+            return [self.targets[key]]
+        return [TargetInfo(kind, names=("a", "b"), multi_label=several) for several in (False, True)]
 
 
 @dataclass(frozen=True)
@@ -93,16 +95,16 @@ class Registered:
         if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
             what = f"the name of a {registry.what} ({', '.join(table)})"
             raise ValueError(f"must be {what}, or a mapping with one under name; it is {show(value)}")
-        beside = {key: given[key] for key in own if key in given}
-        given_options = {key: each for key, each in given.items() if key not in ("name", *own)}
+        beside = {key: given[key] for key in ("name", *own) if key in given}
+        rest = {key: each for key, each in given.items() if key not in beside}
         options = None
         try:
             factory = find(given["name"], table, registry.what, registry.needs, registry.base)
-            options = details.collect(options_of(factory, registry.injected, own).read, given_options, own)
+            options = details.collect(options_of(factory, registry.injected, own).read, rest, own)
             if options is not None and registry.stand_ins is not None:
                 factory(**options, **registry.stand_ins())
         except (CnnlibError, ValueError, TypeError) as error:
             details.add(str(error))
-        component = details.collect(handler, {"name": given["name"], "options": options or {}, **beside})
+        component = details.collect(handler, {**beside, "options": options or {}})
         details.raise_any()
         return component

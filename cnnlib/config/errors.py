@@ -91,19 +91,23 @@ def problems_of(
     expected: dict[str, list[str]] = {}
     problems: dict[tuple[str, str], Problem] = {}
     for detail in error.errors(include_url=False):
-        kind, keys = detail["type"], _keys_in(value, detail["loc"])
-        if kind == "missing":
-            keys.append(str(detail["loc"][-1]))
+        kind, came, keys = detail["type"], detail["input"], _keys_in(value, detail["loc"])
         place = ".".join(keys)
-        if kind in ("missing", "extra_forbidden", "value_error"):
-            text = MISSING if kind == "missing" else unknown_key(keys) if kind == "extra_forbidden" else ""
-            text = text or str(detail["ctx"]["error"])
+        if kind == "missing":
+            problems[place, str(detail["loc"][-1])] = Problem(
+                ".".join([*keys, str(detail["loc"][-1])]), MISSING
+            )
+        elif kind == "extra_forbidden":
+            problems[place, ""] = Problem(place, unknown_key(keys))
+        elif kind == "value_error":
+            text = str(detail["ctx"]["error"])
             problems[place, text] = Problem(place, text)
-        elif kind != "too_short" or len(detail["input"]) < detail["ctx"]["min_length"]:  # as entered
+        elif kind != "too_short" or len(came) < detail["ctx"]["min_length"]:  # pydantic counts what is valid
             texts = expected.setdefault(place, [])
             texts += [text] if (text := expectation(detail)) not in texts else []
-            came = f"{show(detail['input'])}{_nearest(texts, detail['input'])}"
-            problems[place, ""] = Problem(place, f"must be {' or '.join(texts)}; it is {came}")
+            wanted = " or ".join(texts)
+            near = did_you_mean(came, wanted.split("'")[1::2]) if isinstance(came, str) else ""
+            problems[place, ""] = Problem(place, f"must be {wanted}; it is {show(came)}{near}")
     return list(problems.values())
 
 
@@ -129,8 +133,3 @@ def _keys_in(value: Any, location: Iterable[int | str]) -> list[str]:
             value = value[key]
             keys.append(str(key))
     return keys
-
-
-def _nearest(texts: Iterable[str], value: Any) -> str:
-    quoted = [word for text in texts for word in text.split("'")[1::2]]
-    return did_you_mean(value, quoted) if isinstance(value, str) else ""

@@ -145,23 +145,18 @@ def folder_problems(names: Sequence[str]) -> Iterator[Problem]:
 
 def _points(grid: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, Any]]]]:
     """Each point of the grid: its name, and what it sets. The last key varies fastest."""
-    labels = _short_labels(list(grid))
+    labels = [_short_label(path, [other for other in grid if other != path]) for path in grid]
     for values in product(*grid.values()):
-        texts = [f"{labels[path]}={_value_name(value)}" for path, value in zip(grid, values, strict=True)]
+        texts = [f"{label}={_value_name(value)}" for label, value in zip(labels, values, strict=True)]
         yield ",".join(texts), list(zip(grid, values, strict=True))
 
 
-def _short_labels(paths: list[str]) -> dict[str, str]:
-    """The fewest last parts of each key path that tell it from the others."""
-    labels = {}
-    for path in paths:
-        parts = path.split(".")
-        endings = [".".join(parts[-count:]) for count in range(1, len(parts) + 1)]
-        others = [f".{other}" for other in paths if other != path]
-        labels[path] = next(
-            end for end in endings if not any(o.endswith(f".{end}") for o in others) or end == path
-        )
-    return labels
+def _short_label(path: str, others: Sequence[str]) -> str:
+    """The fewest last parts of a key path that tell it from the others."""
+    label, rest = "", path.split(".")
+    while rest and (not label or any(f".{other}".endswith(f".{label}") for other in others)):
+        label = f"{rest.pop()}.{label}".rstrip(".")
+    return label
 
 
 def _value_name(value: Any) -> str:

@@ -56,13 +56,6 @@ class Options:
         details.raise_any()
         return checked
 
-    def json_schema(self) -> dict[str, dict[str, Any]]:
-        """A JSON schema for each option."""
-        properties = self.adapter.json_schema()["properties"]
-        for name, default in self.defaults.items():
-            properties[name]["default"] = default
-        return properties
-
 
 @cache
 def options_of(factory: Factory, injected: tuple[str, ...] = (), own: tuple[str, ...] = ()) -> Options:

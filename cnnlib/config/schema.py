@@ -6,14 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Lt, MinLen
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    Strict,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, Strict, ValidationInfo, field_validator
 
 from cnnlib.config.component import Component, Registered, Section
 from cnnlib.config.errors import unknown_option
@@ -141,7 +134,6 @@ class SuiteConfig(Section):
     name: str
     seeds: tuple[int, ...]
     baseline: str
-    """The experiment that the others are tested against."""
     experiments: dict[str, ExperimentConfig]
 
     def to_yaml(self) -> str:
@@ -149,24 +141,14 @@ class SuiteConfig(Section):
 
         Every option is written, those left to their default too, so that a later default changes nothing.
         """
-        flat = {name: experiment.flat() for name, experiment in self.experiments.items()}
-        first = flat[self.baseline]
-        shared = {
-            section: value
-            for section, value in first.items()
-            if all(each[section] == value for each in flat.values())
-        }
-        suite = {
-            "name": self.name,
-            "seeds": list(self.seeds),
-            **shared,
-            "experiments": {
-                name: {section: value for section, value in each.items() if section not in shared}
-                for name, each in flat.items()
-            },
-            "baseline": self.baseline,
-        }
-        return dump_yaml(suite)
+        suite = self.model_dump(mode="json")
+        experiments = suite.pop("experiments")
+        for section, value in dict(experiments[self.baseline]).items():
+            if all(each[section] == value for each in experiments.values()):
+                suite[section] = value
+                for each in experiments.values():
+                    del each[section]
+        return dump_yaml({**suite, "experiments": experiments})
 
 
 SECTIONS = tuple(ExperimentConfig.model_fields)

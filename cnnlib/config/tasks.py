@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -53,7 +53,7 @@ def check_model(config: ExperimentConfig, context: Context) -> None:
     if config.model.name not in context.tables["model"]:
         return
     details = Details()
-    heads = {key: next(_built(key, task, context)).head for key, task in config.tasks.items()}
+    heads = {key: _built(key, task, context)[0].head for key, task in config.tasks.items()}
     try:
         with torch.device("meta"):
             build(config.model, context.tables["model"], in_channels=6, heads=heads)
@@ -64,8 +64,8 @@ def check_model(config: ExperimentConfig, context: Context) -> None:
 
 def fitting_losses(task: Factory, tables: Tables) -> list[str]:
     """The losses that can compare something of a task with default options."""
-    tasks = [task(info=info) for info in _stand_ins(task.kind)]
-    return [name for name, loss in tables["loss"].items() if _compared(loss, tasks)]
+    infos = Context(tables, None).infos("", task.kind)
+    return _fitting([task(info=info) for info in infos], tables["loss"])
 
 
 def dataset_targets(dataset: Any, table: Mapping[str, Factory]) -> Mapping[str, TargetInfo] | None:
@@ -103,24 +103,16 @@ def _named(key: str, entry: Any, context: Context, details: Details) -> Any:
     return {"loss": task.default_loss, **given, "name": name}
 
 
-def _built(key: str, task: TaskConfig, context: Context) -> Iterator[Task]:
-    """The task, for the target of the data set's class, else for each sort of target that the data may have."""
+def _built(key: str, task: TaskConfig, context: Context) -> list[Task]:
+    """The task, for each target that the data set may have under ``key``."""
     table = context.tables["task"]
-    if context.targets and key in context.targets:
-        infos = [context.targets[key]]
-    else:
-        infos = _stand_ins(find(task.name, table).kind)
-    return (build(task, table, info=info) for info in infos)
-
-
-def _stand_ins(kind: str) -> list[TargetInfo]:
-    return [TargetInfo(kind, names=("a", "b"), multi_label=several) for several in (False, True)]
+    return [build(task, table, info=info) for info in context.infos(key, find(task.name, table).kind)]
 
 
 def _check_losses(key: str, task: TaskConfig, context: Context, details: Details) -> None:
     table = context.tables["loss"]
     try:
-        tasks = list(_built(key, task, context))
+        tasks = _built(key, task, context)
     except (CnnlibError, ValueError) as error:
         details.add(str(error), key)
         return
@@ -128,22 +120,20 @@ def _check_losses(key: str, task: TaskConfig, context: Context, details: Details
         loss = find(term.name, table)
         compared = _compared(loss, tasks)
         if not compared:
-            fitting = [name for name, other in table.items() if _compared(other, tasks)]
-            text = f"{term.name!r} does not fit a {tasks[0].kind} task ({_reason(loss, tasks)})"
-            details.add(f"{text}; losses that fit: {', '.join(fitting) or 'none'}", key, "loss", index)
+            wanted = ", ".join(sorted(loss.values)) + (" of maps" if loss.needs_map else "")
+            offered = ", ".join(dict.fromkeys(values for task in tasks for values in task.values))
+            reason = f"it compares {wanted}; this {tasks[0].head.shape} task offers {offered}"
+            text = f"{term.name!r} does not fit a {tasks[0].kind} task ({reason})"
+            fitting = ", ".join(_fitting(tasks, table)) or "none"
+            details.add(f"{text}; losses that fit: {fitting}", key, "loss", index)
         elif term.on not in (None, *compared):
             text = f"must be {' or '.join(compared)}, which {term.name!r} can compare for this task"
             details.add(f"{text}; it is {show(term.on)}", key, "loss", index, "on")
 
 
+def _fitting(tasks: list[Task], table: Mapping[str, Factory]) -> list[str]:
+    return [name for name, loss in table.items() if _compared(loss, tasks)]
+
+
 def _compared(loss: Factory, tasks: list[Task]) -> list[str]:
     return list(dict.fromkeys(values for task in tasks for values in loss.compares(task)))
-
-
-def _reason(loss: Factory, tasks: list[Task]) -> str:
-    offered = dict.fromkeys(values for task in tasks for values in task.values)
-    of_maps = " of maps" if loss.needs_map else ""
-    return (
-        f"it compares {', '.join(sorted(loss.values))}{of_maps}; this {tasks[0].head.shape} task offers "
-        f"{', '.join(offered)}"
-    )

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from cnnlib.config import ConfigError, json_schema, load_suite
+from cnnlib.config import ConfigError, load_suite
 from cnnlib.config.errors import Details
 from cnnlib.config.load import check_experiment
 from cnnlib.config.options import Options, argument_notes, options_of
 from cnnlib.config.tables import REGISTRIES, load_tables
 from cnnlib.config.tasks import fitting_losses
 from cnnlib.config.yaml_text import parse_yaml
+from tools.config_schema import json_schema
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 COMPONENTS = [(registry, name) for registry, table in load_tables().items() for name in table]

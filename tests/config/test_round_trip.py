@@ -110,7 +110,12 @@ TRAINABLE = [
 def test_every_loss_of_the_library_reads_back_equal(loss: str, kind: str) -> None:
     suite = parse_suite(
         {
-            "dataset": {"name": "folders", "root": "."},
+            "dataset": {
+                "name": "folders",
+                "root": ".",
+                "inputs": {"image": "images"},
+                "targets": {kind: "files"},
+            },
             "model": "resunet_lite",
             "optimizer": "sgd",
             "training": {"epochs": 1},

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from cnnlib.config import ConfigError, SuiteConfig, json_schema
+from cnnlib.config import ConfigError, SuiteConfig
 from cnnlib.config.tables import Tables
 from tools import config_schema
+from tools.config_schema import json_schema
 
 WRITTEN = Path(__file__).parents[2] / "configs" / "schema.json"
 
