@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import pickle
 import re
 import struct
@@ -18,33 +17,21 @@ import torch.nn.functional as F
 from PIL import Image
 
 from cnnlib.datasets import FgBg
-from cnnlib.types import CnnlibError, Split
+from cnnlib.types import CnnlibError
+from tests.datasets.pictures import (
+    HEIGHT,
+    PARTS,
+    WIDTH,
+    disc,
+    photo,
+    ramp,
+    samples,
+    save,
+    truncate,
+    write_csv,
+)
 
-PARTS: tuple[Split, ...] = ("train", "val", "test")
 NUMBERS = (10, 20, 30, 40, 50, 60)
-HEIGHT, WIDTH = 24, 32
-
-
-def photo(seed: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
-    """Smooth colours, uint8 (H, W, 3)."""
-    coarse = np.random.default_rng(seed).integers(40, 216, (4, 4, 3), dtype=np.uint8)
-    return np.array(Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC))
-
-
-def disc(height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
-    """A mask, uint8 (H, W), 0 and 255."""
-    y, x = np.mgrid[:height, :width]
-    return np.where(np.hypot(y / height - 0.5, x / width - 0.4) < 0.25, 255, 0).astype(np.uint8)
-
-
-def ramp(height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
-    """Depth levels, uint8 (H, W), 0 in the first column."""
-    return np.tile(np.linspace(0, 250, width).round().astype(np.uint8), (height, 1))
-
-
-def save(array: np.ndarray, path: Path, **options: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(array).save(path, **options)
 
 
 @pytest.fixture
@@ -57,12 +44,6 @@ def root(tmp_path: Path) -> Path:
         save(disc(), tmp_path / "fg_bg_mask" / name)
         save(ramp(), tmp_path / "fg_bg_depth" / name)
     return tmp_path
-
-
-def samples(data: FgBg) -> list[dict[str, Any]]:
-    """Of all splits, by name."""
-    splits = [data.split(part) for part in PARTS]
-    return sorted((split[i] for split in splits for i in range(len(split))), key=lambda each: each["name"])
 
 
 def by_name(data: FgBg, name: str) -> dict[str, Any]:
@@ -283,11 +264,6 @@ def test_background_names_can_be_text(root: Path) -> None:
     np.testing.assert_allclose(samples(data)[0]["image"][:3], photo(1010).transpose(2, 0, 1) / 255, atol=1e-6)
 
 
-def write_csv(path: Path, *rows: tuple[str, ...]) -> None:
-    with path.open("w", newline="", encoding="utf-8-sig") as file:  # with a byte-order mark, as Excel writes
-        csv.writer(file).writerows(rows)
-
-
 def test_backgrounds_and_foregrounds_can_be_listed(root: Path) -> None:
     rows = [
         (f"img_{number:04d}.png", f"bg_{7 - number // 10:03d}", f"cat {number % 3}.png") for number in NUMBERS
@@ -315,14 +291,10 @@ def test_backgrounds_and_foregrounds_can_be_listed(root: Path) -> None:
         ([("image", "background"), ("a", "")], "line 2: expected image and background"),
     ],
 )
-def test_a_list_with_faults_is_told(root: Path, rows: list[tuple[str, ...]], message: str) -> None:
+def test_a_broken_list_is_reported(root: Path, rows: list[tuple[str, ...]], message: str) -> None:
     write_csv(root / "pairs.csv", *rows)
     with pytest.raises(CnnlibError, match=message):
         FgBg(str(root), background_file="pairs.csv")
-
-
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-60])
 
 
 def deep_color_png() -> bytes:
@@ -341,7 +313,7 @@ def deep_color_png() -> bytes:
     )
 
 
-FAULTS = {
+PROBLEMS = {
     "truncated": (lambda root: truncate(root / "fg_bg" / "img_0010.png"), "not readable as an image: 1.*img_0010"),
     "empty file": (lambda root: (root / "bg" / "bg_002.png").write_bytes(b""), "not readable.*bg_002"),
     "text": (lambda root: (root / "fg_bg_depth" / "img_0020.png").write_text("no"), "not readable.*img_0020"),
@@ -425,9 +397,9 @@ FAULTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_is_told_before_training(root: Path, fault: str) -> None:
-    damage, message = FAULTS[fault]
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_each_problem_is_reported_before_training(root: Path, problem: str) -> None:
+    damage, message = PROBLEMS[problem]
     damage(root)
     with pytest.raises(CnnlibError, match=r"(?s)^the data set in .* cannot be used:\n.*" + message):
         FgBg(str(root)).check()
@@ -439,7 +411,7 @@ def test_few_blank_masks_say_nothing_of_the_others(root: Path) -> None:
     FgBg(str(root)).check()
 
 
-def test_all_faults_are_told_at_once_with_counts_and_the_first_few(root: Path) -> None:
+def test_all_problems_are_reported_at_once_with_counts_and_the_first_few(root: Path) -> None:
     for number in (10, 20, 30, 40, 50):
         truncate(root / "fg_bg_depth" / f"img_{number:04d}.png")
     save(ramp(), root / "fg_bg_mask" / "img_0060.png")
@@ -507,7 +479,7 @@ def test_every_option_that_cannot_work_is_named(root: Path, options: dict[str, A
         FgBg(str(root), **options)
 
 
-def test_too_few_groups_are_told(root: Path) -> None:
+def test_too_few_groups_are_reported(root: Path) -> None:
     rows = [(f"img_{number:04d}", "bg_001") for number in NUMBERS]
     write_csv(root / "pairs.csv", ("image", "background"), *rows)
     with pytest.raises(CnnlibError, match=r"with group_by: background, .* 6 samples in 1 group"):

@@ -1,0 +1,78 @@
+"""Every data set of the table keeps the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnnlib.datasets import DATASETS, FgBg, Folders, Scenes
+from cnnlib.types import DataSource
+from tests.dataset_contract import DATASET_CONTRACT
+from tests.datasets.pictures import HEIGHT, WIDTH, disc, photo, ramp, save, write_csv
+
+
+def scenes(root: Path) -> DataSource:
+    return Scenes(size=24, train=6, val=2, test=2, cache_dir=str(root))
+
+
+def folders(root: Path) -> DataSource:
+    """Two inputs and a target of every sort; some labels are missing, and files differ in size."""
+    rows = [("name", "nose_x", "nose_y", "tail_x", "tail_y")]
+    for number in range(12):
+        name = f"{('cats', 'dogs')[number % 2]}/{number // 4}-{number}.png"
+        save(photo(number, HEIGHT + number, WIDTH), root / "room" / name)
+        save(photo(number + 100, HEIGHT, WIDTH), root / "photo" / name)
+        if number % 3:
+            save(disc(), root / "mask" / name)
+            save(ramp(), root / "depth" / name)
+        save((disc() // 255).astype(np.uint8), root / "classes" / name)
+        if number % 4:
+            rows.append((name, str(2 + number), "7.5", "" if number == 5 else "20", "3"))
+    write_csv(root / "points.csv", *rows)
+    return Folders(
+        str(root),
+        inputs={"room": "room", "photo": "photo"},
+        targets={
+            "mask": "mask",
+            "far": {"kind": "depth", "folder": "depth", "scale": 0.02, "unit": "m"},
+            "parts": {"kind": "semantic", "folder": "classes", "names": ["other", "disc"]},
+            "spots": {
+                "kind": "points",
+                "file": "points.csv",
+                "names": ["nose", "tail"],
+                "flip_order": [1, 0],
+            },
+            "animal": {"kind": "label", "by_folder": True},
+        },
+        size=16,
+        val=0.3,
+        test=0.3,
+        group_pattern=r"(\d+)-",
+    )
+
+
+def fg_bg(root: Path) -> DataSource:
+    for number in range(5, 65, 5):
+        for folder, picture in (("fg_bg", photo(number)), ("fg_bg_mask", disc()), ("fg_bg_depth", ramp())):
+            save(picture, root / folder / f"img_{number:04d}.png")
+        save(photo(number + 100), root / "bg" / f"bg_{-(-number // 10):03d}.png")
+    (root / "fg_bg_mask" / "img_0030.png").unlink()
+    return FgBg(str(root), val=0.2, test=0.2, depth_scale=0.02)
+
+
+EXAMPLES: dict[str, Callable[[Path], DataSource]] = {"scenes": scenes, "folders": folders, "fg_bg": fg_bg}
+"""A small data set of each entry of ``DATASETS``, with its files in a folder."""
+
+
+@pytest.fixture(scope="module", params=DATASETS)
+def data(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> DataSource:
+    assert request.param in EXAMPLES, "add a small example of the data set to EXAMPLES"
+    return EXAMPLES[request.param](tmp_path_factory.mktemp(request.param))
+
+
+@pytest.mark.parametrize("promise", DATASET_CONTRACT, ids=lambda promise: promise.__name__)
+def test_contract(data: DataSource, promise: Callable[[DataSource], None]) -> None:
+    promise(data)

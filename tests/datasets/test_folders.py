@@ -1,0 +1,293 @@
+"""Folders of images and targets: what pairs, what is missing, what is broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cnnlib.datasets import Folders
+from cnnlib.datasets.loading import labelled
+from cnnlib.types import CnnlibError, TargetInfo
+from tests.datasets.pictures import (
+    HEIGHT,
+    PARTS,
+    WIDTH,
+    disc,
+    photo,
+    ramp,
+    samples,
+    save,
+    truncate,
+    write_csv,
+)
+
+NAMES = tuple("abcdef")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Six photographs, and masks of all but two."""
+    for seed, name in enumerate(NAMES):
+        save(photo(seed), tmp_path / "images" / f"{name}.jpg")
+        if name not in "cf":
+            save(disc(), tmp_path / "masks" / f"{name}.png")
+    return tmp_path
+
+
+def make(root: Path, **options: Any) -> Folders:
+    return Folders(str(root), **{"inputs": {"image": "images"}, "targets": {"mask": "masks"}} | options)
+
+
+def only_target(root: Path, given: dict[str, Any], **options: Any) -> dict[str, Any]:
+    """The target ``x`` of every sample that has it, by name."""
+    found = samples(make(root, targets={"x": given}, **options))
+    return {sample["name"]: sample["x"] for sample in found if "x" in sample}
+
+
+def test_images_and_masks_are_paired_by_name_and_may_be_missing(root: Path) -> None:
+    data = make(root, size=16)
+    data.check()
+    assert data.inputs == {"image": 3}
+    assert data.targets == {"mask": TargetInfo("mask")}
+    found = {sample["name"]: sample for sample in samples(data)}
+    assert list(found) == list(NAMES)
+    assert [name for name in NAMES if "mask" not in found[name]] == ["c", "f"]
+    assert all(found[name]["image"].shape == (3, 16, 16) for name in NAMES)
+
+
+def test_files_of_every_size_take_the_same_size(root: Path) -> None:
+    save(photo(9, 70, 50), root / "images" / "a.jpg")
+    save(disc(9, 11), root / "masks" / "a.png")
+    data = make(root, size=16)
+    data.check()
+    assert all(sample["image"].shape == (3, 16, 16) for sample in samples(data))
+    with pytest.raises(
+        CnnlibError, match=r"images of different sizes; set size to resize them: 2\n    70 x 50"
+    ):
+        make(root).check()
+
+
+def test_training_passes_over_samples_without_a_wanted_label(root: Path) -> None:
+    save(ramp(), root / "depth" / "c.png")
+    data = make(root, targets={"mask": "masks", "depth": "depth"})
+    for part in PARTS:
+        split = data.split(part)
+        names = [split[i]["name"] for i in range(len(split))]
+        kept = labelled(split, ["mask"])
+        assert [kept[i]["name"] for i in range(len(kept))] == [name for name in names if name not in "cf"]
+        both = labelled(split, ["mask", "depth"])
+        assert [both[i]["name"] for i in range(len(both))] == [name for name in names if name != "f"]
+    plain = [{"name": "a"}]
+    assert labelled(plain, ["mask"]) is plain  # cannot tell, so nothing is left out
+
+
+def test_the_random_split_follows_the_seed_and_keeps_groups_together(root: Path) -> None:
+    def parts(**options: Any) -> list[set[str]]:
+        data = make(root, val=0.34, test=0.34, **options)
+        return [{data.split(p)[i]["name"] for i in range(len(data.split(p)))} for p in PARTS]
+
+    assert parts(seed=3) == parts(seed=3)
+    assert len({str(parts(seed=seed)) for seed in range(5)}) > 1
+    for name in NAMES:
+        save(photo(0), root / "images" / f"{name}2.jpg")
+    for first, second, third in [parts(seed=seed, group_pattern="(.)") for seed in range(4)]:
+        groups = [{name[0] for name in names} for names in (first, second, third)]
+        assert sum(map(len, groups)) == len(NAMES)
+
+
+@pytest.mark.parametrize("layout", ["{split}/{kind}", "{kind}/{split}"])
+def test_splits_may_be_folders(root: Path, layout: str) -> None:
+    places = {"train": "train", "val": "valid", "test": "test"}
+    for i, name in enumerate(NAMES):
+        for kind, suffix in (("images", ".jpg"), ("masks", ".png")):
+            file = root / kind / f"{name}{suffix}"
+            target = root / layout.format(split=list(places.values())[i % 3], kind=kind) / file.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if file.exists():
+                file.rename(target)
+    data = make(root, splits=places)
+    data.check()
+    found = {part: [data.split(part)[i]["name"] for i in range(2)] for part in PARTS}
+    assert found == {
+        "train": ["train/a", "train/d"],
+        "val": ["valid/b", "valid/e"],
+        "test": ["test/c", "test/f"],
+    }
+    assert "mask" in data.split("train")[0]
+    assert "mask" not in data.split("test")[0]
+
+
+def test_splits_may_be_lists_of_names(root: Path) -> None:
+    splits = {"train": "train.txt", "val": "val.txt", "test": "test.txt"}
+    (root / "train.txt").write_text("e\nb.jpg\n\n")
+    (root / "val.txt").write_text("a\n")
+    (root / "test.txt").write_text("f")
+    data = make(root, splits=splits)
+    assert [[data.split(p)[i]["name"] for i in range(len(data.split(p)))] for p in PARTS] == [
+        ["b", "e"],
+        ["a"],
+        ["f"],
+    ]
+    (root / "test.txt").write_text("f\na\nz\n")
+    with pytest.raises(
+        CnnlibError,
+        match=r"(?s)names in two splits: 1\n    a: val and test.*in test.txt without an image: 1\n    z",
+    ):
+        make(root, splits=splits)
+    with pytest.raises(CnnlibError, match="splits must name train, val and test; test is missing"):
+        make(root, splits={"train": "train.txt", "val": "val.txt"})
+
+
+def test_classes_by_folder(root: Path) -> None:
+    for i, name in enumerate(NAMES):
+        place = root / "animals" / ("dog", "cat", "panda")[i % 3] / f"{name}.jpg"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (root / "images" / f"{name}.jpg").rename(place)
+    (root / "animals" / "list.txt").write_text("not an image")
+    data = Folders(str(root), {"image": "animals"}, {"animal": {"kind": "label", "by_folder": True}})
+    assert data.targets["animal"] == TargetInfo("label", names=("cat", "dog", "panda"))
+    found = {sample["name"]: int(sample["animal"].value) for sample in samples(data)}
+    assert found == {"cat/b": 0, "cat/e": 0, "dog/a": 1, "dog/d": 1, "panda/c": 2, "panda/f": 2}
+    given = {"kind": "label", "by_folder": True, "names": ["cat", "dog"]}
+    with pytest.raises(CnnlibError, match=r"targets\.animal: names does not list the folder 'panda'"):
+        Folders(str(root), {"image": "animals"}, {"animal": given})
+
+
+def test_classes_of_pixels_keep_their_indices_and_ignore_one(root: Path) -> None:
+    levels = (np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH) % 3).astype(np.uint8)
+    levels[:3] = 255
+    picture = Image.fromarray(levels, "L")
+    with_palette = picture.copy()
+    with_palette.putpalette([200, 10, 10, 10, 200, 10, 10, 10, 200] * 85 + [0, 0, 0])
+    (root / "classes").mkdir()
+    picture.save(root / "classes" / "a.png")
+    with_palette.save(root / "classes" / "b.png")
+    given = {"kind": "semantic", "folder": "classes", "names": ["x", "y", "z"]}
+    for ignored, valid in ((255, levels != 255), (1, levels != 1), (None, levels >= 0)):
+        found = only_target(root, {**given, "ignore_index": ignored})
+        for name in "ab":
+            np.testing.assert_array_equal(found[name].value[0], levels)
+            shown = np.ones_like(valid) if found[name].valid is None else found[name].valid[0].numpy()
+            np.testing.assert_array_equal(shown, valid)
+
+
+def test_normals_are_colours_and_black_is_not_valid(root: Path) -> None:
+    colors = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    colors[:, 1:] = (128, 128, 255)  # towards the viewer
+    colors[:, 2] = (255, 128, 128)  # to the right
+    save(colors, root / "directions" / "a.png")
+    target = only_target(root, {"kind": "normals", "folder": "directions"})["a"]
+    torch.testing.assert_close(target.value[:, 0, 1], torch.tensor([0.0, 0.0, -1.0]), atol=0.01, rtol=0)
+    torch.testing.assert_close(target.value[:, 0, 2], torch.tensor([1.0, 0.0, 0.0]), atol=0.01, rtol=0)
+    np.testing.assert_array_equal(target.valid[0, 0, :4], [False, True, True, True])
+
+
+def test_points_and_boxes_come_from_tables_in_pixels_of_the_stored_picture(root: Path) -> None:
+    write_csv(
+        root / "points.csv",
+        ("name", "extra", "nose_x", "nose_y", "tail_x", "tail_y"),
+        ("a.jpg", "?", "-0.5", "-0.5", str(WIDTH - 0.5), str(HEIGHT - 0.5)),
+        ("b", "?", "7", "5", "", "3"),
+    )
+    write_csv(root / "boxes.csv", ("name", "xmin", "ymin", "xmax", "ymax"), ("a", "0", "6", str(WIDTH), "12"))
+    points = {"kind": "points", "file": "points.csv", "names": ["nose", "tail"]}
+    found = only_target(root, points, size=12)
+    assert set(found) == {"a", "b"}
+    torch.testing.assert_close(
+        found["a"].value, torch.tensor([[-0.5, -0.5], [11.5, 11.5]])
+    )  # corner to corner
+    assert found["a"].valid.tolist() == [True, True]
+    assert found["b"].valid.tolist() == [True, False]
+    torch.testing.assert_close(found["b"].value[0], torch.tensor([7.5 * 12 / WIDTH - 0.5, 5.5 / 2 - 0.5]))
+    box = only_target(root, {"kind": "box", "file": "boxes.csv"}, size=12)["a"]
+    assert box.value.tolist() == [0, 3, 12, 6]
+    assert box.valid.item() is True
+
+
+def test_saved_predictions_are_targets(root: Path) -> None:
+    """What a task stores of a row is what a table of targets holds."""
+    from cnnlib.tasks import PointsTask
+
+    task = PointsTask(TargetInfo("points", names=("p",)))
+    row = task.store(torch.tensor([[3.25, 4.5, 0.9]]))
+    write_csv(root / "t.csv", ("name", *row), ("a", *map(str, row.values())))
+    target = only_target(root, {"kind": "points", "file": "t.csv", "names": ["p"]})["a"]
+    assert target.value.tolist() == [[3.25, 4.5]]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"inputs": {}}, "inputs must be "),
+        ({"targets": {"maks": "masks"}}, r"targets\.maks: .*'maks' \(did you mean 'mask'\?\)"),
+        ({"targets": {"x": {"kind": "mask"}}}, r"targets\.x: it needs one of folder .* it has none"),
+        ({"targets": {"mask": {"folder": "masks", "file": "a.csv"}}}, "it has folder and file"),
+        (
+            {"targets": {"x": {"kind": "box", "folder": "masks"}}},
+            r"targets\.x: .*'box' cannot be read from images",
+        ),
+        ({"targets": {"mask": {"folder": "masks", "scale": 2}}}, r"targets\.mask: it has no option 'scale'"),
+        ({"targets": {"depth": {"folder": "masks", "scle": 2}}}, r"'scle' \(did you mean 'scale'\?\)"),
+        ({"targets": {"depth": {"folder": "masks", "scale": 0}}}, r"targets\.depth: scale must be above 0"),
+        ({"targets": {"mask": {"file": "nowhere.csv"}}}, r"targets\.mask: .*nowhere\.csv"),
+        ({"targets": {"mask": "labels"}}, r"folders that do not exist: 1\n    targets\.mask: .*labels"),
+        ({"inputs": {"image": "labels"}}, r"folders that do not exist: 1\n    inputs\.image: .*labels"),
+        ({"size": 0}, "size must be at least 1; it is 0"),
+        ({"val": 0}, "val must be above 0; it is 0"),
+        ({"val": 0.5, "test": 0.5}, "must leave samples for training"),
+        ({"group_pattern": "x"}, "group_pattern needs exactly one group"),
+        ({"group_pattern": "(z)"}, r"images whose group is not known: 6\n    a\n"),
+        ({"check": 0}, "check must be at least 1"),
+    ],
+    ids=str,
+)
+def test_every_option_that_cannot_work_is_named(root: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(CnnlibError, match=f"(?s){message}"):
+        make(root, **options)
+
+
+def test_a_table_of_something_else_is_reported(root: Path) -> None:
+    write_csv(root / "t.csv", ("name", "x", "y"), ("a", "1", "2"))
+    given = {"kind": "points", "file": "t.csv", "names": ["p"]}
+    with pytest.raises(
+        CnnlibError, match="has the columns name, x, y; expected name and p_x, p_y, p_confidence"
+    ):
+        make(root, targets={"x": given})
+    write_csv(root / "t.csv", ("name", "p_x", "p_y"), ("a", "1", "left"))
+    with pytest.raises(CnnlibError, match=r"not usable as points: 1\n    a: .*'left'"):
+        make(root, targets={"x": given}).check()
+
+
+def test_what_does_not_pair_is_reported_at_once(root: Path) -> None:
+    save(disc(), root / "masks" / "z.png")
+    save(photo(1), root / "images" / "a.png")
+    save(photo(1), root / "rooms" / "a.png")
+    with pytest.raises(CnnlibError, match=r"(?s)two files of one folder have: 1\n    .*a\.\*"):
+        make(root)
+    (root / "images" / "a.png").unlink()
+    with pytest.raises(CnnlibError) as caught:
+        make(root, inputs={"room": "rooms", "image": "images"})
+    message = str(caught.value)
+    assert "mask targets without an image of the same name in" in message
+    assert "images whose room is not in" in message
+    assert "and 2 more" in message
+    for name in NAMES:
+        (root / "masks" / f"{name}.png").unlink(missing_ok=True)
+    with pytest.raises(CnnlibError, match=r"targets that no image has: 1\n    mask"):
+        make(root)
+
+
+def test_broken_files_are_found_by_the_check_alone(root: Path) -> None:
+    truncate(root / "images" / "b.jpg")
+    save(photo(1), root / "masks" / "d.png")
+    data = make(root)
+    with pytest.raises(
+        CnnlibError, match=r"(?s)not readable as an image: 1\n.*b\.jpg.*in colour.*: 1\n.*d\.png"
+    ):
+        data.check()
+    make(root, check=1).check()  # the first sample alone
