@@ -1,7 +1,6 @@
 """What every kind of task promises; each function takes a task and checks one promise.
 
-Targets are made without knowing the kind: an integer value is the index of one of the head's channels; a float value
-is the first of the numbers that ``decode`` gives, in the value's own shape.
+Targets are made without knowing the kind: they are the values of random predictions.
 """
 
 from __future__ import annotations
@@ -31,16 +30,11 @@ def raw_outputs(task: Task, batch: int, seed: int = 0, size: Size = SIZE, scale:
 
 def random_targets(task: Task, batch: int, validity: str = "all", seed: int = 1) -> Target:
     """Of a batch."""
+    valid = task.missing(SIZE).valid
+    predictions = task.decode(raw_outputs(task, batch, seed, scale=0.15), SIZE)
     generator = torch.Generator().manual_seed(seed)
-    value, valid = task.missing(SIZE)
-    if value.dtype.is_floating_point:
-        numbers = task.decode(raw_outputs(task, batch, seed, scale=0.15), SIZE)
-        if numbers.ndim == value.ndim + 1:
-            numbers = numbers[(..., *(slice(length) for length in value.shape))]
-        values = numbers.reshape(batch, *value.shape)
-    else:
-        values = torch.randint(task.head.channels, (batch, *value.shape), generator=generator)
     share = {"all": 1.0, "some": 0.6, "none": 0.0}[validity]
+    values = torch.stack(list(map(task.as_value, predictions)))
     return Target(values, torch.rand(batch, *valid.shape, generator=generator) < share)
 
 
@@ -227,11 +221,12 @@ def draws_whatever_is_known(task: Task) -> None:
 
 
 def draws_an_error_unlike_a_success(task: Task) -> None:
+    """Of ten random predictions hardly all are right."""
     image, target = torch.rand(3, *SIZE), Target(*(each[0] for each in random_targets(task, 1)))
-    wrong = task.decode(raw_outputs(task, 1, seed=5, scale=0.5), SIZE)[0]
-    right = task.as_prediction(target.value)
-    assert not torch.equal(task.draw(wrong, image), task.draw(right, image))
-    assert not torch.equal(task.draw_error(wrong, target, image), task.draw_error(right, target, image))
+    right, others = task.as_prediction(target.value), task.decode(raw_outputs(task, 10, scale=0.5), SIZE)
+    assert not all(torch.equal(task.draw(other, image), task.draw(right, image)) for other in others)
+    success = task.draw_error(right, target, image)
+    assert not all(torch.equal(task.draw_error(other, target, image), success) for other in others)
 
 
 def moves_with_the_view(task: Task) -> None:

@@ -79,8 +79,6 @@ def _formulas(median: Tensor, sums: Tensor) -> dict[str, Tensor]:
     mean = total / count
     return {
         "mean": mean,
-        "median": median.masked_fill(
-            mean.isnan(), torch.nan
-        ),  # nothing valid, or a prediction that is NaN
+        "median": median.masked_fill(mean.isnan(), torch.nan),  # nothing valid, or a prediction that is NaN
         **{f"within_{limit}": inside / count for limit, inside in zip(_LIMITS, within, strict=True)},
     }

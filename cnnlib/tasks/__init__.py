@@ -18,15 +18,3 @@ TASKS: dict[str, type[Task]] = {
     "label": LabelTask,
     "box": BoxTask,
 }
-
-__all__ = [
-    "TASKS",
-    "BoxTask",
-    "DepthTask",
-    "LabelTask",
-    "MaskTask",
-    "NormalsTask",
-    "PointsTask",
-    "SemanticTask",
-    "Task",
-]

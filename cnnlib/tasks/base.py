@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
@@ -48,7 +47,7 @@ class Task(ABC):
     kind: ClassVar[str]
     default_loss: ClassVar[str]
     main_metric: ClassVar[str]
-    higher_is_better: ClassVar[bool]
+    higher_is_better: ClassVar[bool] = True
     alike: ClassVar[tuple[int, ...]] = ()
     head: Head
     values: tuple[str, ...]
@@ -103,7 +102,6 @@ class Task(ABC):
 
     # Training
 
-    @abstractmethod
     def loss_inputs(self, values: str, raw: Tensor, target: Target, size: Size) -> LossInputs:
         """What a loss on ``values`` (one of ``self.values``) compares.
 
@@ -112,6 +110,7 @@ class Task(ABC):
             target: of the batch.
             size: of the images.
         """
+        return LossInputs(self.decode(raw, size), *target)
 
     @abstractmethod
     def decode(self, raw: Tensor, size: Size) -> Tensor:
@@ -219,16 +218,3 @@ def check_classes(values: Tensor, names: Sequence[str]) -> None:
             f"classes are indices from 0 to {len(names) - 1}, for there are {len(names)} classes; some targets lie "
             f"between {values.min()} and {values.max()}: name all classes, or mark what belongs to none as not valid"
         )
-
-
-def to_row(columns: Sequence[str], values: Tensor) -> dict[str, float | None]:
-    """A row of a table with seven digits of each value; NaN is left empty."""
-    return {
-        name: None if math.isnan(value) else float(f"{value:.7g}")
-        for name, value in zip(columns, values.flatten().tolist(), strict=True)
-    }
-
-
-def from_row(columns: Sequence[str], row: Mapping[str, Any]) -> Tensor:
-    """Its inverse, also from text, float32; NaN where a column is empty."""
-    return torch.tensor([math.nan if row[name] in (None, "") else float(row[name]) for name in columns])

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from cnnlib.metrics.box import BoxMetrics
-from cnnlib.tasks.base import Task, from_row, to_row
-from cnnlib.tasks.coordinates import check_near, check_pixels, width_height
+from cnnlib.tasks.coordinates import CoordinatesTask, width_height
 from cnnlib.tasks.drawing import BLUE, ORANGE, Canvas
 from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, View
 
 _LEAST_LEFT = 0.1  # of a box's area, after a move
 
 
-class BoxTask(Task):
+class BoxTask(CoordinatesTask):
     """Target and prediction: float (4,), xyxy in pixels with (0, 0) at the corner of the picture; valid ().
 
     The raw output's sigmoid is the box's centre x, y and its width and height, as shares of the picture's width and
@@ -27,25 +25,19 @@ class BoxTask(Task):
     kind: ClassVar[str] = "box"
     default_loss: ClassVar[str] = "giou"
     main_metric: ClassVar[str] = "iou"
-    higher_is_better: ClassVar[bool] = True
     head = Head("vector", 4)
     values = ("boxes", "coordinates")
     legend = "orange: the box"
     error_legend = "blue: truth; orange: prediction"
     file_note = "edges in pixels of the image; (0, 0) is its upper left corner"
-    _columns = ("xmin", "ymin", "xmax", "ymax")
+    place: ClassVar[str] = "a corner of a box"
+    columns = ("xmin", "ymin", "xmax", "ymax")
 
     def missing(self, size: Size) -> Target:
         return Target(torch.zeros(4), torch.tensor(False))
 
-    def check(self, target: Target, size: Size) -> Target:
-        target = super().check(target, size)
-        check_near(self.valid_values(target).view(-1, 2), size, "a corner of a box")
-        return target
-
     def check_values(self, values: Tensor) -> None:
         super().check_values(values)
-        check_pixels(values)
         empty = (values[:, 2:] <= values[:, :2]).any(1)
         if empty.any():
             raise CnnlibError(
@@ -83,13 +75,6 @@ class BoxTask(Task):
         if target.valid:
             canvas.box(target.value, BLUE).box(prediction, ORANGE)
         return canvas.picture()
-
-    def store(self, prediction: Tensor, valid: Tensor | None = None) -> dict[str, Any]:
-        shown = prediction if valid is None else prediction.masked_fill(~valid, torch.nan)
-        return to_row(self._columns, shown)
-
-    def load(self, stored: Mapping[str, Any]) -> Tensor:
-        return from_row(self._columns, stored)
 
     def _boxes(self, raw: Tensor, size: Size) -> Tensor:
         """Boxes in pixels, (B, 4), that may reach beyond the picture."""

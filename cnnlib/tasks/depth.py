@@ -14,7 +14,7 @@ from cnnlib.checks import checked
 from cnnlib.metrics.depth import DepthMetrics
 from cnnlib.tasks.dense import DenseTask
 from cnnlib.tasks.drawing import color_map, gray_where_invalid
-from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, TargetInfo, View
+from cnnlib.types import CnnlibError, Head, Size, SplitMetric, Target, TargetInfo, View
 
 
 class DepthTask(DenseTask):
@@ -97,9 +97,6 @@ class DepthTask(DenseTask):
         """A zoom by s divides depths by s: the camera sees the same picture of a scene that is s times nearer."""
         value, valid = super().move(target, view)
         return Target(value / view.zoom, valid)
-
-    def loss_inputs(self, values: str, raw: Tensor, target: Target, size: Size) -> LossInputs:
-        return LossInputs(self.decode(raw, size), *target)
 
     def metric(self) -> SplitMetric:
         return DepthMetrics()

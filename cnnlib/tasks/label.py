@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from cnnlib.metrics.label import LabelMetrics, MultiLabelMetrics
-from cnnlib.tasks.base import Task, check_classes, check_names, from_row, to_row
+from cnnlib.tasks.base import check_classes, check_names
 from cnnlib.tasks.drawing import DARK_GREEN, DARK_RED, Canvas
+from cnnlib.tasks.row import RowTask
 from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, TargetInfo, View
 
 _SHOWN = 3  # classes written on a picture
 
 
-class LabelTask(Task):
+class LabelTask(RowTask):
     """Target: int64 (), an index into ``info.names``; valid (). Prediction: the probability of each class, (n,).
 
     With ``info.multi_label`` several classes may be true at once: float (n,), 0 or 1 for each; valid (n,).
@@ -28,7 +28,6 @@ class LabelTask(Task):
     kind: ClassVar[str] = "label"
     default_loss = "cross_entropy"
     main_metric: ClassVar[str] = "accuracy"
-    higher_is_better: ClassVar[bool] = True
     values = ("classes", "probabilities")
     legend = "the most probable classes"
     error_legend = "green: right; red: wrong"
@@ -40,7 +39,7 @@ class LabelTask(Task):
         if info.multi_label:
             self.default_loss = "bce"
             self.values = ("logits", "probabilities")
-        self._columns = [f"p_{name}" for name in info.names]
+        self.columns = [f"p_{name}" for name in info.names]
         self.file_note = "predicted: the class (several: separated by ;); p_<class>: its probability"
 
     def missing(self, size: Size) -> Target:
@@ -96,17 +95,13 @@ class LabelTask(Task):
         return Canvas(image).text([f"predicted: {found}", f"truth: {truth}"], color).picture()
 
     def store(self, prediction: Tensor, valid: Tensor | None = None) -> dict[str, Any]:
-        if valid is not None:
-            prediction = prediction.masked_fill(~valid, torch.nan)
-        return {"predicted": self._classes(prediction) or None, **to_row(self._columns, prediction)}
-
-    def load(self, stored: Mapping[str, Any]) -> Tensor:
-        return from_row(self._columns, stored)
+        known = True if valid is None else valid
+        return {"predicted": self._classes(prediction, known) or None, **super().store(prediction, valid)}
 
     def _classes(self, prediction: Tensor, valid: Tensor | bool = True) -> str:
         """The names that a prediction decides for; none where it is NaN."""
         if self.info.multi_label:
             decided = (prediction >= 0.5) & valid
         else:
-            decided = (torch.arange(len(prediction)) == prediction.argmax()) & ~prediction.isnan()
+            decided = (torch.arange(len(prediction)) == prediction.argmax()) & ~prediction.isnan() & valid
         return ";".join(name for name, yes in zip(self.info.names, decided.tolist(), strict=True) if yes)

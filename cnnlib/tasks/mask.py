@@ -24,7 +24,6 @@ class MaskTask(DenseTask):
     kind: ClassVar[str] = "mask"
     default_loss: ClassVar[str] = "bce"
     main_metric: ClassVar[str] = "iou"
-    higher_is_better: ClassVar[bool] = True
     head = Head("map", 1)
     values = ("probabilities", "logits")
     legend = "white: foreground; black: background"

@@ -13,7 +13,7 @@ from torch import Tensor
 from cnnlib.metrics.normals import NormalsMetrics, angle_between
 from cnnlib.tasks.dense import DenseTask
 from cnnlib.tasks.drawing import color_map, gray_where_invalid
-from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, View
+from cnnlib.types import CnnlibError, Head, Size, SplitMetric, Target, View
 
 _BRIGHTEST = 30.0  # degrees of error
 _MAX_LENGTH_ERROR = 0.2  # of a direction in a file, as JPEG leaves it
@@ -69,9 +69,6 @@ class NormalsTask(DenseTask):
         x = -x if view.mirrored else x
         cos, sin = math.cos(math.radians(view.angle)), math.sin(math.radians(view.angle))
         return Target(_unit(torch.stack([cos * x - sin * y, sin * x + cos * y, view.zoom * z]), 0), valid)
-
-    def loss_inputs(self, values: str, raw: Tensor, target: Target, size: Size) -> LossInputs:
-        return LossInputs(self.decode(raw, size), *target)
 
     def decode(self, raw: Tensor, size: Size) -> Tensor:
         return _unit(raw.float(), 1)

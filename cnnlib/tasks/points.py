@@ -12,13 +12,13 @@ from torch import Tensor
 
 from cnnlib.checks import checked
 from cnnlib.metrics.points import PointsMetrics
-from cnnlib.tasks.base import Task, check_names, from_row, to_row
-from cnnlib.tasks.coordinates import check_near, check_pixels, width_height
+from cnnlib.tasks.base import check_names
+from cnnlib.tasks.coordinates import CoordinatesTask, width_height
 from cnnlib.tasks.drawing import BLUE, ORANGE, Canvas, color_key, palette
 from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, TargetInfo, View
 
 
-class PointsTask(Task):
+class PointsTask(CoordinatesTask):
     """Target: float (K, 2), x and y in pixels with (0, 0) at the centre of the first pixel; valid (K,): seen or not.
 
     Prediction: (K, 3), x, y and a confidence: that of a heatmap is its peak, 1 where it is as sharp as the rendered
@@ -37,8 +37,8 @@ class PointsTask(Task):
     kind: ClassVar[str] = "points"
     default_loss: ClassVar[str] = "l1"
     main_metric: ClassVar[str] = "within_0.05"
-    higher_is_better: ClassVar[bool] = True
     alike = (0,)
+    place: ClassVar[str] = "a point"
     error_legend = "blue: truth; orange: prediction"
     file_note = "x and y in pixels of the image; (0, 0) is the centre of its upper left pixel"
 
@@ -62,20 +62,11 @@ class PointsTask(Task):
         self.values = ("coordinates", "heatmaps") if head == "heatmap" else ("coordinates",)
         self._colors = palette(count + 1)[1:]  # without black
         self.legend = color_key(info.names, self._colors)
-        self._columns = [f"{name}_{end}" for name in info.names for end in ("x", "y", "confidence")]
+        self.columns = [f"{name}_{end}" for name in info.names for end in ("x", "y", "confidence")]
 
     def missing(self, size: Size) -> Target:
         count = len(self.info.names)
         return Target(torch.zeros(count, 2), torch.zeros(count, dtype=torch.bool))
-
-    def check(self, target: Target, size: Size) -> Target:
-        target = super().check(target, size)
-        check_near(self.valid_values(target), size, "a point")
-        return target
-
-    def check_values(self, values: Tensor) -> None:
-        super().check_values(values)
-        check_pixels(values)
 
     def move(self, target: Target, view: View) -> Target:
         corner = view.points(target.value + 0.5)
@@ -136,13 +127,8 @@ class PointsTask(Task):
             canvas.line(truth, found, ORANGE).disc(truth, BLUE).disc(found, ORANGE)
         return canvas.picture()
 
-    def store(self, prediction: Tensor, valid: Tensor | None = None) -> dict[str, Any]:
-        """``<name>_x``, ``<name>_y`` and ``<name>_confidence`` of each point."""
-        shown = prediction if valid is None else prediction.masked_fill(~valid[:, None], torch.nan)
-        return to_row(self._columns, shown)
-
     def load(self, stored: Mapping[str, Any]) -> Tensor:
-        return from_row(self._columns, stored).view(-1, 3)
+        return super().load(stored).view(-1, 3)
 
     def _located(self, raw: Tensor, size: Size) -> Tensor:
         """Coordinates in pixels of the image, (B, K, 2)."""

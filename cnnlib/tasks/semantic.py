@@ -28,7 +28,6 @@ class SemanticTask(DenseTask):
     kind: ClassVar[str] = "semantic"
     default_loss: ClassVar[str] = "cross_entropy"
     main_metric: ClassVar[str] = "miou"
-    higher_is_better: ClassVar[bool] = True
     values = ("classes", "probabilities")
     pixels = "index"
     error_legend = "green: right; red: wrong; grey: not valid"

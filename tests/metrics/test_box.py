@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from cnnlib.metrics import BoxMetrics
+from cnnlib.metrics.box import BoxMetrics
 
 SIZE = (40, 60)
 

@@ -16,7 +16,7 @@ from torchmetrics.functional.regression import (
     mean_squared_error,
 )
 
-from cnnlib.metrics import DepthMetrics
+from cnnlib.metrics.depth import DepthMetrics
 
 SIZE = (7, 9)
 

@@ -14,7 +14,7 @@ from torchmetrics.functional.classification import (
     multilabel_f1_score,
 )
 
-from cnnlib.metrics import LabelMetrics, MultiLabelMetrics
+from cnnlib.metrics.label import LabelMetrics, MultiLabelMetrics
 
 SIZE = (8, 8)
 CLASSES = 5

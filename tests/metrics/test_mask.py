@@ -16,7 +16,7 @@ from torchmetrics.functional.classification import (
     binary_recall,
 )
 
-from cnnlib.metrics import MaskMetrics
+from cnnlib.metrics.mask import MaskMetrics
 
 ORACLES = {
     "iou": binary_jaccard_index,

@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from cnnlib.metrics import NormalsMetrics
-from cnnlib.metrics.normals import angle_between
+from cnnlib.metrics.normals import NormalsMetrics, angle_between
 
 SIZE = (8, 9)
 

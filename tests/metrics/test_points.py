@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from cnnlib.metrics import PointsMetrics
+from cnnlib.metrics.points import PointsMetrics
 
 SIZE = (40, 100)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_jaccard_index
 
-from cnnlib.metrics import SemanticMetrics
+from cnnlib.metrics.semantic import SemanticMetrics
 
 NAMES = ("sky", "ground", "cup", "unseen")
 SIZE = (5, 6)
