@@ -86,7 +86,7 @@ def test_ranges_are_checked_before_anything_is_run() -> None:
     assert "depth needs min_depth < max_depth" in problems[2].text
 
 
-def test_a_suite_of_typos_is_told_at_once(tmp_path: Path) -> None:
+def test_a_suite_of_typos_is_reported_at_once(tmp_path: Path) -> None:
     path = tmp_path / "typos.yaml"
     path.write_text(
         "dataset: scene\n"

@@ -306,13 +306,13 @@ def test_a_suite_can_be_sent_to_another_process(parse: Parse, suite: dict[str, A
         ("experiments", {"../a": {}}, ["experiments.../a: must be fit for a folder"]),
     ],
 )
-def test_a_fault_tells_place_value_and_what_is_allowed(
+def test_a_problem_tells_place_value_and_what_is_allowed(
     parse: Parse, suite: dict[str, Any], path: str, value: Any, problems: list[str]
 ) -> None:
     suite["model"] = {"name": "net"}
-    told = problems_of(parse, put(suite, path.split("."), value))
-    assert len(told) == len(problems), told
-    for problem, start in zip(told, problems, strict=True):
+    reported = problems_of(parse, put(suite, path.split("."), value))
+    assert len(reported) == len(problems), reported
+    for problem, start in zip(reported, problems, strict=True):
         assert problem.startswith(start)
 
 
@@ -330,7 +330,7 @@ def test_names_that_are_no_folders_are_refused(parse: Parse, suite: dict[str, An
     assert "must be fit for a folder" in problems_of(parse, suite)[0]
 
 
-def test_all_problems_of_a_file_are_told_at_once(parse: Parse, suite: dict[str, Any]) -> None:
+def test_all_problems_of_a_file_are_reported_at_once(parse: Parse, suite: dict[str, Any]) -> None:
     suite |= {
         "seeds": [-1],
         "modle": "net",
@@ -342,8 +342,8 @@ def test_all_problems_of_a_file_are_told_at_once(parse: Parse, suite: dict[str, 
     suite["training"]["batchsize"] = 3
     with pytest.raises(ConfigError) as caught:
         parse(suite, "model.width=[3]", "nonsense", "trainng.epochs=3")
-    told = {problem.path: problem.origin for problem in caught.value.problems}
-    assert told == {
+    reported = {problem.path: problem.origin for problem in caught.value.problems}
+    assert reported == {
         "": "override 'nonsense'",
         "seeds.0": "",
         "modle": "",
@@ -355,20 +355,20 @@ def test_all_problems_of_a_file_are_told_at_once(parse: Parse, suite: dict[str, 
         "training.batchsize": "",
         "model.width": "override 'model.width=[3]'",
     }
-    assert len(told) == len(caught.value.problems)
+    assert len(reported) == len(caught.value.problems)
     lines = str(caught.value).splitlines()
     assert lines[0] == "trial.yaml: 10 problems"
     assert lines[1:] == [f"  {problem}" for problem in caught.value.problems]
 
 
-def test_what_a_faulty_grid_would_have_brought_is_not_missed(parse: Parse, suite: dict[str, Any]) -> None:
+def test_what_a_broken_grid_would_have_brought_is_not_missed(parse: Parse, suite: dict[str, Any]) -> None:
     del suite["optimizer"]["learning_rate"]
     assert problems_of(parse, suite) == ["optimizer.learning_rate: is required, and missing"]
     (problem,) = problems_of(parse, suite | {"grid": {"optimizer.learning_rate": []}})
     assert problem.startswith("grid.optimizer.learning_rate: must be a list of at least 1")
 
 
-def test_a_fault_of_many_experiments_is_told_once(parse: Parse, suite: dict[str, Any]) -> None:
+def test_a_problem_of_many_experiments_is_reported_once(parse: Parse, suite: dict[str, Any]) -> None:
     suite["grid"] = {"optimizer.learning_rate": [0.1, 0.2, 0.3, 0.4], "tasks.mask.loss": ["bce", "dise"]}
     (problem,) = problems_of(parse, suite)
     assert problem.startswith("tasks.mask.loss: no loss is named 'dise'")
@@ -378,19 +378,21 @@ def test_a_fault_of_many_experiments_is_told_once(parse: Parse, suite: dict[str,
     )
 
 
-def test_a_fault_of_the_only_experiment_names_it_where_its_override_brought_it(
+def test_a_problem_of_the_only_experiment_names_it_where_its_override_brought_it(
     parse: Parse, suite: dict[str, Any]
 ) -> None:
     suite["training"]["workers"] = -1
     suite["experiments"] = {"only": {"tasks": {"mask": {"loss": "dise"}}}}
-    told = problems_of(parse, suite)
-    assert [problem.rpartition(" [")[2] for problem in told if "dise" in problem] == ["experiment 'only']"]
-    assert [problem for problem in told if "workers" in problem] == [
+    reported = problems_of(parse, suite)
+    assert [problem.rpartition(" [")[2] for problem in reported if "dise" in problem] == [
+        "experiment 'only']"
+    ]
+    assert [problem for problem in reported if "workers" in problem] == [
         "training.workers: must be at least 0; it is -1"
     ]
 
 
-def test_an_experiment_that_replaces_an_overridden_value_is_what_brought_the_fault(
+def test_an_experiment_that_replaces_an_overridden_value_is_what_brought_the_problem(
     parse: Parse, suite: dict[str, Any]
 ) -> None:
     suite["experiments"] = {"a": {"training.epochs": 0}, "b": {}}

@@ -84,9 +84,9 @@ def test_values_of_the_annotated_type_are_taken(name: str, given: Any, taken: An
 
 @pytest.mark.parametrize(("name", "given", "text"), REFUSED)
 def test_values_of_another_type_are_refused(name: str, given: Any, text: str) -> None:
-    ((path, told),) = problems_in(options_of(Typed), {name: given}).items()
+    ((path, reported),) = problems_in(options_of(Typed), {name: given}).items()
     assert path == name
-    assert text in told
+    assert text in reported
 
 
 def test_a_problem_inside_a_list_names_its_index() -> None:

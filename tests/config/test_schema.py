@@ -107,7 +107,7 @@ def test_a_missing_section_is_seen_unless_an_experiment_may_bring_it(
     assert validator.is_valid(suite | {"experiments": {"a": {"model": "net"}}})
 
 
-def test_a_misspelt_option_is_told_alone(validator: Draft202012Validator, suite: dict[str, Any]) -> None:
+def test_a_misspelt_option_is_reported_alone(validator: Draft202012Validator, suite: dict[str, Any]) -> None:
     (error,) = validator.iter_errors(suite | {"model": {"name": "net", "width": [3]}})
     assert list(error.absolute_path) == ["model"]
     assert "'width' was unexpected" in error.message
