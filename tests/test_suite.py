@@ -23,7 +23,6 @@ from tests.half_labelled import has_label
 from tests.tiny_suite import TINY, assert_same_weights, write_suite
 from tools.run_suite import main
 
-
 SEVEN = ("mask", "depth", "semantic", "normals", "points", "label", "box")
 
 
@@ -164,14 +163,14 @@ def test_half_of_all_labels_train_every_task(
 ) -> None:
     monkeypatch.chdir(project)
     dataset = TINY["dataset"] | {"name": "tests.half_labelled.HalfLabelled", "train": 24, "test": 6}
-    path = write_suite(tmp_path, dataset=dataset, tasks=dict.fromkeys(SEVEN, {}))
+    path = write_suite(tmp_path, dataset=dataset, tasks={key: {} for key in SEVEN})
     assert main([str(path), "--out", str(tmp_path / "runs")]) == 0
     run = tmp_path / "runs/tiny/tiny/seed-0"
     result = json.loads((run / "result.json").read_text())
     for ranked in result["ranked_by"]:
         assert result["test"][ranked["metric"]] is not None, ranked
     for task in SEVEN:
-        assert 0 < sum(float(row[f"train/{task}/loss"]) > 0 for row in rows_of(run / "metrics.csv"))
+        assert sum(float(row[f"train/{task}/loss"]) > 0 for row in rows_of(run / "metrics.csv")) > 0
     assert "data:image/webp" in (tmp_path / "runs/tiny/report.html").read_text()
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 import yaml
 
-
 TINY: dict[str, Any] = {
     "name": "tiny",
     "seeds": [0],
