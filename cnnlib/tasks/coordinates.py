@@ -11,8 +11,10 @@ from cnnlib.types import CnnlibError, Size, Target
 
 
 class CoordinatesTask(RowTask):
-    """Class attributes:
-    place: what a place in the picture is, for messages: ``"a point"``.
+    """A task whose targets are places in the picture, in pixels.
+
+    Class attributes:
+        place: what a place in the picture is, for messages: ``"a point"``.
     """
 
     place: ClassVar[str]

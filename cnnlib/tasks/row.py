@@ -13,8 +13,10 @@ from cnnlib.tasks.base import Task
 
 
 class RowTask(Task):
-    """Attributes:
-    columns: of the table, one for each number of a prediction.
+    """A task whose prediction is a few numbers.
+
+    Attributes:
+        columns: of the table, one for each number of a prediction.
     """
 
     columns: Sequence[str]
