@@ -107,15 +107,10 @@ def histogram(index: int, values: np.ndarray, truth: np.ndarray | None, span: tu
         for one in (values, truth)
     ]
     tallest = max(float(count.max()) for count in counts) or 1.0
+    edges = np.linspace(0, width, bins + 1)
+    x = np.stack([edges[:-1], edges[1:]], axis=1).ravel()  # steps: both ends of every bin
     bars, outline = (
-        _path(
-            [
-                (width * (i + side) / bins, 80 - 78 * c / tallest)
-                for i, c in enumerate(count)
-                for side in (0, 1)
-            ]
-        )
-        for count in counts
+        _path(list(zip(x, np.repeat(80 - 78 * count / tallest, 2), strict=True))) for count in counts
     )
     return _macros().histogram(index, (width, height), bars, outline if truth is not None else "", span)
 

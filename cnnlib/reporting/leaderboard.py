@@ -62,14 +62,6 @@ class Leaderboard:
         some = {metric: count for metric, count in measured.items() if 0 < count < len(suite.groups)}
         return cls(ranked, others, of_names, rows, constant, some, findings)
 
-    @property
-    def several_seeds(self) -> bool:
-        return any(cell.summary.n > 1 for row in self.rows.values() for cell in row.values())
-
-    @property
-    def compared(self) -> bool:
-        return any(cell.comparison for row in self.rows.values() for cell in row.values())
-
 
 def _rows(
     suite: SuiteResults, indices: Mapping[str, int], metrics: Sequence[str]

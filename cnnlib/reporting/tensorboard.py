@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
@@ -57,37 +58,25 @@ class TensorBoardLogger:
         self._writer.close()
 
 
+@dataclass
 class PanelSink:
-    """Shows the first predictions of an epoch's validation as panels, under one tag per sample.
+    """Shows the first predictions of an epoch's validation as panels, under one tag per sample."""
 
-    Args:
-        logger: where the pictures go.
-        tasks: what is predicted.
-        inputs: the pictures that an image is made of and their channels.
-        step: the epoch.
-        count: how many samples are shown.
-    """
-
-    def __init__(
-        self,
-        logger: TensorBoardLogger,
-        tasks: Mapping[str, Task],
-        inputs: Mapping[str, int],
-        step: int,
-        count: int,
-    ) -> None:
-        self._logger = logger
-        self._tasks = tasks
-        self._inputs = inputs
-        self._step = step
-        self._left = count
+    logger: TensorBoardLogger
+    tasks: Mapping[str, Task]
+    inputs: Mapping[str, int]
+    """The pictures that an image is made of and their channels."""
+    step: int
+    """The epoch."""
+    count: int
+    """How many samples are (still) to be shown."""
 
     def write(self, sample: Predicted) -> None:
-        if self._left == 0:
+        if self.count == 0:
             return
-        self._left -= 1
-        panel = draw_panel(sample, self._inputs, self._tasks)
-        self._logger.log_picture(f"panels/{sample.name}", panel_tensor(panel), self._step)
+        self.count -= 1
+        panel = panel_tensor(draw_panel(sample, self.inputs, self.tasks))
+        self.logger.log_picture(f"panels/{sample.name}", panel, self.step)
 
     def close(self) -> None:
         """Nothing is held open."""
