@@ -514,3 +514,17 @@ def test_it_goes_to_worker_processes(root: Path) -> None:
     split = pickle.loads(pickle.dumps(FgBg(str(root)).split("train")))
     assert len(split) == 4
     assert split[0]["image"].shape == (6, HEIGHT, WIDTH)
+
+
+def test_depth_is_in_metres_only_where_that_is_known(root: Path) -> None:
+    assert FgBg(str(root)).targets["depth"].unit == ""  # 8 bits: shares of the farthest depth
+    assert FgBg(str(root), depth_scale=0.01).targets["depth"].unit == "m"
+    for file in (root / "fg_bg_depth").iterdir():
+        save(ramp().astype(np.uint16), file)
+    assert FgBg(str(root)).targets["depth"].unit == "m"
+
+
+def test_backgrounds_are_named_by_rule_without_any_file() -> None:
+    options = {"root": "/nowhere", "background_divisor": 4, "background_rounding": "floor"}
+    rule = FgBg.partners(**options)["bg"]
+    assert (rule("img_0050"), rule("photo")) == ("bg_012", None)
