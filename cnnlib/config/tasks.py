@@ -92,7 +92,8 @@ def _named(key: str, entry: Any, context: Context, details: Details) -> Any:
     kind = targets[key].kind if targets and key in targets else key if key in table else None
     name = given.get("name", kind)
     if name is None:
-        details.add(f"{key!r} is no kind of task: say which with name: {', '.join(table)}", key)
+        nearest = did_you_mean(key, table)
+        details.add(f"{key!r} is no kind of task{nearest}; say which with name: {', '.join(table)}", key)
         return None
     try:
         task = find(name, table, needs=REGISTRIES["task"].needs)

@@ -522,7 +522,7 @@ def test_where_the_files_decide_a_key_must_be_a_kind_or_say_one(parse: Parse, su
     assert {key: task.name for key, task in tasks.items()} == {"depth": "depth", "silhouette": "mask"}
     suite["tasks"] = {"silhouette": {"lose": "bce"}}
     assert problems_of(parse, suite) == [
-        "tasks.silhouette: 'silhouette' is no kind of task: say which with name: mask, depth, label"
+        "tasks.silhouette: 'silhouette' is no kind of task; say which with name: mask, depth, label"
     ]
 
 
