@@ -10,7 +10,7 @@ here = Path(__file__).parent
 setup(
     name="cnnlib",
     version=re.search(r'__version__ = "(.+)"', (here / "cnnlib/__init__.py").read_text()).group(1),
-    description="Multi-task dense prediction: compare losses, models and task weights from one YAML file",
+    description="Multi-task prediction from images: compare losses, models and task weights from one YAML file",
     long_description=(here / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="MIT",
@@ -19,7 +19,9 @@ setup(
     packages=find_packages(include=["cnnlib", "cnnlib.*"]),
     package_data={"cnnlib.reporting": ["*.html", "*.css", "*.js"]},
     install_requires=[
+        "annotated-types>=0.7,<1",
         "jinja2>=3.1,<4",
+        "kornia>=0.8,<1",
         "lightning-fabric>=2.5,<3",
         "matplotlib>=3.9",
         "numpy>=2.0,<3",
@@ -37,7 +39,6 @@ setup(
         "dev": [
             "hypothesis>=6.120",
             "jsonschema>=4.23",
-            "kornia>=0.8,<1",
             "playwright>=1.49",
             "pre-commit>=4",
             "pytest>=8.3",
