@@ -146,7 +146,9 @@ def hyperparameters(config: ExperimentConfig, seed: int) -> dict[str, str | floa
             flat[path] = value if isinstance(value, int | float | str) else str(value)
 
     def in_brief(component: Mapping[str, Any]) -> str:
-        options = [f"{key}={value}" for key, value in component.items() if key != "name"]
+        options = [
+            f"{key}={value}" for key, value in component.items() if key != "name" and value is not None
+        ]
         return " ".join([component["name"], *options])
 
     flatten("", config.flat())
