@@ -17,6 +17,9 @@ from cnnlib.types import Forecast
 
 _SHOWN_BY_TENSORBOARD = 40  # with more, it starts with none
 _MOST_COLUMNS = 3  # of metrics
+_SHARED_CORES = (
+    0.25  # of the machine's cores, used by other processes; beyond it, times are not those of a run alone
+)
 
 
 def print_results(results: Sequence[Mapping[str, Any]], folder: Path, console: Console | None = None) -> None:
@@ -28,6 +31,7 @@ def print_results(results: Sequence[Mapping[str, Any]], folder: Path, console: C
         console.print(
             "(constant): the best prediction that looks at no image, such as the training set's mean"
         )
+    _warn_of_shared_cores(finished, console)
     for result in results:
         if result["status"] == "failed":
             console.print(
@@ -42,6 +46,15 @@ def print_results(results: Sequence[Mapping[str, Any]], folder: Path, console: C
     console.print(f"predictions  {folder}/<experiment>/seed-<n>/predictions", markup=False, highlight=False)
     hidden = " (over 40 runs: press TOGGLE ALL RUNS there)" if len(results) > _SHOWN_BY_TENSORBOARD else ""
     console.print(f"curves       tensorboard --logdir {folder}{hidden}", markup=False, highlight=False)
+
+
+def _warn_of_shared_cores(finished: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """For a run alone: the runs of a suite may share the cores with each other."""
+    used = finished[0].get("cores_used_by_others") if len(finished) == 1 else None
+    if used is not None and used > _SHARED_CORES:
+        console.print(
+            f"note: other processes used {used:.0%} of the cores while this run trained; on cores of its own it is faster"
+        )
 
 
 def print_forecast(forecasts: Sequence[Forecast], jobs: int, console: Console | None = None) -> None:

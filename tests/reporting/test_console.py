@@ -106,3 +106,13 @@ def test_progress_shows_a_bar_in_a_terminal() -> None:
     assert "75 %" in text
     assert "loss 0.7000" in text
     assert "100 images/s" in text
+
+
+def test_a_run_on_shared_cores_says_so() -> None:
+    note = "note: other processes used 48% of the cores"
+    assert note in printed([result("bce", 0, 0.9) | {"cores_used_by_others": 0.48}])
+    for others in ([0.02], [None], [0.48, 0.48]):  # the runs of a suite may share the cores with each other
+        text = printed(
+            [result("bce", seed, 0.9) | {"cores_used_by_others": used} for seed, used in enumerate(others)]
+        )
+        assert "other processes" not in text
