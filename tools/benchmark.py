@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from cnnlib.assembly import make_fabric, resolve_precision
@@ -28,7 +28,7 @@ from cnnlib.losses import BCELoss, CombinedLoss, L1Loss
 from cnnlib.models import ResUNet
 from cnnlib.reporting.progress import SilentProgress
 from cnnlib.tasks import DepthTask, MaskTask
-from cnnlib.types import CnnlibError, TargetInfo
+from cnnlib.types import CnnlibError, Sample, TargetInfo
 
 
 class PlainUpsample(nn.Upsample):
@@ -91,14 +91,16 @@ class PlainLoop:
     def __init__(self, train: object, batch_size: int) -> None:
         torch.manual_seed(0)
         self.model = with_plain_upsampling(ResUNet())
-        self.loader = DataLoader(train, batch_size=batch_size, shuffle=True, drop_last=True)
+        self.loader = DataLoader(
+            train, batch_size=batch_size, shuffle=True, drop_last=True, collate_fn=self._stacked
+        )
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3)
         self.depth = DepthTask(TargetInfo("depth"))
 
     def one_epoch(self) -> None:
         self.model.train()
         for batch in self.loader:
-            image, mask, depth = batch["image"], batch["mask"].value, batch["depth"].value
+            image, mask, depth = batch
             if torch.rand(()) < 0.5:
                 image, mask, depth = (tensor.flip(-1) for tensor in (image, mask, depth))
             outputs = self.model(image)
@@ -107,6 +109,10 @@ class PlainLoop:
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
+
+    def _stacked(self, samples: list[Sample]) -> list[Tensor]:
+        entries = [(sample["image"], sample["mask"].value, sample["depth"].value) for sample in samples]
+        return [torch.stack(each) for each in zip(*entries, strict=True)]
 
 
 class EngineLoop:

@@ -53,7 +53,7 @@ def _warn_of_shared_cores(finished: Sequence[Mapping[str, Any]], console: Consol
     used = finished[0].get("cores_used_by_others") if len(finished) == 1 else None
     if used is not None and used > _SHARED_CORES:
         console.print(
-            f"note: other processes used {used:.0%} of the cores while this run trained; on cores of its own it is faster"
+            f"note: other processes used {used:.0%} of the cores while this run trained; alone it is faster"
         )
 
 
