@@ -5,13 +5,12 @@ promises of ``Loss``. docs/losses.md says what each of them is good for; it is m
 """
 
 from cnnlib.losses.base import Loss
-from cnnlib.losses.bce import BCELoss, WeightedBCELoss, bce_loss, weighted_bce_loss
+from cnnlib.losses.bce import BCELoss, FocalLoss, WeightedBCELoss, bce_loss, focal_loss, weighted_bce_loss
 from cnnlib.losses.boundary import BoundaryLoss, boundary_loss
 from cnnlib.losses.boxes import CIoULoss, GIoULoss, ciou_loss, giou_loss
 from cnnlib.losses.combined import CombinedLoss
 from cnnlib.losses.cosine import CosineLoss, cosine_loss
 from cnnlib.losses.cross_entropy import CrossEntropyLoss, cross_entropy_loss
-from cnnlib.losses.focal import FocalLoss, focal_loss
 from cnnlib.losses.gradient import (
     GradientLoss,
     MultiScaleGradientLoss,
@@ -40,6 +39,7 @@ from cnnlib.losses.regression import (
     MSELoss,
     RMSELoss,
     SmoothL1Loss,
+    WingLoss,
     berhu_loss,
     charbonnier_loss,
     huber_loss,
@@ -48,10 +48,10 @@ from cnnlib.losses.regression import (
     mse_loss,
     rmse_loss,
     smooth_l1_loss,
+    wing_loss,
 )
 from cnnlib.losses.scale_invariant import SILogLoss, SSILoss, silog_loss, ssi_loss
 from cnnlib.losses.ssim import MSSSIMLoss, SSIMLoss, ms_ssim_loss, ssim_loss
-from cnnlib.losses.wing import WingLoss, wing_loss
 
 LOSSES: dict[str, type[Loss]] = {
     "bce": BCELoss,

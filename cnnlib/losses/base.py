@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Final
+from collections.abc import Callable, Collection, Iterable
+from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
+from annotated_types import Gt
 from torch import Tensor, nn
 
+from cnnlib.checks import check_arguments
 from cnnlib.tasks import Task
 
 NUMERIC: Final = frozenset(
     {"probabilities", "lengths", "directions", "coordinates", "heatmaps", "numbers"}
 )  # what a difference of two numbers makes sense for
+
+Positive: TypeAlias = Annotated[float, Gt(0)]
 
 
 class Loss(nn.Module):
@@ -54,18 +58,45 @@ class Loss(nn.Module):
 
 
 class FunctionLoss(Loss):
-    """The module twin of a ``function(pred, target, valid, **options)``, which gets its docstring unless it has one."""
+    """The module twin of a ``function(pred, target, valid, <options>)``, with its options, ranges and docstring::
+
+        class HuberLoss(FunctionLoss, function=huber_loss, values=NUMERIC): ...
+
+    What stands behind a ``*`` in the function's signature is no option, such as the image of ``needs_image``.
+    """
 
     function: ClassVar[Callable[..., Tensor]]
 
-    def __init_subclass__(cls) -> None:
-        if "function" in vars(cls):
-            cls.function.__doc__ = cls.function.__doc__ or cls.__doc__
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__()
-        inspect.signature(self.function).bind_partial(**options)  # refuses what the function does not take
-        self.options = options
+    def __init_subclass__(
+        cls,
+        function: Callable[..., Tensor] | None = None,
+        values: Collection[str] = (),
+        needs_map: bool = False,
+        needs_image: bool = False,
+    ) -> None:
+        if function is None:  # derived from a twin, with what that has
+            return
+        cls.function = staticmethod(function)
+        cls.values, cls.needs_map, cls.needs_image = frozenset(values), needs_map, needs_image
+        cls.__doc__ = function.__doc__
+        cls.__init__ = _constructor(function)
 
     def forward(self, pred: Tensor, target: Tensor, valid: Tensor | None = None, **image: Tensor) -> Tensor:
         return self.function(pred, target, valid, **self.options, **image)
+
+
+def _constructor(function: Callable[..., Tensor]) -> Callable[..., None]:
+    """``__init__`` of the twin of ``function``, whose signature shows the function's options."""
+    _, _, _, *parameters = inspect.signature(function, eval_str=True).parameters.values()
+    options = [parameter for parameter in parameters if parameter.kind is not parameter.KEYWORD_ONLY]
+    signature = inspect.Signature(options)
+
+    def construct(self: FunctionLoss, *args: Any, **kwargs: Any) -> None:
+        super(FunctionLoss, self).__init__()
+        self.options = signature.bind(*args, **kwargs).arguments
+        check_arguments(function, self.options)
+
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    construct.__signature__ = signature.replace(parameters=[own, *options])
+    construct.__annotations__ = {option.name: option.annotation for option in options}
+    return construct

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor
 
-from cnnlib.checks import checked
 from cnnlib.losses.base import FunctionLoss
 from cnnlib.losses.reduction import valid_maps
 from cnnlib.losses.window import window_sums
 
 
 def boundary_loss(
-    logits: Tensor, target: Tensor, valid: Tensor | None = None, amplitude: float = 5.0, radius: int = 7
+    logits: Tensor,
+    target: Tensor,
+    valid: Tensor | None = None,
+    amplitude: Annotated[float, Ge(0)] = 5.0,
+    radius: Annotated[int, Ge(1)] = 7,
 ) -> Tensor:
+    """Boundary-aware BCE: a pixel near the mask's boundary, or in a thin part of it, counts more.
+
+    Formula: sum(w · BCE) / sum(w), w = 1 + amplitude · |local mean of t - t|, over a square of 2 · radius + 1 pixels
+    Range: [0, ∞)
+    Source: Wei et al., F3Net: Fusion, Feedback and Focus for Salient Object Detection, AAAI 2020 (there amplitude 5 and
+        radius 15, for images of 352 pixels)
+
+    Args:
+        amplitude: how much more such a pixel may count; 0 is plain BCE.
+        radius: how far from the boundary it still counts, in pixels.
+    """
     logits, target, valid = valid_maps(logits, target, valid)
     values = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     weight = 1 + amplitude * (_local_mean(target, valid, radius) - target).abs()
@@ -33,23 +47,4 @@ def _local_mean(values: Tensor, valid: Tensor, radius: int) -> Tensor:
     return torch.where(valid, window_sums(values, flat) / count, 0.0)
 
 
-class BoundaryLoss(FunctionLoss):
-    """Boundary-aware BCE: a pixel near the mask's boundary, or in a thin part of it, counts more.
-
-    Formula: sum(w · BCE) / sum(w), w = 1 + amplitude · |local mean of t - t|, over a square of 2 · radius + 1 pixels
-    Range: [0, ∞)
-    Source: Wei et al., F3Net: Fusion, Feedback and Focus for Salient Object Detection, AAAI 2020 (there amplitude 5 and
-        radius 15, for images of 352 pixels)
-
-    Args:
-        amplitude: how much more such a pixel may count; 0 is plain BCE.
-        radius: how far from the boundary it still counts, in pixels.
-    """
-
-    values: ClassVar[frozenset[str]] = frozenset({"logits"})
-    needs_map: ClassVar[bool] = True
-    function = staticmethod(boundary_loss)
-
-    @checked
-    def __init__(self, amplitude: Annotated[float, Ge(0)] = 5.0, radius: Annotated[int, Ge(1)] = 7) -> None:
-        super().__init__(amplitude=amplitude, radius=radius)
+class BoundaryLoss(FunctionLoss, function=boundary_loss, values={"logits"}, needs_map=True): ...

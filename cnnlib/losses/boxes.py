@@ -7,7 +7,6 @@ shorter than 0.000001, or one whose ends have changed places, counts as that lon
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -19,6 +18,14 @@ _LEAST_SIDE = 1e-6
 
 
 def giou_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Generalised IoU: one minus IoU, plus the empty share of the smallest box around both.
+
+    Boxes that do not overlap still attract each other, which one minus IoU alone cannot tell apart.
+
+    Formula: mean(1 - IoU + (|C| - |P ∪ T|) / |C|), C the smallest box around P and T
+    Range: [0, 2)
+    Source: Rezatofighi et al., Generalized Intersection over Union, CVPR 2019; torchvision
+    """
     pred, target, valid = _valid_boxes(pred, target, valid)
     iou, union = _iou(pred, target)
     hull = _hull_sides(pred, target).prod(dim=-1)
@@ -26,6 +33,13 @@ def giou_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tens
 
 
 def ciou_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Complete IoU: one minus IoU, plus terms for the distance of the centres and for the aspect ratio.
+
+    Formula: mean(1 - IoU + d²/c² + a v), d the distance of the centres, c the diagonal of the smallest box around both,
+        v = (4/π²) (atan(w_t/h_t) - atan(w_p/h_p))², a = v / (1 - IoU + v); no gradient flows through a
+    Range: [0, 2.5)
+    Source: Zheng et al., Distance-IoU Loss, AAAI 2020; torchvision
+    """
     pred, target, valid = _valid_boxes(pred, target, valid)
     iou, _ = _iou(pred, target)
     offset = (pred[..., :2] + pred[..., 2:] - target[..., :2] - target[..., 2:]) / 2  # of the centres
@@ -67,28 +81,7 @@ def _diagonal_angle(boxes: Tensor) -> Tensor:
     return torch.atan(width / height)
 
 
-class GIoULoss(FunctionLoss):
-    """Generalised IoU: one minus IoU, plus the empty share of the smallest box around both.
-
-    Boxes that do not overlap still attract each other, which one minus IoU alone cannot tell apart.
-
-    Formula: mean(1 - IoU + (|C| - |P ∪ T|) / |C|), C the smallest box around P and T
-    Range: [0, 2)
-    Source: Rezatofighi et al., Generalized Intersection over Union, CVPR 2019; torchvision
-    """
-
-    values: ClassVar[frozenset[str]] = frozenset({"boxes"})
-    function = staticmethod(giou_loss)
+class GIoULoss(FunctionLoss, function=giou_loss, values={"boxes"}): ...
 
 
-class CIoULoss(FunctionLoss):
-    """Complete IoU: one minus IoU, plus terms for the distance of the centres and for the aspect ratio.
-
-    Formula: mean(1 - IoU + d²/c² + a v), d the distance of the centres, c the diagonal of the smallest box around both,
-        v = (4/π²) (atan(w_t/h_t) - atan(w_p/h_p))², a = v / (1 - IoU + v); no gradient flows through a
-    Range: [0, 2.5)
-    Source: Zheng et al., Distance-IoU Loss, AAAI 2020; torchvision
-    """
-
-    values: ClassVar[frozenset[str]] = frozenset({"boxes"})
-    function = staticmethod(ciou_loss)
+class CIoULoss(FunctionLoss, function=ciou_loss, values={"boxes"}): ...

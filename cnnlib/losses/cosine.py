@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from torch import Tensor
 
 from cnnlib.losses.base import FunctionLoss
@@ -11,6 +9,14 @@ from cnnlib.losses.reduction import mean_over_valid, valid_inputs
 
 
 def cosine_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
+    """One minus the cosine of the angle between predicted and true direction, for surface normals.
+
+    Directions of any length stand along axis 1; one is valid where all its parts are.
+
+    Formula: mean(1 - p·t / (|p| |t|))
+    Range: [0, 2]
+    Source: torch.nn.functional.cosine_similarity; Bansal et al., Marr Revisited, CVPR 2016
+    """
     pred, target, valid = valid_inputs(pred, target, valid)
     # Half the squared chord is 1 - cos, without the rounding that hides small angles.
     chord = _unit(pred) - _unit(target)
@@ -22,15 +28,4 @@ def _unit(vectors: Tensor) -> Tensor:
     return vectors * vectors.square().sum(dim=1, keepdim=True).clamp(min=1e-12).rsqrt()
 
 
-class CosineLoss(FunctionLoss):
-    """One minus the cosine of the angle between predicted and true direction, for surface normals.
-
-    Directions of any length stand along axis 1; one is valid where all its parts are.
-
-    Formula: mean(1 - p·t / (|p| |t|))
-    Range: [0, 2]
-    Source: torch.nn.functional.cosine_similarity; Bansal et al., Marr Revisited, CVPR 2016
-    """
-
-    values: ClassVar[frozenset[str]] = frozenset({"directions"})
-    function = staticmethod(cosine_loss)
+class CosineLoss(FunctionLoss, function=cosine_loss, values={"directions"}): ...

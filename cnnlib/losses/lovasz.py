@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -12,6 +10,15 @@ from cnnlib.losses.reduction import mean_over_images, valid_maps
 
 
 def lovasz_loss(logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Lovász hinge: the convex extension of the Jaccard loss to hinge errors, image by image.
+
+    An image without foreground costs the hinge of its worst pixel.
+
+    Formula: Σ h_i · ΔJ_i, hinges h = max(0, 1 - logit · (2 t - 1)) sorted from the largest, ΔJ_i what the i-th pixel
+        adds to 1 - IoU
+    Range: [0, ∞)
+    Source: Berman et al., The Lovász-Softmax loss, CVPR 2018; segmentation_models_pytorch
+    """
     logits, target, valid = valid_maps(logits, target, valid)
     # A pixel that is not valid has a hinge of 0 and so comes after all that count.
     hinge = torch.where(valid, 1 - logits * (2 * target - 1), 0.0).relu().flatten(2)  # (B, C, H * W)
@@ -31,17 +38,4 @@ def _jaccard_steps(foreground: Tensor) -> Tensor:
     return (1 - intersection / union).diff(dim=-1, prepend=torch.zeros_like(positives))
 
 
-class LovaszLoss(FunctionLoss):
-    """Lovász hinge: the convex extension of the Jaccard loss to hinge errors, image by image.
-
-    An image without foreground costs the hinge of its worst pixel.
-
-    Formula: Σ h_i · ΔJ_i, hinges h = max(0, 1 - logit · (2 t - 1)) sorted from the largest, ΔJ_i what the i-th pixel
-        adds to 1 - IoU
-    Range: [0, ∞)
-    Source: Berman et al., The Lovász-Softmax loss, CVPR 2018; segmentation_models_pytorch
-    """
-
-    values: ClassVar[frozenset[str]] = frozenset({"logits"})
-    needs_map: ClassVar[bool] = True
-    function = staticmethod(lovasz_loss)
+class LovaszLoss(FunctionLoss, function=lovasz_loss, values={"logits"}, needs_map=True): ...

@@ -8,56 +8,13 @@ foreground costs nothing when nothing is predicted, and more with every false po
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, TypeAlias
-
-from annotated_types import Gt
 from torch import Tensor
 
-from cnnlib.checks import checked
-from cnnlib.losses.base import FunctionLoss
+from cnnlib.losses.base import FunctionLoss, Positive
 from cnnlib.losses.reduction import mean_over_images, power, valid_maps
 
-_Positive: TypeAlias = Annotated[float, Gt(0)]
 
-
-def dice_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None, smooth: float = 1.0) -> Tensor:
-    return tversky_loss(pred, target, valid, alpha=0.5, beta=0.5, smooth=smooth)
-
-
-def jaccard_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None, smooth: float = 1.0) -> Tensor:
-    return tversky_loss(pred, target, valid, alpha=1.0, beta=1.0, smooth=smooth)
-
-
-def tversky_loss(
-    pred: Tensor,
-    target: Tensor,
-    valid: Tensor | None = None,
-    alpha: float = 0.3,
-    beta: float = 0.7,
-    smooth: float = 1.0,
-) -> Tensor:
-    return focal_tversky_loss(pred, target, valid, alpha, beta, gamma=1.0, smooth=smooth)
-
-
-def focal_tversky_loss(
-    pred: Tensor,
-    target: Tensor,
-    valid: Tensor | None = None,
-    alpha: float = 0.3,
-    beta: float = 0.7,
-    gamma: float = 4 / 3,
-    smooth: float = 1.0,
-) -> Tensor:
-    pred, target, valid = valid_maps(pred, target, valid)
-    overlap = (pred * target).sum(dim=(2, 3))  # (B, C), as all that follow
-    false_positives = pred.sum(dim=(2, 3)) - overlap
-    false_negatives = target.sum(dim=(2, 3)) - overlap
-    wrong = alpha * false_positives + beta * false_negatives
-    # This is 1 - (overlap + smooth) / (...), without the rounding of a difference of almost equal numbers.
-    return mean_over_images(power(wrong / (overlap + wrong + smooth), 1 / gamma), valid)
-
-
-class DiceLoss(FunctionLoss):
+def dice_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None, smooth: Positive = 1.0) -> Tensor:
     """One minus the Dice coefficient (F1) of the foreground, image by image.
 
     Formula: 1 - (TP + smooth) / (TP + FP/2 + FN/2 + smooth), TP = sum(p t), FP = sum(p (1 - t)), FN = sum((1 - p) t)
@@ -67,17 +24,10 @@ class DiceLoss(FunctionLoss):
     Args:
         smooth: pixels added to the overlap.
     """
-
-    values: ClassVar[frozenset[str]] = frozenset({"probabilities"})
-    needs_map: ClassVar[bool] = True
-    function = staticmethod(dice_loss)
-
-    @checked
-    def __init__(self, smooth: _Positive = 1.0) -> None:
-        super().__init__(smooth=smooth)
+    return tversky_loss(pred, target, valid, alpha=0.5, beta=0.5, smooth=smooth)
 
 
-class JaccardLoss(FunctionLoss):
+def jaccard_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None, smooth: Positive = 1.0) -> Tensor:
     """One minus the intersection over union (IoU) of the foreground, image by image.
 
     Formula: 1 - (TP + smooth) / (TP + FP + FN + smooth), TP = sum(p t), FP = sum(p (1 - t)), FN = sum((1 - p) t)
@@ -88,17 +38,17 @@ class JaccardLoss(FunctionLoss):
     Args:
         smooth: pixels added to the overlap.
     """
-
-    values: ClassVar[frozenset[str]] = frozenset({"probabilities"})
-    needs_map: ClassVar[bool] = True
-    function = staticmethod(jaccard_loss)
-
-    @checked
-    def __init__(self, smooth: _Positive = 1.0) -> None:
-        super().__init__(smooth=smooth)
+    return tversky_loss(pred, target, valid, alpha=1.0, beta=1.0, smooth=smooth)
 
 
-class TverskyLoss(FunctionLoss):
+def tversky_loss(
+    pred: Tensor,
+    target: Tensor,
+    valid: Tensor | None = None,
+    alpha: Positive = 0.3,
+    beta: Positive = 0.7,
+    smooth: Positive = 1.0,
+) -> Tensor:
     """Dice with a weight for false positives (alpha) and one for false negatives (beta), image by image.
 
     Formula: 1 - (TP + smooth) / (TP + alpha FP + beta FN + smooth)
@@ -110,17 +60,18 @@ class TverskyLoss(FunctionLoss):
         beta: weight of a false negative; alpha = beta = 0.5 is Dice, alpha = beta = 1 is Jaccard.
         smooth: pixels added to the overlap.
     """
-
-    values: ClassVar[frozenset[str]] = frozenset({"probabilities"})
-    needs_map: ClassVar[bool] = True
-    function = staticmethod(tversky_loss)
-
-    @checked
-    def __init__(self, alpha: _Positive = 0.3, beta: _Positive = 0.7, smooth: _Positive = 1.0) -> None:
-        super().__init__(alpha=alpha, beta=beta, smooth=smooth)
+    return focal_tversky_loss(pred, target, valid, alpha, beta, gamma=1.0, smooth=smooth)
 
 
-class FocalTverskyLoss(FunctionLoss):
+def focal_tversky_loss(
+    pred: Tensor,
+    target: Tensor,
+    valid: Tensor | None = None,
+    alpha: Positive = 0.3,
+    beta: Positive = 0.7,
+    gamma: Positive = 4 / 3,
+    smooth: Positive = 1.0,
+) -> Tensor:
     """Tversky with a root taken of each image's loss: nearly right images keep a strong gradient.
 
     Formula: (1 - (TP + smooth) / (TP + alpha FP + beta FN + smooth))^(1/gamma)
@@ -133,13 +84,24 @@ class FocalTverskyLoss(FunctionLoss):
         gamma: 1 is Tversky; above 1 the images that are nearly right gain weight, below 1 the worst ones.
         smooth: pixels added to the overlap.
     """
+    pred, target, valid = valid_maps(pred, target, valid)
+    overlap = (pred * target).sum(dim=(2, 3))  # (B, C), as all that follow
+    false_positives = pred.sum(dim=(2, 3)) - overlap
+    false_negatives = target.sum(dim=(2, 3)) - overlap
+    wrong = alpha * false_positives + beta * false_negatives
+    # This is 1 - (overlap + smooth) / (...), without the rounding of a difference of almost equal numbers.
+    return mean_over_images(power(wrong / (overlap + wrong + smooth), 1 / gamma), valid)
 
-    values: ClassVar[frozenset[str]] = frozenset({"probabilities"})
-    needs_map: ClassVar[bool] = True
-    function = staticmethod(focal_tversky_loss)
 
-    @checked
-    def __init__(
-        self, alpha: _Positive = 0.3, beta: _Positive = 0.7, gamma: _Positive = 4 / 3, smooth: _Positive = 1.0
-    ) -> None:
-        super().__init__(alpha=alpha, beta=beta, gamma=gamma, smooth=smooth)
+class DiceLoss(FunctionLoss, function=dice_loss, values={"probabilities"}, needs_map=True): ...
+
+
+class JaccardLoss(FunctionLoss, function=jaccard_loss, values={"probabilities"}, needs_map=True): ...
+
+
+class TverskyLoss(FunctionLoss, function=tversky_loss, values={"probabilities"}, needs_map=True): ...
+
+
+class FocalTverskyLoss(
+    FunctionLoss, function=focal_tversky_loss, values={"probabilities"}, needs_map=True
+): ...

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from annotated_types import Ge, Le, Lt
 from torch import Tensor
 
-from cnnlib.checks import checked
 from cnnlib.losses.base import FunctionLoss
 from cnnlib.losses.reduction import mean_over_images, valid_inputs, valid_maps
 
@@ -17,19 +16,11 @@ _RIDGE = 1e-6
 
 
 def silog_loss(
-    pred: Tensor, target: Tensor, valid: Tensor | None = None, scale_invariance: float = 0.5
+    pred: Tensor,
+    target: Tensor,
+    valid: Tensor | None = None,
+    scale_invariance: Annotated[float, Ge(0), Le(1)] = 0.5,
 ) -> Tensor:
-    pred, target, valid = valid_inputs(pred, target, valid)
-    ratio = (pred.clamp(min=_LEAST_DEPTH).log() - target.clamp(min=_LEAST_DEPTH).log()).flatten(1)  # (B, N)
-    inside = valid.flatten(1)
-    mean = _mean(ratio, inside)
-    variance = _mean((ratio - mean).square(), inside)
-    # mean g² - λ (mean g)², written as a sum so that rounding cannot make it negative.
-    values = variance + (1 - scale_invariance) * mean.square()
-    return mean_over_images(values.squeeze(1), valid)
-
-
-class SILogLoss(FunctionLoss):
     """Scale-invariant logarithmic error: relative depth counts, a common factor only in part.
 
     Formula: mean g² - λ (mean g)², g = log p - log t, image by image, λ = scale_invariance; depths below 0.000001 are
@@ -40,13 +31,17 @@ class SILogLoss(FunctionLoss):
     Args:
         scale_invariance: how much of a common factor's error is ignored, from 0 (nothing) to 1 (all of it).
     """
+    pred, target, valid = valid_inputs(pred, target, valid)
+    ratio = (pred.clamp(min=_LEAST_DEPTH).log() - target.clamp(min=_LEAST_DEPTH).log()).flatten(1)  # (B, N)
+    inside = valid.flatten(1)
+    mean = _mean(ratio, inside)
+    variance = _mean((ratio - mean).square(), inside)
+    # mean g² - λ (mean g)², written as a sum so that rounding cannot make it negative.
+    values = variance + (1 - scale_invariance) * mean.square()
+    return mean_over_images(values.squeeze(1), valid)
 
-    values: ClassVar[frozenset[str]] = frozenset({"lengths"})
-    function = staticmethod(silog_loss)
 
-    @checked
-    def __init__(self, scale_invariance: Annotated[float, Ge(0), Le(1)] = 0.5) -> None:
-        super().__init__(scale_invariance=scale_invariance)
+class SILogLoss(FunctionLoss, function=silog_loss, values={"lengths"}): ...
 
 
 def ssi_loss(
@@ -54,8 +49,21 @@ def ssi_loss(
     target: Tensor,
     valid: Tensor | None = None,
     error: Literal["l1", "mse"] = "mse",
-    trim: float = 0.0,
+    trim: Annotated[float, Ge(0), Lt(1)] = 0.0,
 ) -> Tensor:
+    """Scale-and-shift-invariant error: each prediction is first aligned to its target by least squares.
+
+    It teaches shape, not absolute depth: add an absolute loss where that matters, also because the scale may be
+    negative, and then an inverted map costs nothing.
+
+    Formula: mean ρ(s p + b - t), (s, b) = argmin Σ (s p + b - t)² image by image, ρ the square or the absolute value
+    Range: [0, ∞)
+    Source: Ranftl et al., Towards Robust Monocular Depth Estimation (MiDaS), TPAMI 2022 (on inverse depth there)
+
+    Args:
+        error: the measure of the residual after the alignment.
+        trim: share of each image's largest errors that are left out; MiDaS takes 0.2.
+    """
     pred, target, valid = valid_maps(pred, target, valid)
     inside = valid.flatten(1)
     residual = _residual_after_alignment(pred.flatten(1), target.flatten(1), inside)
@@ -90,27 +98,4 @@ def _mean(values: Tensor, inside: Tensor) -> Tensor:
     return total / inside.sum(dim=1, keepdim=True).clamp(min=1)
 
 
-class SSILoss(FunctionLoss):
-    """Scale-and-shift-invariant error: each prediction is first aligned to its target by least squares.
-
-    It teaches shape, not absolute depth: add an absolute loss where that matters, also because the scale may be
-    negative, and then an inverted map costs nothing.
-
-    Formula: mean ρ(s p + b - t), (s, b) = argmin Σ (s p + b - t)² image by image, ρ the square or the absolute value
-    Range: [0, ∞)
-    Source: Ranftl et al., Towards Robust Monocular Depth Estimation (MiDaS), TPAMI 2022 (on inverse depth there)
-
-    Args:
-        error: the measure of the residual after the alignment.
-        trim: share of each image's largest errors that are left out; MiDaS takes 0.2.
-    """
-
-    values: ClassVar[frozenset[str]] = frozenset({"lengths"})
-    needs_map: ClassVar[bool] = True
-    function = staticmethod(ssi_loss)
-
-    @checked
-    def __init__(
-        self, error: Literal["l1", "mse"] = "mse", trim: Annotated[float, Ge(0), Lt(1)] = 0.0
-    ) -> None:
-        super().__init__(error=error, trim=trim)
+class SSILoss(FunctionLoss, function=ssi_loss, values={"lengths"}, needs_map=True): ...

@@ -7,19 +7,19 @@ images smaller than the window need no padding. In the interior the map is that 
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
-from annotated_types import Ge, Gt
+from annotated_types import Ge
 from torch import Tensor
 
-from cnnlib.checks import checked
-from cnnlib.losses.base import FunctionLoss
+from cnnlib.losses.base import FunctionLoss, Positive
 from cnnlib.losses.reduction import mean_over_images, mean_over_valid, valid_maps
 from cnnlib.losses.window import window_sums
 
 _SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of Wang et al. 2003, finest first
+_NOT_NEGATIVE = {"probabilities", "lengths", "heatmaps"}
 _LEAST_SIMILARITY = 1e-4  # a fractional power of less has no useful gradient, and of a negative number none
 
 
@@ -27,21 +27,53 @@ def ssim_loss(
     pred: Tensor,
     target: Tensor,
     valid: Tensor | None = None,
-    data_range: float | None = None,
-    sigma: float = 1.5,
+    data_range: Positive | None = None,
+    sigma: Annotated[float, Ge(0.5)] = 1.5,
 ) -> Tensor:
+    """Structural dissimilarity: local means, contrasts and patterns instead of single pixels.
+
+    The window shrinks at borders and beside invalid pixels, so images of any size are allowed.
+
+    Formula: mean(1 - SSIM(p, t)), SSIM = (2 μp μt + c1) / (μp² + μt² + c1) · (2 σpt + c2) / (σp² + σt² + c2), c1 =
+        (0.01 L)², c2 = (0.03 L)²
+    Range: [0, 2]
+    Source: Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity, TIP 2004
+
+    Args:
+        data_range: L; null takes the largest valid |target| of each image, which is 1 for a mask and the farthest point
+            for depth.
+        sigma: standard deviation of the Gaussian window in pixels; 1.5 is the customary window of 11 pixels.
+    """
     pred, target, valid = valid_maps(pred, target, valid)
     luminance, structure = similarity_maps(pred, target, valid, _peak(target, data_range), sigma)
     return mean_over_valid(1 - luminance * structure, valid)
+
+
+class SSIMLoss(FunctionLoss, function=ssim_loss, values=_NOT_NEGATIVE, needs_map=True): ...
 
 
 def ms_ssim_loss(
     pred: Tensor,
     target: Tensor,
     valid: Tensor | None = None,
-    data_range: float | None = None,
-    sigma: float = 1.5,
+    data_range: Positive | None = None,
+    sigma: Annotated[float, Ge(0.5)] = 1.5,
 ) -> Tensor:
+    """SSIM over up to five scales, each half the size of the one before.
+
+    Small images have fewer: as many as leave the shorter side no shorter than the window (11 pixels), at
+    least one, and the exponents w are rescaled to sum to 1. An image of 96 pixels has four.
+
+    Formula: 1 - Π_s m_s^(w_s), image by image; m_s is at the last scale the mean of SSIM, at the others that of its
+        second factor, (2 σpt + c2) / (σp² + σt² + c2), and at least 0.0001
+    Range: [0, 1)
+    Source: Wang et al., Multi-scale Structural Similarity for Image Quality Assessment, Asilomar 2003
+
+    Args:
+        data_range: L; null takes the largest valid |target| of each image, which is 1 for a mask and the farthest point
+            for depth.
+        sigma: standard deviation of the Gaussian window in pixels; 1.5 is the customary window of 11 pixels.
+    """
     pred, target, valid = valid_maps(pred, target, valid)
     peak = _peak(target, data_range)
     weights = _SCALE_WEIGHTS[: _scale_count(pred, sigma)]
@@ -57,6 +89,9 @@ def ms_ssim_loss(
             coarse_pred, _ = _halve(coarse_pred, coarse_valid)
             coarse_target, coarse_valid = _halve(coarse_target, coarse_valid)
     return mean_over_images(1 - similarity, valid)
+
+
+class MSSSIMLoss(FunctionLoss, function=ms_ssim_loss, values=_NOT_NEGATIVE, needs_map=True): ...
 
 
 def similarity_maps(
@@ -104,55 +139,3 @@ def _halve(values: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
     share = F.avg_pool2d(valid.to(values.dtype), 2, ceil_mode=True)
     mean = F.avg_pool2d(values, 2, ceil_mode=True) / torch.where(share > 0, share, 1.0)
     return mean, share > 0
-
-
-class _SimilarityLoss(FunctionLoss):
-    """What both have in common: values and options."""
-
-    values: ClassVar[frozenset[str]] = frozenset({"probabilities", "lengths", "heatmaps"})  # never negative
-    needs_map: ClassVar[bool] = True
-
-    @checked
-    def __init__(
-        self, data_range: Annotated[float, Gt(0)] | None = None, sigma: Annotated[float, Ge(0.5)] = 1.5
-    ) -> None:
-        super().__init__(data_range=data_range, sigma=sigma)
-
-
-class SSIMLoss(_SimilarityLoss):
-    """Structural dissimilarity: local means, contrasts and patterns instead of single pixels.
-
-    The window shrinks at borders and beside invalid pixels, so images of any size are allowed.
-
-    Formula: mean(1 - SSIM(p, t)), SSIM = (2 μp μt + c1) / (μp² + μt² + c1) · (2 σpt + c2) / (σp² + σt² + c2), c1 =
-        (0.01 L)², c2 = (0.03 L)²
-    Range: [0, 2]
-    Source: Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity, TIP 2004
-
-    Args:
-        data_range: L; null takes the largest valid |target| of each image, which is 1 for a mask and the farthest point
-            for depth.
-        sigma: standard deviation of the Gaussian window in pixels; 1.5 is the customary window of 11 pixels.
-    """
-
-    function = staticmethod(ssim_loss)
-
-
-class MSSSIMLoss(_SimilarityLoss):
-    """SSIM over up to five scales, each half the size of the one before.
-
-    Small images have fewer: as many as leave the shorter side no shorter than the window (11 pixels), at
-    least one, and the exponents w are rescaled to sum to 1. An image of 96 pixels has four.
-
-    Formula: 1 - Π_s m_s^(w_s), image by image; m_s is at the last scale the mean of SSIM, at the others that of its
-        second factor, (2 σpt + c2) / (σp² + σt² + c2), and at least 0.0001
-    Range: [0, 1)
-    Source: Wang et al., Multi-scale Structural Similarity for Image Quality Assessment, Asilomar 2003
-
-    Args:
-        data_range: L; null takes the largest valid |target| of each image, which is 1 for a mask and the farthest point
-            for depth.
-        sigma: standard deviation of the Gaussian window in pixels; 1.5 is the customary window of 11 pixels.
-    """
-
-    function = staticmethod(ms_ssim_loss)
