@@ -49,7 +49,8 @@ def check_rank(tensor: Tensor, rank: int, what: str, axes: str) -> None:
 
 
 def checked(function: Callable[P, T]) -> Callable[P, T]:
-    """Holds a constructor, or a function, to the ranges in its signature: ``gamma: Annotated[float, Ge(0)] = 2.0``.
+    """Holds a function, a constructor or a dataclass to the ranges in its signature, as in
+    ``gamma: Annotated[float, Ge(0)] = 2.0``.
 
     A range is written once, there; configurations, the editor's schema and the documentation read it from the same
     place. Arguments whose annotation has neither a range nor a ``Literal`` are not looked at.
@@ -57,6 +58,9 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
     Raises (the function that is returned):
         CnnlibError: naming the argument, what was expected and what came.
     """
+    if inspect.isclass(function):
+        function.__init__ = checked(function.__init__)
+        return function
     signature = inspect.signature(function)
 
     @functools.wraps(function)

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from cnnlib.augmentations.parameters import Probability, happens
 from cnnlib.augmentations.similarity import Similarity
-from cnnlib.checks import checked
 from cnnlib.types import CnnlibError
 
 
@@ -27,18 +26,12 @@ class Geometric(ABC):
 
 
 class Photometric(ABC):
-    """Changes the look of the image, and never sees a target.
-
-    Args:
-        p: probability that a sample is changed at all.
-    """
+    """Changes the look of the image, and never sees a target."""
 
     name: ClassVar[str]
     """The name in ``AUGMENTATIONS``, for messages."""
-
-    @checked
-    def __init__(self, p: Probability) -> None:
-        self.p = p
+    p: Probability
+    """That a sample is changed at all."""
 
     @abstractmethod
     def alter(self, images: Tensor) -> Tensor:

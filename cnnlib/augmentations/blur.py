@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Ge, Le
@@ -15,6 +16,8 @@ from cnnlib.checks import checked
 from cnnlib.types import CnnlibError
 
 
+@checked
+@dataclass
 class Blur(Photometric):
     """Blurs with a Gaussian, of one width for all images of a sample.
 
@@ -27,21 +30,13 @@ class Blur(Photometric):
     """
 
     name = "blur"
+    min_sigma: Annotated[float, Ge(0.05), Le(20)] = 0.3
+    max_sigma: Annotated[float, Ge(0.05), Le(20)] = 1.2
+    p: Probability = 0.2
 
-    @checked
-    def __init__(
-        self,
-        min_sigma: Annotated[float, Ge(0.05), Le(20)] = 0.3,
-        max_sigma: Annotated[float, Ge(0.05), Le(20)] = 1.2,
-        p: Probability = 0.2,
-    ) -> None:
-        super().__init__(p)
-        if min_sigma > max_sigma:
-            raise CnnlibError(
-                f"min_sigma must not exceed max_sigma; got min_sigma={min_sigma}, max_sigma={max_sigma}"
-            )
-        self.min_sigma = min_sigma
-        self.max_sigma = max_sigma
+    def __post_init__(self) -> None:
+        if self.min_sigma > self.max_sigma:
+            raise CnnlibError(f"min_sigma must not exceed max_sigma; got {self}")
 
     def alter(self, images: Tensor) -> Tensor:
         sigma = uniform(self.min_sigma, self.max_sigma)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Annotated
 
 import torch
@@ -22,6 +23,8 @@ _YIQ_TO_RGB = torch.linalg.inv(_RGB_TO_YIQ)
 Share = Annotated[float, Ge(0), Le(1)]
 
 
+@checked
+@dataclass
 class Color(Photometric):
     """Jitters the colours, by one and the same function for all images of a sample.
 
@@ -36,21 +39,11 @@ class Color(Photometric):
     """
 
     name = "color"
-
-    @checked
-    def __init__(
-        self,
-        brightness: Share = 0.2,
-        contrast: Share = 0.2,
-        saturation: Share = 0.2,
-        hue: Annotated[float, Ge(0), Le(0.5)] = 0.02,
-        p: Probability = 0.8,
-    ) -> None:
-        super().__init__(p)
-        self.brightness = brightness
-        self.contrast = contrast
-        self.saturation = saturation
-        self.hue = hue
+    brightness: Share = 0.2
+    contrast: Share = 0.2
+    saturation: Share = 0.2
+    hue: Annotated[float, Ge(0), Le(0.5)] = 0.02
+    p: Probability = 0.8
 
     def alter(self, images: Tensor) -> Tensor:
         factors = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Ge, Le
@@ -13,6 +14,8 @@ from cnnlib.augmentations.parameters import Probability, uniform
 from cnnlib.checks import checked
 
 
+@checked
+@dataclass
 class Cutout(Photometric):
     """Greys out rectangles at random places, the same in all images of a sample (DeVries and Taylor, 2017).
 
@@ -25,17 +28,9 @@ class Cutout(Photometric):
     """
 
     name = "cutout"
-
-    @checked
-    def __init__(
-        self,
-        holes: Annotated[int, Ge(1)] = 1,
-        size: Annotated[float, Ge(0), Le(1)] = 0.25,
-        p: Probability = 0.5,
-    ) -> None:
-        super().__init__(p)
-        self.holes = holes
-        self.size = size
+    holes: Annotated[int, Ge(1)] = 1
+    size: Annotated[float, Ge(0), Le(1)] = 0.25
+    p: Probability = 0.5
 
     def alter(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]

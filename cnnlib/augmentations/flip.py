@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from cnnlib.augmentations.base import Geometric
 from cnnlib.augmentations.parameters import Probability, happens
 from cnnlib.augmentations.similarity import Similarity
 from cnnlib.checks import checked
 
 
+@checked
+@dataclass
 class Flip(Geometric):
     """Swaps left and right, or top and bottom, or both. Exact: pixels only change places.
 
@@ -16,10 +20,8 @@ class Flip(Geometric):
         vertical: probability of swapping top and bottom.
     """
 
-    @checked
-    def __init__(self, horizontal: Probability = 0.5, vertical: Probability = 0.0) -> None:
-        self.horizontal = horizontal
-        self.vertical = vertical
+    horizontal: Probability = 0.5
+    vertical: Probability = 0.0
 
     def draw(self, height: int, width: int) -> Similarity:
         across, down = happens(self.horizontal), happens(self.vertical)

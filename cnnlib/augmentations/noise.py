@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Ge, Le
@@ -13,6 +14,8 @@ from cnnlib.augmentations.parameters import Probability, uniform
 from cnnlib.checks import checked
 
 
+@checked
+@dataclass
 class Noise(Photometric):
     """Adds Gaussian noise, independent in every pixel, channel and image.
 
@@ -22,11 +25,8 @@ class Noise(Photometric):
     """
 
     name = "noise"
-
-    @checked
-    def __init__(self, std: Annotated[float, Ge(0), Le(1)] = 0.03, p: Probability = 0.5) -> None:
-        super().__init__(p)
-        self.std = std
+    std: Annotated[float, Ge(0), Le(1)] = 0.03
+    p: Probability = 0.5
 
     def alter(self, images: Tensor) -> Tensor:
         return F.gaussian_noise(images, sigma=uniform(0, self.std), clip=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Ge, Le
@@ -12,6 +13,8 @@ from cnnlib.augmentations.similarity import Similarity
 from cnnlib.checks import checked
 
 
+@checked
+@dataclass
 class Rotate(Geometric):
     """Turns the view about the centre of the image, by an angle drawn from [-degrees, degrees].
 
@@ -23,10 +26,8 @@ class Rotate(Geometric):
         p: probability of turning at all.
     """
 
-    @checked
-    def __init__(self, degrees: Annotated[float, Ge(0), Le(180)] = 10.0, p: Probability = 1.0) -> None:
-        self.degrees = degrees
-        self.p = p
+    degrees: Annotated[float, Ge(0), Le(180)] = 10.0
+    p: Probability = 1.0
 
     def draw(self, height: int, width: int) -> Similarity:
         if not happens(self.p):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Ge, Le
@@ -14,6 +15,8 @@ from cnnlib.checks import checked
 from cnnlib.types import CnnlibError
 
 
+@checked
+@dataclass
 class ScaleCrop(Geometric):
     """Zooms by a factor s and keeps the size of the image: a crop at random if s > 1, a margin if s < 1.
 
@@ -31,20 +34,13 @@ class ScaleCrop(Geometric):
         CnnlibError: unless ``min_scale <= max_scale``.
     """
 
-    @checked
-    def __init__(
-        self,
-        min_scale: Annotated[float, Ge(0.1), Le(10)] = 0.8,
-        max_scale: Annotated[float, Ge(0.1), Le(10)] = 1.25,
-        p: Probability = 1.0,
-    ) -> None:
-        if min_scale > max_scale:
-            raise CnnlibError(
-                f"min_scale must not exceed max_scale; got min_scale={min_scale}, max_scale={max_scale}"
-            )
-        self.min_scale = min_scale
-        self.max_scale = max_scale
-        self.p = p
+    min_scale: Annotated[float, Ge(0.1), Le(10)] = 0.8
+    max_scale: Annotated[float, Ge(0.1), Le(10)] = 1.25
+    p: Probability = 1.0
+
+    def __post_init__(self) -> None:
+        if self.min_scale > self.max_scale:
+            raise CnnlibError(f"min_scale must not exceed max_scale; got {self}")
 
     def draw(self, height: int, width: int) -> Similarity:
         if not happens(self.p):

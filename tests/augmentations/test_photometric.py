@@ -26,9 +26,9 @@ class Custom(Photometric):
     """Outside code: whatever ``function`` does."""
 
     name = "custom"
+    p = 1.0
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__(p=1.0)
         self.function = function
 
     def alter(self, images: Tensor) -> Tensor:
