@@ -5,11 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import platform
+import re
 import resource
 import sys
 import time
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,7 @@ import torch
 
 from cnnlib import __version__
 
-_PACKAGES = (
-    "torch",
-    "torchvision",
-    "lightning-fabric",
-    "torchmetrics",
-    "numpy",
-)
+_PACKAGES = ("torch", "torchvision", "lightning-fabric", "torchmetrics", "numpy")
 
 
 def environment(device: torch.device, precision: str) -> dict[str, Any]:
@@ -31,7 +26,7 @@ def environment(device: torch.device, precision: str) -> dict[str, Any]:
     return {
         "cnnlib": __version__,
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: version(name) for name in _PACKAGES},
         "system": platform.platform(),
         "processor": _processor(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
@@ -49,20 +44,10 @@ def peak_memory_mib(device: torch.device) -> float:
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
-
-
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()
+    found = re.search(r"^model name\s*: (.*)", info.read_text(), re.MULTILINE) if info.exists() else None
+    return found[1] if found else platform.processor()
 
 
 class OtherLoad:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -21,12 +22,12 @@ from torch.optim.lr_scheduler import (
 from cnnlib.checks import checked
 
 
+@dataclass
 class Schedule:
     """A torch scheduler, and whether it moves with the steps or with the validation score."""
 
-    def __init__(self, scheduler: LRScheduler, follows_score: bool = False) -> None:
-        self.scheduler = scheduler
-        self.follows_score = follows_score
+    scheduler: LRScheduler
+    follows_score: bool = False
 
     def after_step(self) -> None:
         if not self.follows_score:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
@@ -40,11 +40,8 @@ class TrainingState:
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
 
-    @property
-    def epochs_without_gain(self) -> int:
-        return self.epoch - self.best_epoch
 
-
+@dataclass
 class Trainer:
     """Trains a model that Fabric has set up, and leaves ``last.ckpt`` and ``best.ckpt`` in ``folder``.
 
@@ -65,43 +62,30 @@ class Trainer:
         progress: shows how far training is.
     """
 
-    def __init__(
-        self,
-        fabric: Fabric,
-        model: nn.Module,
-        optimizer: Optimizer,
-        objective: Objective,
-        schedule: Schedule,
-        metrics: Mapping[str, SplitMetric],
-        folder: Path,
-        net: str,
-        *,
-        epochs: int,
-        seed: int,
-        progress: Progress,
-        accumulate: int = 1,
-        clip_norm: float | None = None,
-        ema_decay: float | None = None,
-        patience: int | None = None,
-    ) -> None:
-        self.fabric = fabric
-        self.model = model
-        self.optimizer = optimizer
-        self.objective = objective
-        self.schedule = schedule
-        self.metrics = metrics
-        self.folder = folder
-        self.net = net
-        self.epochs = epochs
-        self.seed = seed
-        self.progress = progress
-        self.accumulate = accumulate
-        self.clip_norm = clip_norm
-        self.patience = patience
+    fabric: Fabric
+    model: nn.Module
+    optimizer: Optimizer
+    objective: Objective
+    schedule: Schedule
+    metrics: Mapping[str, SplitMetric]
+    folder: Path
+    net: str
+    _: KW_ONLY
+    epochs: int
+    seed: int
+    progress: Progress
+    accumulate: int = 1
+    clip_norm: float | None = None
+    ema_decay: float | None = None
+    patience: int | None = None
+
+    def __post_init__(self) -> None:
         self.state = TrainingState()
         self.average = (
-            AveragedModel(model.module, multi_avg_fn=get_ema_multi_avg_fn(ema_decay), use_buffers=True)
-            if ema_decay is not None
+            AveragedModel(
+                self.model.module, multi_avg_fn=get_ema_multi_avg_fn(self.ema_decay), use_buffers=True
+            )
+            if self.ema_decay is not None
             else None
         )
 
@@ -206,7 +190,8 @@ class Trainer:
             batch = self.fabric.to_device(batch)
             group_start = index - index % self.accumulate
             group = min(self.accumulate, len(train) - group_start)
-            total, parts = self._forward(batch)
+            image = batch["image"].contiguous(memory_format=torch.channels_last)
+            total, parts = self.objective(self.model(image), batch)
             self.fabric.backward(total / group)
             if index == group_start + group - 1:
                 self._step()
@@ -223,10 +208,6 @@ class Trainer:
             "train/loss": loss,
         } | {f"train/{key}": value for key, value in means.compute().items()}
 
-    def _forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        image = batch["image"].contiguous(memory_format=torch.channels_last)
-        return self.objective(self.model(image), batch)
-
     def _step(self) -> None:
         if self.clip_norm is not None:
             self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.clip_norm)
@@ -237,7 +218,7 @@ class Trainer:
             self.average.update_parameters(self.model)
 
     def _out_of_patience(self) -> bool:
-        return self.patience is not None and self.state.epochs_without_gain >= self.patience
+        return self.patience is not None and self.state.epoch - self.state.best_epoch >= self.patience
 
 
 def _refuse_divergence(loss: float, when: str) -> None:
