@@ -53,11 +53,16 @@ class TrainedRun:
             others: the run's other inputs, by name.
 
         Raises:
-            CnnlibError: an input is missing or unknown, has other channels, or is no image.
+            CnnlibError: an input is missing or unknown, has other channels or values, or is no image.
         """
         given = {list(self.inputs)[-1]: picture, **others}
         check_inputs(self.inputs, given)
         pictures = {name: _opened(given[name]) for name in self.inputs}
+        for name, picture in pictures.items():
+            if isinstance(picture, Tensor) and not _is_unit(picture):
+                raise CnnlibError(
+                    f"the input {name!r} must be float in [0, 1]: divide levels of 0 to 255 by 255"
+                )
         own = _size(list(pictures.values())[-1])
         size = own if self.size is None else (self.size, self.size)
         tensors = {name: _resized(each, size) for name, each in pictures.items()}
@@ -159,6 +164,10 @@ def _opened(picture: Picture) -> Image.Image | Tensor:
 
 def _size(picture: Image.Image | Tensor) -> Size:
     return tuple(picture.shape[-2:]) if isinstance(picture, Tensor) else (picture.height, picture.width)
+
+
+def _is_unit(picture: Tensor) -> bool:
+    return picture.is_floating_point() and bool(picture.min() >= 0) and bool(picture.max() <= 1)
 
 
 def _resized(picture: Image.Image | Tensor, size: Size) -> Tensor:

@@ -101,6 +101,9 @@ def test_files_pictures_and_tensors_are_predicted_alike(run: Path, pictures: Pat
     torch.testing.assert_close(
         resized["mask"], by_tensor["mask"], atol=0.02, rtol=0
     )  # Pillow rounds to 8 bits
+    for levels in (255 * tensor, (255 * tensor).byte(), tensor - 1):
+        with pytest.raises(CnnlibError, match=r"the input 'fg_bg' must be float in \[0, 1\]"):
+            trained.predict(levels, bg=tensor)
     with pytest.raises(CnnlibError, match="trained on bg and fg_bg; bg is missing"):
         trained.predict(path)
     with pytest.raises(CnnlibError, match="trained on bg and fg_bg; leave out mask"):
