@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-from cnnlib.checks import check_arguments, did_you_mean
+from cnnlib.checks import check_arguments, did_you_mean, expectation
 from cnnlib.datasets.image_files import ImageFileError, read_color, read_gray, read_indices
 from cnnlib.datasets.listing import ImageFolder, read_table, without_suffix
 from cnnlib.lookup import find
@@ -29,6 +30,7 @@ _READERS: dict[str, Callable[[Path], np.ndarray]] = {
     "color": lambda path: np.array(read_color(path)),
     "index": read_indices,
 }
+_INFO = TypeAdapter(TargetInfo)
 _PLACES = ("folder", "file", "by_folder")
 _ABOUT_DATA = ("names", "flip_order", "unit")  # what goes into the TargetInfo
 
@@ -65,7 +67,7 @@ def target_source(
     kind = options.pop("kind", key)
     task = find(kind, TASKS, f"kind of target (targets.{key})", needs=("kind",))
     about = {name: options.pop(name) for name in _ABOUT_DATA if name in options}
-    info = TargetInfo(kind, **{name: tuple(v) if isinstance(v, list) else v for name, v in about.items()})
+    info = _info({"kind": kind, **about})
     places = {name: place for name in _PLACES if (place := options.pop(name, None))}
     if len(places) != 1:
         raise CnnlibError(
@@ -81,9 +83,21 @@ def target_source(
         return _table(task(info=info), root / places["file"])
     classes = {name: name.split("/")[-2] for name in pictures}
     info = replace(info, names=info.names or tuple(sorted(set(classes.values()))))
+    value = task(info=info).missing((1, 1)).value
+    if value.shape or value.is_floating_point():
+        raise CnnlibError(f"a target of kind {kind!r} cannot be read from the names of folders")
     if strange := set(classes.values()) - set(info.names):
         raise CnnlibError(f"names does not list the folder {min(strange)!r}")
     return TargetSource(info, classes, partial(_read_class, info.names, classes))
+
+
+def _info(given: Mapping[str, Any]) -> TargetInfo:
+    try:
+        return _INFO.validate_python(given)
+    except ValidationError as error:
+        detail = error.errors(include_url=False)[0]
+        place = ".".join(map(str, detail["loc"]))
+        raise CnnlibError(f"{place} must be {expectation(detail)}; it is {detail['input']!r}") from None
 
 
 def _check_options(reader: Callable[..., Target] | None, options: Mapping[str, Any]) -> None:
@@ -101,7 +115,12 @@ def _check_options(reader: Callable[..., Target] | None, options: Mapping[str, A
 
 def _table(task: Task, path: Path) -> TargetSource:
     """A target from the columns that predictions of ``task`` are saved with."""
-    columns = list(task.store(task.as_prediction(task.missing((1, 1)).value)))
+    row = task.store(task.as_prediction(task.missing((1, 1)).value))
+    if not isinstance(row, dict):
+        raise CnnlibError(
+            f"a target of kind {task.kind!r} cannot be read from a table; give the folder of its images"
+        )
+    columns = list(row)
     table = read_table(path, ["name"], "file")
     if table and not set(columns) & table[0].keys():
         raise CnnlibError(
@@ -137,7 +156,7 @@ def _read_row(
     except ValueError as error:
         raise ImageFileError(f"not usable as {task.kind}", Path(name), str(error)) from None
     value = task.as_value(task.resize(prediction, stored, size or stored))
-    known = value.isfinite()
+    known = value.isfinite() if value.is_floating_point() else prediction.isfinite().all()  # no class is NaN
     while known.ndim > task.missing((1, 1)).valid.ndim:
         known = known.all(-1)
     return Target(value.nan_to_num(0), known)

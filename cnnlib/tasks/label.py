@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -46,6 +47,13 @@ class LabelTask(RowTask):
         if self.info.multi_label:
             return Target(torch.zeros(self.head.channels), torch.zeros(self.head.channels, dtype=torch.bool))
         return Target(torch.tensor(0), torch.tensor(False))
+
+    def check(self, target: Target, size: Size) -> Target:
+        """Also of every sample whether its class exists: training would end at the first that does not."""
+        target = super().check(target, size)
+        if not self.info.multi_label:
+            self.check_values(self.valid_values(target))
+        return target
 
     def check_values(self, values: Tensor) -> None:
         if not self.info.multi_label:
@@ -97,6 +105,15 @@ class LabelTask(RowTask):
     def store(self, prediction: Tensor, valid: Tensor | None = None) -> dict[str, Any]:
         known = True if valid is None else valid
         return {"predicted": self._classes(prediction, known) or None, **super().store(prediction, valid)}
+
+    def load(self, stored: Mapping[str, Any]) -> Tensor:
+        """A table of targets may hold nothing but ``predicted``: these classes are then certain."""
+        probabilities, given = super().load(stored), (stored.get("predicted") or "").split(";")
+        if given == [""] or not probabilities.isnan().all():
+            return probabilities
+        if unknown := set(given) - set(self.info.names):
+            raise ValueError(f"{min(unknown)!r} is no class; there are {', '.join(self.info.names)}")
+        return torch.tensor([float(name in given) for name in self.info.names])
 
     def _classes(self, prediction: Tensor, valid: Tensor | bool = True) -> str:
         """The names that a prediction decides for; none where it is NaN."""

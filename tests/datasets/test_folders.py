@@ -153,6 +153,8 @@ def test_classes_by_folder(root: Path) -> None:
     assert data.targets["animal"] == TargetInfo("label", names=("cat", "dog", "panda"))
     found = {sample["name"]: int(sample["animal"].value) for sample in samples(data)}
     assert found == {"cat/b": 0, "cat/e": 0, "dog/a": 1, "dog/d": 1, "panda/c": 2, "panda/f": 2}
+    with pytest.raises(CnnlibError, match="kind 'mask' cannot be read from the names of folders"):
+        Folders(str(root), {"image": "animals"}, {"mask": {"by_folder": True}})
     given = {"kind": "label", "by_folder": True, "names": ["cat", "dog"]}
     with pytest.raises(CnnlibError, match=r"targets\.animal: names does not list the folder 'panda'"):
         Folders(str(root), {"image": "animals"}, {"animal": given})
@@ -209,6 +211,23 @@ def test_points_and_boxes_come_from_tables_in_pixels_of_the_stored_picture(root:
     assert box.valid.item() is True
 
 
+def test_classes_come_from_a_table_by_name(root: Path) -> None:
+    write_csv(root / "t.csv", ("name", "predicted"), ("a", "dog"), ("b", "cat"), ("c", ""))
+    given = {"kind": "label", "file": "t.csv", "names": ["cat", "dog"]}
+    found = only_target(root, given)
+    assert {name: (int(value), bool(valid)) for name, (value, valid) in found.items() if name != "c"} == {
+        "a": (1, True),
+        "b": (0, True),
+    }
+    assert not found["c"].valid  # nothing is known of it, and it is not the first class
+    write_csv(root / "t.csv", ("name", "p_cat", "p_dog"), ("a", "0.2", "0.8"), ("b", "", ""))
+    found = only_target(root, given)
+    assert (int(found["a"].value), bool(found["a"].valid), bool(found["b"].valid)) == (1, True, False)
+    write_csv(root / "t.csv", ("name", "predicted"), ("a", "cow"))
+    with pytest.raises(CnnlibError, match=r"not usable as label: 1\n    a: 'cow' is no class"):
+        make(root, targets={"x": given}).check()
+
+
 def test_saved_predictions_are_targets(root: Path) -> None:
     """What a task stores of a row is what a table of targets holds."""
     from cnnlib.tasks import PointsTask
@@ -234,7 +253,13 @@ def test_saved_predictions_are_targets(root: Path) -> None:
         ({"targets": {"mask": {"folder": "masks", "scale": 2}}}, r"targets\.mask: it has no option 'scale'"),
         ({"targets": {"depth": {"folder": "masks", "scle": 2}}}, r"'scle' \(did you mean 'scale'\?\)"),
         ({"targets": {"depth": {"folder": "masks", "scale": 0}}}, r"targets\.depth: scale must be above 0"),
-        ({"targets": {"mask": {"file": "nowhere.csv"}}}, r"targets\.mask: .*nowhere\.csv"),
+        ({"targets": {"box": {"file": "nowhere.csv"}}}, r"targets\.box: .*nowhere\.csv"),
+        ({"targets": {"mask": {"file": "a.csv"}}}, r"targets\.mask: .*'mask' cannot be read from a table"),
+        (
+            {"targets": {"semantic": {"folder": "masks", "names": [1, 2]}}},
+            r"targets\.semantic: names\.0 must be text; it is 1",
+        ),
+        ({"targets": {"points": {"file": "a.csv", "names": "eye"}}}, "names must be a list; it is 'eye'"),
         ({"targets": {"mask": "labels"}}, r"folders that do not exist: 1\n    targets\.mask: .*labels"),
         ({"inputs": {"image": "labels"}}, r"folders that do not exist: 1\n    inputs\.image: .*labels"),
         ({"size": 0}, "size must be at least 1; it is 0"),
