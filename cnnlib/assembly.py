@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from cnnlib.losses import LOSSES, CombinedLoss
 from cnnlib.models import MODELS
 from cnnlib.tasks import Task
 from cnnlib.tasks.saved import build_tasks, read_data
-from cnnlib.types import CnnlibError, DataSource, Progress, Sample, SampleSource, Target, TargetInfo
+from cnnlib.types import CnnlibError, DataSource, Progress, Sample, SampleSource, Split, Target, TargetInfo
 
 _MAX_SAMPLES = 5000  # of a larger training split, so many, spread evenly, settle the constant predictor
 
@@ -40,8 +40,10 @@ class ExperimentData:
 
     source: DataSource
     tasks: dict[str, Task]
+    all_train: SampleSource
+    """The whole training split."""
     train: SampleSource
-    """The training samples that have a label for a task that is trained."""
+    """Its samples that have a label for a task that is trained."""
     val: SampleSource
     test: SampleSource
 
@@ -74,22 +76,26 @@ def open_data(config: ExperimentConfig, source: DataSource | None = None) -> Exp
         source: the data set, where it is open already.
 
     Raises:
-        CnnlibError: the files cannot be used, a split is empty, or a task does not fit the data.
+        CnnlibError: the files cannot be used, a split is empty or without any label to train or choose by, or a task
+            does not fit the data.
     """
     source = build(config.dataset, DATASETS) if source is None else source
     tasks = _tasks(config, source.targets)
     trained = [name for name, weight in task_weights(config).items() if weight > 0]
-    splits = {
-        "train": labelled(source.split("train"), trained),
-        "val": source.split("val"),
-        "test": source.split("test"),
-    }
+    splits = {part: source.split(part) for part in get_args(Split)}
     for part, samples in splits.items():
         if len(samples) == 0:
             raise CnnlibError(
                 f"dataset {config.dataset.name!r}: its {part} split is empty; give it a sample or more"
             )
-    return ExperimentData(source, tasks, **splits)
+    train, val = (labelled(splits[part], trained) for part in ("train", "val"))
+    for part, samples in (("train", train), ("val", val)):
+        if len(samples) == 0:
+            raise CnnlibError(
+                f"dataset {config.dataset.name!r}: no sample of its {part} split has a label for "
+                f"{' or '.join(trained)}; move labelled samples there, or split in another way"
+            )
+    return ExperimentData(source, tasks, splits["train"], train, splits["val"], splits["test"])
 
 
 def _tasks(config: ExperimentConfig, targets: Mapping[str, TargetInfo]) -> dict[str, Task]:
@@ -125,19 +131,25 @@ def measure_constant_predictor(data: ExperimentData) -> dict[str, float]:
     return measure_constant(constants, loader, {name: task.metric() for name, task in data.tasks.items()})
 
 
-def targets_of(data: ExperimentData, name: str, count: int = _MAX_SAMPLES) -> Iterator[Target]:
-    """A task's targets, of at most ``count`` training samples, spread evenly; missing ones are passed over."""
-    for index in np.linspace(0, len(data.train) - 1, min(len(data.train), count)).round():
-        sample = data.train[int(index)]
+def targets_of(data: ExperimentData, name: str, count: int | None = _MAX_SAMPLES) -> Iterator[Target]:
+    """A task's targets, of at most ``count`` (``None``: all) of the training samples that have it, spread evenly.
+
+    Raises:
+        CnnlibError: a target that the task does not take; it names the sample.
+    """
+    samples = labelled(data.all_train, [name])
+    count = len(samples) if count is None else min(len(samples), count)
+    only = Pipeline([], {name: data.tasks[name]})
+    for sample in (samples[int(index)] for index in np.linspace(0, len(samples) - 1, count).round()):
         if name in sample:
-            yield data.tasks[name].check(sample[name], sample["image"].shape[-2:])
+            yield only(sample)[name]
 
 
 def check_targets(data: ExperimentData, count: int) -> None:
     """Raises ``CnnlibError``, naming the task, if the targets of ``count`` training samples do not suit its options."""
     for name, task in data.tasks.items():
-        values = [task.valid_values(target) for target in targets_of(data, name, count)]
         try:
+            values = [task.valid_values(target) for target in targets_of(data, name, count)]
             if values:
                 task.check_values(torch.cat(values))
         except CnnlibError as error:
@@ -223,7 +235,7 @@ def make_objective(config: ExperimentConfig, data: ExperimentData) -> Objective:
         terms: dict[str, tuple[nn.Module, float, str]] = {}
         for term in task.loss:
             loss = build(term, LOSSES)
-            compared = [term.on] if term.on else loss.compares(data.tasks[name])
+            compared = [each for each in loss.compares(data.tasks[name]) if term.on in (None, each)]
             if not compared:
                 offered = ", ".join(data.tasks[name].values)
                 raise CnnlibError(
@@ -237,7 +249,7 @@ def make_objective(config: ExperimentConfig, data: ExperimentData) -> Objective:
 
 def valid_values(data: ExperimentData, name: str) -> Iterator[Tensor]:
     """The valid target values of every training sample that has the target, (N,) each."""
-    return (data.tasks[name].valid_values(target) for target in targets_of(data, name, len(data.train)))
+    return (data.tasks[name].valid_values(target) for target in targets_of(data, name, count=None))
 
 
 def task_weights(config: ExperimentConfig) -> dict[str, float]:

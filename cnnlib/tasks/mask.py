@@ -49,6 +49,14 @@ class MaskTask(DenseTask):
             raise CnnlibError(f"{between:.0%} of its pixels are neither dark nor light")
         return Target(torch.from_numpy((levels >= 128).astype(np.float32))[None])
 
+    def check_values(self, values: Tensor) -> None:
+        super().check_values(values)
+        if not ((values == 0) | (values == 1)).all():
+            raise CnnlibError(
+                f"a mask is 0 (background) or 1 (foreground); some targets lie between {values.min():.4g} and "
+                f"{values.max():.4g}: compare them with a threshold, or mark what is not known as not valid"
+            )
+
     def decode(self, raw: Tensor, size: Size) -> Tensor:
         return torch.sigmoid(raw.float())
 

@@ -61,7 +61,7 @@ def build_tasks(
         targets: what the data set says of each.
 
     Raises:
-        CnnlibError: a task has no target in the data, or cannot be built; it is named.
+        CnnlibError: a task has no target in the data, is of another kind, or cannot be built; it is named.
     """
     tasks = {}
     for key, section in sections.items():
@@ -73,4 +73,9 @@ def build_tasks(
             tasks[key] = find(kind, TASKS, "task", needs=("kind",))(info=targets[key], **options)
         except (CnnlibError, TypeError) as error:
             raise CnnlibError(f"tasks.{key}: {error}") from None
+        if tasks[key].kind in TASKS and tasks[key].kind != targets[key].kind:
+            raise CnnlibError(
+                f"tasks.{key}: the data's target is for a {targets[key].kind} task, not for a {tasks[key].kind} task; "
+                f"set its name, or the kind of the data set's target"
+            )
     return tasks

@@ -140,6 +140,15 @@ def test_depth_targets_that_cannot_be_predicted_are_refused() -> None:
         task.check_values(torch.cat([within[2:], torch.full((6,), 9.0)]))
 
 
+@pytest.mark.parametrize("level", [0.5, 255.0, -1.0])
+def test_masks_that_are_not_0_or_1_are_refused(level: float) -> None:
+    mask_task().check_values(torch.tensor([0.0, 1.0]))
+    with pytest.raises(
+        CnnlibError, match=r"a mask is 0 .background. or 1 .foreground.; some targets lie between"
+    ):
+        mask_task().check_values(torch.tensor([0.0, 1.0, level]))
+
+
 @pytest.mark.parametrize("task", [mask_task(), depth_task()], ids=lambda task: task.kind)
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_targets_that_are_no_numbers_are_refused(task: MaskTask | DepthTask, value: float) -> None:

@@ -1,0 +1,103 @@
+"""From a configuration to data: what of them the tasks are shown, and what cannot be trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+
+from cnnlib.assembly import ExperimentData, check_targets, measure_constant_predictor, open_data
+from cnnlib.config import parse_suite
+from cnnlib.datasets import Scenes
+from cnnlib.types import CnnlibError, Sample, SampleSource, Split, Target
+from tests.tiny_suite import TINY
+
+Change = Callable[[int, Sample], Sample]
+
+
+@dataclass
+class Changed:
+    source: SampleSource
+    change: Change
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.change(index, self.source[index])
+
+    def labels(self, index: int) -> list[str]:
+        return [key for key in Scenes.targets if key in self[index]]
+
+
+class ChangedScenes(Scenes):
+    """Scenes in which a function changes the samples of one split."""
+
+    def __init__(self, change: Change, part: Split = "train") -> None:
+        super().__init__(size=16, train=40, val=3, test=3)
+        self.change, self.part = change, part
+
+    def split(self, part: Split) -> SampleSource:
+        source = super().split(part)
+        return Changed(source, self.change) if part == self.part else source
+
+
+def without(*names: str) -> Callable[[Sample], Sample]:
+    return lambda sample: {key: value for key, value in sample.items() if key not in names}
+
+
+def opened(source: Scenes, **tasks: dict[str, Any]) -> ExperimentData:
+    (config,) = parse_suite({**TINY, "tasks": tasks}).experiments.values()
+    return open_data(config, source)
+
+
+def test_the_constant_predictor_does_not_depend_on_what_is_trained() -> None:
+    """Each task's is that of the samples with its label, whatever else they have."""
+    data = ChangedScenes(lambda i, sample: without("mask" if i % 2 else "depth")(sample))
+    both, mask, depth = (
+        measure_constant_predictor(opened(data, mask={"weight": one}, depth={"weight": other}))
+        for one, other in ((1.0, 1.0), (1.0, 0.0), (0.0, 1.0))
+    )
+    assert both == mask == depth
+    assert both["depth/mae"] > 0
+
+
+def test_targets_are_checked_however_rare_they_are() -> None:
+    data = ChangedScenes(lambda i, sample: sample if i == 17 else without("depth")(sample))
+    opening = {"mask": {}, "depth": {"max_depth": 0.2}}
+    with pytest.raises(CnnlibError, match=r"tasks\.depth: .* of the depth targets cannot be predicted"):
+        check_targets(opened(data, **opening), 4)
+
+
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_a_split_without_any_label_is_refused(part: Split) -> None:
+    """Otherwise the first epoch would be called the best."""
+    data = ChangedScenes(lambda _, sample: without("mask")(sample), part)
+    message = rf"no sample of its {part} split has a label for mask; move labelled samples"
+    with pytest.raises(CnnlibError, match=message):
+        opened(data, mask={}, depth={"weight": 0.0})
+    assert len(opened(data, mask={}, depth={}).train) == 40
+
+
+@pytest.mark.parametrize("task", ["semantic", "label"])
+def test_a_class_that_does_not_exist_is_named_with_its_sample(task: str) -> None:
+    def spoil(index: int, sample: Sample) -> Sample:
+        return {**sample, task: Target(torch.full_like(sample[task].value, 77))} if index == 23 else sample
+
+    data = opened(ChangedScenes(spoil), **{task: {}})
+    message = rf"tasks.{task}: sample 'train-00023': '{task}': classes are indices from 0 to"
+    with pytest.raises(CnnlibError, match=message):
+        measure_constant_predictor(data)
+
+
+def test_a_target_of_another_kind_is_refused() -> None:
+    """A mask task would take depths for a mask, for they have one shape."""
+    source = ChangedScenes(lambda _, sample: sample)
+    source.targets = {**Scenes.targets, "mask": Scenes.targets["depth"]}
+    with pytest.raises(
+        CnnlibError, match=r"tasks\.mask: the data's target is for a depth task, not for a mask"
+    ):
+        opened(source, mask={})
