@@ -1,7 +1,7 @@
 """Arrays that are costly to make, kept on disk and read as memory maps.
 
-An entry is a folder with one ``.npy`` file per array and ``manifest.json``, which says what the arrays were made from
-and how large the files are. What does not agree with its manifest, or was made from something else, is made again.
+An entry is a folder with one ``.npy`` file per array and ``manifest.json``, which says what the arrays were made from.
+What is damaged, or was made from something else, is made again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,20 +57,16 @@ def cached_arrays(
     renamed into place. Where the disk refuses, the arrays are made in memory, with a warning.
 
     Args:
-        folder: the entry's folder, used by nothing else.
-        made_from: everything that the contents depend on, as JSON knows it, with a version of
-            the code that makes them.
-        specs: the arrays by name.
-        batches: makes their contents.
+        folder: used by nothing else.
+        made_from: everything that the contents depend on, as JSON knows it, with a version of the code that makes them.
 
     Returns:
         Read-only arrays by name: memory maps.
 
     Raises:
-        ValueError: if the batches do not hold as many rows as the specs say.
+        ValueError: the batches do not hold as many rows as the specs say.
     """
-    found = read_entry(folder, made_from, specs)
-    if found is not None:
+    if (found := _read(folder, made_from, specs)) is not None:
         return found
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -79,22 +75,22 @@ def cached_arrays(
             draft = Path(scratch, "new")
             draft.mkdir()
             _write(draft, made_from, specs, _complete(specs, batches()))
-            stored = read_entry(draft, made_from, specs)
+            stored = _read(draft, made_from, specs)
             _put_into_place(draft, folder, made_from, specs)
+            return stored
     except OSError as error:
         warnings.warn(
             f"the cache folder {folder} cannot be used ({error.strerror or error}); the data is made in memory and "
             "will be made again next time. Set CNNLIB_CACHE or cache_dir to a folder that can be written to.",
             stacklevel=2,
         )
-        return _in_memory(specs, _complete(specs, batches()))
-    return stored
+    return _in_memory(specs, _complete(specs, batches()))
 
 
-def read_entry(
+def _read(
     folder: Path, made_from: Mapping[str, Any], specs: Mapping[str, ArraySpec]
 ) -> dict[str, np.ndarray] | None:
-    """The arrays of an entry, as memory maps, if it is complete and was made from ``made_from``; else None."""
+    """The arrays of an entry if it is complete and was made from ``made_from``; else None."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if manifest["made_from"] != json.loads(json.dumps(made_from)):
@@ -104,7 +100,7 @@ def read_entry(
             path = folder / f"{name}.npy"
             array = np.load(path, mmap_mode="r", allow_pickle=False)
             found = (path.stat().st_size, array.shape, array.dtype)
-            if found != (manifest["bytes"][name], spec.shape, np.dtype(spec.dtype)):
+            if found != (array.offset + array.nbytes, spec.shape, np.dtype(spec.dtype)):
                 return None
             arrays[name] = array
         return arrays
@@ -119,8 +115,8 @@ def _write(
     batches: Iterable[Mapping[str, np.ndarray]],
 ) -> None:
     """Plain writes, not through a map: a full disk is then an error and not a crash."""
-    files = {name: (folder / f"{name}.npy").open("wb") for name in specs}
-    try:
+    with ExitStack() as stack:
+        files = {name: stack.enter_context((folder / f"{name}.npy").open("wb")) for name in specs}
         for name, spec in specs.items():
             header = {"descr": np.dtype(spec.dtype).str, "fortran_order": False, "shape": spec.shape}
             np.lib.format.write_array_header_1_0(files[name], header)
@@ -130,13 +126,7 @@ def _write(
         for file in files.values():
             file.flush()
             os.fsync(file.fileno())
-    finally:
-        for file in files.values():
-            file.close()
-    manifest = {
-        "made_from": dict(made_from),
-        "bytes": {name: (folder / f"{name}.npy").stat().st_size for name in specs},
-    }
+    manifest = {"made_from": dict(made_from)}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
@@ -167,7 +157,7 @@ def _put_into_place(
             return
         except OSError as error:
             refused = error
-        if read_entry(folder, made_from, specs) is not None:
+        if _read(folder, made_from, specs) is not None:
             return  # another process was quicker
         with suppress(FileNotFoundError):  # another process has taken it away
             folder.rename(draft.with_name(f"old-{attempt}"))

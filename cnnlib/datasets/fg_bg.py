@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,15 +11,13 @@ from annotated_types import Ge, Gt
 from PIL import Image
 
 from cnnlib.checks import checked
-from cnnlib.datasets.file_check import check_pairs, complete_names
-from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input
+from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
 from cnnlib.datasets.listing import (
     ImageFolder,
     Partner,
-    first_group,
     groups_of,
     list_folders,
-    one_group,
+    name_part,
     read_table,
     without_suffix,
 )
@@ -87,16 +84,16 @@ class FgBg(FileDataSource):
         limit: Annotated[int, Ge(3)] | None = None,
         check: Annotated[int, Ge(1)] | None = None,
     ) -> None:
-        base, problems = Path(root).expanduser(), Problems()
+        base = Path(root).expanduser()
         what = f"the data set in {base.absolute()}"
+        problems = Problems(what)
         roles = {
             "image_folder": image_folder,
             "background_folder": background_folder,
             "mask_folder": mask_folder,
             "depth_folder": depth_folder,
         }
-        folders = list_folders({role: {"": base / name} for role, name in roles.items()}, False, problems)
-        problems.raise_any(what)
+        folders = list_folders({role: {"": base / name} for role, name in roles.items()}, problems)
         images, backgrounds, masks, depths = folders.values()
         rule, expected = _background_rule(
             root,
@@ -111,18 +108,17 @@ class FgBg(FileDataSource):
             depth["unit"] = "m"
         inputs = {"bg": Input(backgrounds, rule, expected), "fg_bg": Input(images)}
         targets = {
-            "mask": target_source("mask", mask_folder, base, images, masks),
+            "mask": target_source("mask", {"folder": mask_folder}, base, images, masks),
             "depth": target_source("depth", depth, base, images, depths),
         }
-        check_pairs(targets, images, problems)
-        names = complete_names(inputs, problems)
+        names = paired_names(inputs, targets, problems)
         if limit is not None:
             names = [names[index] for index in tiny_subset(len(names), limit, seed)]
         group_of = rule
         if group_by == "foreground":
             group_of = _foreground_rule(foreground_pattern, background_file and base / background_file)
         groups = groups_of(names, group_of, "foreground", problems)
-        problems.raise_any(what)
+        problems.raise_any()
         try:
             parts = split_indices(len(names), val, test, seed, None if group_by == "sample" else groups)
         except CnnlibError as error:
@@ -150,21 +146,19 @@ def _background_rule(
     if background_file is not None:
         path = Path(root).expanduser() / background_file
         return _listed(path, "background").get, f"names listed in the column 'image' of {path}"
-    pattern = one_group("background_pattern", background_pattern)
+    number_of = name_part("background_pattern", background_pattern)
     _check_format(background_name, "text" if background_divisor is None else 1)
-    rule = partial(_numbered, pattern, background_divisor, background_rounding == "ceil", background_name)
+    rule = partial(_numbered, number_of, background_divisor, background_rounding == "ceil", background_name)
     return rule, f"names in which background_pattern {background_pattern!r} is found"
 
 
-def _numbered(pattern: re.Pattern[str], divisor: int | None, up: bool, form: str, name: str) -> str | None:
-    found = pattern.search(name)
-    if found is None or found[1] is None:
+def _numbered(number_of: Partner, divisor: int | None, up: bool, form: str, name: str) -> str | None:
+    found = number_of(name)
+    if found is None or divisor is None:
+        return None if found is None else form.format(found)
+    if not found.isdecimal():
         return None
-    if divisor is None:
-        return form.format(found[1])
-    if not found[1].isdecimal():
-        return None
-    number = int(found[1])
+    number = int(found)
     return form.format(-(-number // divisor) if up else number // divisor)
 
 
@@ -197,7 +191,7 @@ def _listed(path: Path, column: str) -> dict[str, str]:
 
 def _foreground_rule(pattern: str | None, background_file: Path | None) -> Partner:
     if pattern is not None:
-        return partial(first_group, one_group("foreground_pattern", pattern))
+        return name_part("foreground_pattern", pattern)
     if background_file is not None:
         return _listed(background_file, "foreground").get
     raise CnnlibError(

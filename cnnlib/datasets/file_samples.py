@@ -1,19 +1,27 @@
-"""Samples that are read from image files, and a data set of them."""
+"""Samples that are read from image files, a data set of them, and all that is wrong with its files."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import chain
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
 
-from cnnlib.datasets.file_check import check_files
-from cnnlib.datasets.image_files import read_color, to_image
+from cnnlib.datasets.image_files import ImageFileError, read_color, to_image
 from cnnlib.datasets.listing import ImageFolder, Partner
+from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Subset
 from cnnlib.datasets.target_files import TargetSource
+from cnnlib.files import file_stem
 from cnnlib.types import CnnlibError, Sample, SampleSource, Size, Split
 
 
@@ -30,31 +38,18 @@ class Input(NamedTuple):
         return self.folder.path(self.partner(name) or "")
 
 
+@dataclass
 class FileSamples:
-    """All samples of a data set, without regard to splits.
+    """All samples of a data set, without regard to splits."""
 
-    Args:
-        names: of the samples: those of the last input's files.
-        inputs: the last is the picture that the targets belong to.
-        targets: a sample whose name is not in one of them has no such target.
-        size: of all samples, ``size`` x ``size``; ``None``: as they are stored, which must be one size.
-        groups: of the samples, if they have any.
-    """
-
-    def __init__(
-        self,
-        names: Sequence[str],
-        inputs: Mapping[str, Input],
-        targets: Mapping[str, TargetSource],
-        size: int | None,
-        groups: Sequence[str] | None,
-    ) -> None:
-        self.names = names
-        self.inputs = inputs
-        *_, self._main = inputs.values()
-        self.targets = targets
-        self.size = size
-        self.groups = groups
+    names: Sequence[str]
+    """Those of the last input's files."""
+    inputs: Mapping[str, Input]
+    """The last is the picture that the targets belong to."""
+    targets: Mapping[str, TargetSource]
+    size: int | None
+    """Of all samples, ``size`` x ``size``; ``None``: as they are stored, which must be one size."""
+    groups: Sequence[str] | None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -70,7 +65,7 @@ class FileSamples:
         size = self._one_size if self.size is None else (self.size, self.size)
         if self.size is None and stored != size:
             raise CnnlibError(
-                f"{self._main.path(name)} is {stored[0]} x {stored[1]} pixels, others are {size[0]} x {size[1]}; "
+                f"{self._main_path(name)} is {stored[0]} x {stored[1]} pixels, others are {size[0]} x {size[1]}; "
                 "set size to resize all"
             )
         sample: Sample = {"image": to_image(pictures, size), "name": name}
@@ -80,9 +75,12 @@ class FileSamples:
             sample["group"] = self.groups[index]
         return sample
 
+    def _main_path(self, name: str) -> Path:
+        return list(self.inputs.values())[-1].path(name)
+
     @cached_property
     def _one_size(self) -> Size:
-        first = read_color(self._main.path(self.names[0]))
+        first = read_color(self._main_path(self.names[0]))
         return first.height, first.width
 
 
@@ -108,15 +106,124 @@ class FileDataSource:
         self._count = check
 
     def split(self, part: Split) -> SampleSource:
-        """Raises ``CnnlibError`` unless ``part`` is "train", "val" or "test"."""
         if part not in self._splits:
             raise CnnlibError(f"a split is one of {', '.join(self._splits)}; got {part!r}")
         return Subset(self._samples, self._splits[part])
 
     def check(self) -> None:
-        """Decodes every file, or those of as many samples as the option ``check`` says.
+        """Decodes the files; raises ``CnnlibError`` with every kind of problem, its count, and the first few."""
+        problems = Problems(self._what)
+        _check_files(self._samples, self._count, problems)
+        problems.raise_any()
 
-        Raises:
-            CnnlibError: with every kind of problem, its count, and the first few.
-        """
-        check_files(self._samples, self._count).raise_any(self._what)
+
+def paired_names(
+    inputs: Mapping[str, Input], targets: Mapping[str, TargetSource], problems: Problems
+) -> list[str]:
+    """The samples that have every input, sorted; those that have not are problems, as are targets without a picture."""
+    *others, main = inputs
+    pictures = inputs[main].folder
+    for key, target in targets.items():
+        for name in sorted(set(target.names) - pictures.keys()):
+            problems.add(f"{key} targets without an image of the same name in {pictures}", name)
+        if pictures.keys().isdisjoint(target.names):
+            problems.add("targets that no image has", key)
+    names = sorted(pictures)
+    for key in others:
+        folder, partner, expected = inputs[key]
+        partners = {name: partner(name) for name in names}
+        for name, found in partners.items():
+            if found is None:
+                problems.add(f"images whose {key} is not known; expected {expected}", name)
+            elif found not in folder:
+                problems.add(f"images whose {key} is not in {folder}", f"{name} needs {found}")
+        names = [name for name in names if partners[name] in folder]
+    _check_names(names, problems)
+    return names
+
+
+def _check_names(names: Sequence[str], problems: Problems) -> None:
+    """Predictions are saved under the samples' names, on file systems that may take A and a for one."""
+    seen: dict[str, str] = {}
+    for name in names:
+        try:
+            file_stem(name)
+        except CnnlibError as error:
+            problems.add("names that predictions cannot be saved under", str(error))
+        twin = seen.setdefault(name.casefold(), name)
+        if twin != name:
+            problems.add("names that differ in upper and lower case alone", f"{twin}, {name}")
+
+
+class _Look(NamedTuple):
+    """What a file turned out to be."""
+
+    role: str = ""  # the target that it belongs to; "" for an image
+    name: str = ""  # of the sample
+    kind: str = ""  # what all files of its role must have in common, in words; "" if that is nothing
+    blank: bool = False  # it is 0 everywhere
+    error: ImageFileError | None = None
+
+
+def _check_files(samples: FileSamples, count: int | None, problems: Problems) -> None:
+    """Adds what is wrong with the files of ``count`` samples, spread evenly (``None``: of all)."""
+    count = min(len(samples), count or len(samples))
+    names = [samples.names[i] for i in np.linspace(0, len(samples) - 1, count).round().astype(int)]
+    *others, _ = samples.inputs.values()
+    shared = sorted(
+        {each.path(name) for each in others for name in names}
+    )  # a background serves many samples
+    kinds: dict[str, dict[str, str]] = {}  # by role, then kind: the first sample of it
+    blank: dict[str, bool] = {}
+    console = Console(stderr=True)
+    with ThreadPool(min(8, os.cpu_count() or 1)) as pool:
+        looks = chain(pool.imap(_look_at_image, shared, 16), pool.imap(partial(_look, samples), names, 16))
+        progress = track(
+            looks,
+            "checking image files",
+            total=len(shared) + count,
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        for role, name, kind, is_blank, error in chain.from_iterable(progress):
+            if error is not None:
+                problems.add(f"files that are {error.kind}", error.detail)
+                continue
+            blank[role] = blank.get(role, True) and is_blank
+            if kind:
+                kinds.setdefault(role, {}).setdefault(kind, name)
+    for role in (role for role, is_blank in blank.items() if is_blank):
+        problems.add(f"a {role} that is 0 everywhere, in all samples", str(samples.targets[role].names))
+    for role, examples in kinds.items():
+        what = f"{role} files of different kinds, which cannot share one scale" if role else ""
+        for kind, name in examples.items() if len(examples) > 1 else ():
+            problems.add(what or "images of different sizes; set size to resize them", f"{kind}: {name}")
+
+
+def _look(samples: FileSamples, name: str) -> list[_Look]:
+    """At the files that belong to one sample alone."""
+    *_, main = samples.inputs.values()
+    targets = {role: target for role, target in samples.targets.items() if name in target.names}
+    looks = _look_at_image(main.path(name), name, samples.size is None)
+    return looks + [_look_at_target(role, name, target) for role, target in targets.items()]
+
+
+def _look_at_image(path: Path, name: str = "", of_one_size: bool = False) -> list[_Look]:
+    try:
+        picture = read_color(path)
+    except ImageFileError as error:
+        return [_Look(error=error)]
+    return [_Look("", name, f"{picture.height} x {picture.width} pixels" if of_one_size else "")]
+
+
+def _look_at_target(role: str, name: str, source: TargetSource) -> _Look:
+    try:
+        target = source.read(name, (1, 1), None)
+    except ImageFileError as error:
+        return _Look(error=error)
+    if not isinstance(source.names, ImageFolder):
+        return _Look(role, name)
+    with Image.open(source.names.path(name)) as file:
+        kind = "" if not source.bits_matter else "16 bits" if file.mode.startswith("I") else "8 bits"
+    return _Look(role, name, kind, blank=not target.value.any())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -11,9 +10,8 @@ import numpy as np
 from annotated_types import Ge, MinLen
 
 from cnnlib.checks import checked
-from cnnlib.datasets.file_check import check_pairs, complete_names
-from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input
-from cnnlib.datasets.listing import first_group, groups_of, list_folders, one_group, without_suffix
+from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
+from cnnlib.datasets.listing import groups_of, list_folders, name_part, without_suffix
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_indices
 from cnnlib.datasets.target_files import target_source
@@ -66,22 +64,21 @@ class Folders(FileDataSource):
         group_pattern: str | None = None,
         check: Annotated[int, Ge(1)] | None = None,
     ) -> None:
-        base, problems = Path(root).expanduser(), Problems()
+        base = Path(root).expanduser()
         what = f"the data set in {base.absolute()}"
-        pattern = None if group_pattern is None else one_group("group_pattern", group_pattern)
-        as_folders = _split_folders(base, splits)
+        problems = Problems(what)
+        group_of = None if group_pattern is None else name_part("group_pattern", group_pattern)
         described = {
             key: given if isinstance(given, Mapping) else {"folder": given} for key, given in targets.items()
         }
         roles = {f"inputs.{key}": folder for key, folder in inputs.items()}
         roles |= {f"targets.{key}": given["folder"] for key, given in described.items() if "folder" in given}
+        as_folders = _split_folders(base, splits)
         folders = list_folders(
             {role: _places(base, folder, as_folders) for role, folder in roles.items()},
+            problems,
             nested=any(given.get("by_folder") for given in described.values()),
-            problems=problems,
         )
-        problems.raise_any(what)
-
         pictures = {key: Input(folders[f"inputs.{key}"]) for key in inputs}
         *_, (main, _, _) = pictures.values()
         sources = {}
@@ -90,11 +87,10 @@ class Folders(FileDataSource):
                 sources[key] = target_source(key, given, base, main, folders.get(f"targets.{key}"))
             except CnnlibError as error:
                 raise CnnlibError(f"targets.{key}: {error}") from None
-        check_pairs(sources, main, problems)
-        names = complete_names(pictures, problems)
-        groups = pattern and groups_of(names, partial(first_group, pattern), "group", problems)
+        names = paired_names(pictures, sources, problems)
+        groups = None if group_of is None else groups_of(names, group_of, "group", problems)
         parts = None if splits is None else _given_parts(base, names, splits, problems)
-        problems.raise_any(what)
+        problems.raise_any()
         parts = parts or split_indices(len(names), val, test, seed, groups)
         super().__init__(FileSamples(names, pictures, sources, size, groups), parts, what, check)
 

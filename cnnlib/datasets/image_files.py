@@ -1,4 +1,8 @@
-"""Reading image files."""
+"""Reading image files, upright as their EXIF orientation says.
+
+Each function raises ``ImageFileError`` if the file cannot be decoded to its end, or holds other numbers than levels of
+8 or 16 bits.
+"""
 
 from __future__ import annotations
 
@@ -41,49 +45,33 @@ def to_image(pictures: Sequence[Image.Image], size: Size | None) -> Tensor:
 
 
 def read_color(path: Path) -> Image.Image:
-    """A picture as 8-bit RGB, whatever it is stored as; upright as its EXIF orientation says.
-
-    Transparent parts are black.
-
-    Raises:
-        ImageFileError: if the file cannot be decoded to its end.
-    """
-    image = _read(path)
+    """A picture as 8-bit RGB, whatever it is stored as. Transparent parts are black."""
+    image = _on_black(path)
     if image.mode.startswith("I"):  # 16 bits: Pillow's own conversion would clip them
         image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
     return image.convert("RGB")
 
 
 def read_gray(path: Path) -> np.ndarray:
-    """The grey levels of a mask or a depth map, (H, W), uint8 or uint16 as stored; upright, transparent is 0.
-
-    Raises:
-        ImageFileError: if the file cannot be decoded to its end, or is in colour.
-    """
-    image = _read(path)
+    """The grey levels of a mask or a depth map, (H, W), uint8 or uint16 as stored; transparent is 0. Not of colours."""
+    image = _on_black(path)
     if image.mode.startswith("I"):
         return np.asarray(image).astype(np.uint16)
     if image.mode not in ("L", "1"):
         red, green, blue = image.convert("RGB").split()
         apart = ImageChops.lighter(ImageChops.difference(red, green), ImageChops.difference(green, blue))
-        spread = np.asarray(apart).mean()
-        if spread > _MAX_GRAY_SPREAD:
+        if np.asarray(apart).mean() > _MAX_GRAY_SPREAD:
             raise ImageFileError("in colour, where grey levels are expected", path, f"mode {image.mode}")
     return np.array(image.convert("L"))
 
 
 def read_indices(path: Path) -> np.ndarray:
-    """The indices of a map of classes, (H, W), uint8 or uint16: of a palette image the indices, not the colours.
-
-    Raises:
-        ImageFileError: if the file cannot be decoded to its end, or is in colour.
-    """
+    """A map of classes, (H, W), uint8 or uint16: of a palette image the indices, else the grey levels."""
     image = _upright(path)
     return np.array(image) if image.mode in ("P", "L") else read_gray(path)
 
 
-def _read(path: Path) -> Image.Image:
-    """Upright, what is transparent black."""
+def _on_black(path: Path) -> Image.Image:
     image = _upright(path)
     if image.has_transparency_data:
         black = Image.new("RGBA", image.size, "black")
@@ -94,24 +82,15 @@ def _read(path: Path) -> Image.Image:
 def _upright(path: Path) -> Image.Image:
     try:
         with Image.open(path) as file:
-            _refuse_deep_color(file)
+            # Pillow keeps 16 bits of a single channel only; of several it silently drops the lower eight.
+            if file.format == "PNG" and not file.mode.startswith("I") and "16" in str(file.tile[0].args):
+                raise ValueError(
+                    "16 bits in several channels; store one channel of 16 bits, or 8 bits in several"
+                )
             image = ImageOps.exif_transpose(file)
-            _refuse_other_numbers(image)
-    except (
-        Exception
-    ) as error:  # on damaged files Pillow raises OSError, SyntaxError, ValueError, struct.error, ...
+        low, high = image.getextrema() if image.mode.startswith("I") else (0, 0)
+        if image.mode == "F" or low < 0 or high > 65535:
+            raise ValueError("floats, or integers beyond 16 bits; store 8 or 16 bits")
+    except Exception as error:  # on damaged files Pillow raises OSError, SyntaxError, struct.error, ...
         raise ImageFileError("not readable as an image", path, str(error) or type(error).__name__) from error
     return image
-
-
-def _refuse_deep_color(file: Image.Image) -> None:
-    """Pillow keeps 16 bits of a single channel only; of several it silently drops the lower eight."""
-    if file.format == "PNG" and not file.mode.startswith("I") and "16" in str(file.tile[0].args):
-        raise ValueError("16 bits in several channels; store one channel of 16 bits, or 8 bits in several")
-
-
-def _refuse_other_numbers(image: Image.Image) -> None:
-    if image.mode == "F" or (
-        image.mode.startswith("I") and not 0 <= min(image.getextrema()) <= max(image.getextrema()) <= 65535
-    ):
-        raise ValueError("floats, or integers beyond 16 bits; store 8 or 16 bits")

@@ -6,7 +6,8 @@ import csv
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -20,8 +21,8 @@ Partner: TypeAlias = Callable[[str], str | None]
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
-class ImageFolder:
-    """The jpg and png files of one kind, by name: what stands before the ending.
+class ImageFolder(dict[str, str]):
+    """The jpg and png files of one kind: from the name, what stands before the ending, to the ending.
 
     Hidden files, other folders and other formats are passed over.
 
@@ -35,13 +36,15 @@ class ImageFolder:
     """
 
     def __init__(self, places: Mapping[str, Path], nested: bool = False) -> None:
+        super().__init__()
         self.places = dict(places)
         self.ambiguous: list[str] = []
-        self._suffixes: dict[str, str] = {}
         for prefix, place in self.places.items():
-            below = sorted(path for path in place.iterdir() if path.is_dir()) if nested else []
-            for folder in below if nested else [place]:
-                self._list(folder, f"{prefix}{folder.name}/" if nested else prefix)
+            if not nested:
+                self._list(place, prefix)
+                continue
+            for folder in sorted(path for path in place.iterdir() if path.is_dir()):
+                self._list(folder, f"{prefix}{folder.name}/")
 
     def _list(self, folder: Path, prefix: str) -> None:
         with os.scandir(folder) as entries:
@@ -50,34 +53,25 @@ class ImageFolder:
                 if suffix.lower() not in _SUFFIXES or entry.name.startswith(".") or not entry.is_file():
                     continue
                 name = sys.intern(prefix + stem)
-                if name in self._suffixes:
+                if name in self:
                     self.ambiguous.append(name)
-                self._suffixes[name] = sys.intern(suffix)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._suffixes
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._suffixes)
-
-    def __len__(self) -> int:
-        return len(self._suffixes)
+                self[name] = sys.intern(suffix)
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.places.values()))
 
     def path(self, name: str) -> Path:
         prefix = next(prefix for prefix in self.places if name.startswith(prefix))
-        return self.places[prefix] / (name.removeprefix(prefix) + self._suffixes[name])
+        return self.places[prefix] / (name.removeprefix(prefix) + self[name])
 
 
 def list_folders(
-    folders: Mapping[str, Mapping[str, Path]], nested: bool, problems: Problems
+    folders: Mapping[str, Mapping[str, Path]], problems: Problems, nested: bool = False
 ) -> dict[str, ImageFolder]:
-    """The folders (by role, the places that files are in), without those that are not there.
+    """The folders by role, given the places of each.
 
-    Args:
-        problems: receives folders that are missing or empty, and names that occur twice.
+    Raises:
+        CnnlibError: folders are missing or empty, or names occur twice.
     """
     listed = {}
     for role, places in folders.items():
@@ -91,11 +85,16 @@ def list_folders(
             problems.add("names that two files of one folder have", f"{folder.path(name).with_suffix('')}.*")
         if not folder:
             problems.add("folders without a jpg or png file", str(folder))
+    problems.raise_any()
     return listed
 
 
-def one_group(option: str, pattern: str) -> re.Pattern[str]:
-    """``pattern``, a regular expression with exactly one group; raises ``CnnlibError``, naming ``option``."""
+def name_part(option: str, pattern: str) -> Partner:
+    """From a name to the part that the one group of ``pattern``, a regular expression, finds in it.
+
+    Raises:
+        CnnlibError: the expression is wrong, or has another number of groups; it names ``option``.
+    """
     try:
         compiled = re.compile(pattern)
     except (re.error, TypeError) as error:
@@ -104,10 +103,10 @@ def one_group(option: str, pattern: str) -> re.Pattern[str]:
         raise CnnlibError(
             f"{option} needs exactly one group in parentheses, such as 'img_(\\d+)'; {pattern!r} has {compiled.groups}"
         )
-    return compiled
+    return partial(_first_group, compiled)
 
 
-def first_group(pattern: re.Pattern[str], name: str) -> str | None:
+def _first_group(pattern: re.Pattern[str], name: str) -> str | None:
     found = pattern.search(name)
     return found[1] if found else None
 
@@ -127,9 +126,6 @@ def read_table(path: Path, needed: Sequence[str], what: str) -> list[dict[str, s
     Args:
         needed: columns that it must have; in every row they hold something.
         what: the option that names the file, for messages.
-
-    Raises:
-        CnnlibError: if the file cannot be read as such.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:

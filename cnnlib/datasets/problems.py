@@ -8,27 +8,22 @@ _SHOWN = 3
 
 
 class Problems:
-    """Counts the problems of each kind and keeps the first few as examples; a million of them take no memory."""
+    """What is wrong with ``what``, by kind."""
 
-    def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
+    def __init__(self, what: str) -> None:
+        self._what = what
         self._examples: dict[str, list[str]] = {}
 
     def add(self, kind: str, example: str) -> None:
         """``kind`` says what is wrong, and ``example`` where."""
-        self._counts[kind] = self._counts.get(kind, 0) + 1
-        examples = self._examples.setdefault(kind, [])
-        if len(examples) < _SHOWN:
-            examples.append(example)
+        self._examples.setdefault(kind, []).append(example)
 
-    def raise_any(self, what: str) -> None:
-        """Raises one ``CnnlibError`` that names every kind of problem in ``what``, if there is one at all."""
-        if not self._counts:
-            return
-        lines = [f"{what} cannot be used:"]
-        for kind, count in self._counts.items():
-            lines.append(f"  {kind}: {count}")
-            lines += [f"    {example}" for example in self._examples[kind]]
-            if count > _SHOWN:
-                lines.append(f"    and {count - _SHOWN} more")
-        raise CnnlibError("\n".join(lines))
+    def raise_any(self) -> None:
+        """Raises one ``CnnlibError`` with every kind of problem, its count and the first few, if there is one."""
+        lines = [f"{self._what} cannot be used:"]
+        for kind, examples in self._examples.items():
+            lines += [f"  {kind}: {len(examples)}", *(f"    {example}" for example in examples[:_SHOWN])]
+            if len(examples) > _SHOWN:
+                lines.append(f"    and {len(examples) - _SHOWN} more")
+        if self._examples:
+            raise CnnlibError("\n".join(lines))
