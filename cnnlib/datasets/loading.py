@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -20,23 +22,20 @@ def derived_seed(*path: int) -> int:
 
 
 def labelled(source: SampleSource, names: Iterable[str]) -> SampleSource:
-    """The samples that have at least one of the targets ``names``, or for which ``source`` cannot tell."""
+    """The samples that have at least one of the targets ``names``; all, where ``source`` cannot tell."""
+    if not hasattr(source, "labels"):
+        return source
     wanted = set(names)
-    tell = getattr(source, "labels", lambda index: None)
-    kept = [i for i in range(len(source)) if (labels := tell(i)) is None or wanted & set(labels)]
-    return source if len(kept) == len(source) else Subset(source, kept)
+    return Subset(source, [i for i in range(len(source)) if wanted & set(source.labels(i))])
 
 
+@dataclass
 class SeededSamples(Dataset[Sample]):
-    """Samples of a source after a random transform, each under a generator of its own.
+    """Samples after a random transform, each under a generator of its own; asked for by ``(epoch, index)``."""
 
-    An item is asked for by ``(epoch, index)``.
-    """
-
-    def __init__(self, source: SampleSource, transform: Callable[[Sample], Sample], seed: int) -> None:
-        self.source = source
-        self.transform = transform
-        self.seed = seed
+    source: SampleSource
+    transform: Callable[[Sample], Sample]
+    seed: int
 
     def __len__(self) -> int:
         return len(self.source)
@@ -48,14 +47,14 @@ class SeededSamples(Dataset[Sample]):
             return self.transform(self.source[index])
 
 
+@dataclass
 class EpochSampler(Sampler[tuple[int, int]]):
     """Yields ``(epoch, index)``; shuffled by (seed, epoch) or in order. Set ``epoch`` before iterating."""
 
-    def __init__(self, length: int, seed: int, shuffle: bool) -> None:
-        self.length = length
-        self.seed = seed
-        self.shuffle = shuffle
-        self.epoch = 0
+    length: int
+    seed: int
+    shuffle: bool
+    epoch: int = 0
 
     def __len__(self) -> int:
         return self.length
@@ -65,8 +64,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         if self.shuffle:
             generator = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
             order = torch.randperm(self.length, generator=generator).tolist()
-        epoch = self.epoch
-        return ((epoch, index) for index in order)
+        return zip(repeat(self.epoch), order)
 
 
 def training_loader(
@@ -76,30 +74,23 @@ def training_loader(
 
     Batch normalisation would give one or two images that are left over the weight, and the noise, of a whole batch.
     """
-    return _loader(source, transform, batch_size, workers, seed, shuffle=True)
+    return _loader(SeededSamples(source, transform, seed), batch_size, workers, shuffle=True)
 
 
 def evaluation_loader(
     source: SampleSource, transform: Callable[[Sample], Sample], batch_size: int, workers: int
 ) -> DataLoader[Sample]:
     """Every sample once, in order."""
-    return _loader(source, transform, batch_size, workers, seed=0, shuffle=False)
+    return _loader(SeededSamples(source, transform, seed=0), batch_size, workers, shuffle=False)
 
 
-def _loader(
-    source: SampleSource,
-    transform: Callable[[Sample], Sample],
-    batch_size: int,
-    workers: int,
-    seed: int,
-    shuffle: bool,
-) -> DataLoader[Sample]:
+def _loader(samples: SeededSamples, batch_size: int, workers: int, shuffle: bool) -> DataLoader[Sample]:
     return DataLoader(
-        SeededSamples(source, transform, seed),
+        samples,
         batch_size=batch_size,
-        sampler=EpochSampler(len(source), seed, shuffle),
+        sampler=EpochSampler(len(samples), samples.seed, shuffle),
         num_workers=workers,
-        drop_last=shuffle and len(source) > batch_size,
+        drop_last=shuffle and len(samples) > batch_size,
         pin_memory=torch.cuda.is_available(),
         persistent_workers=workers > 0,
         # Forked workers watch the process that they serve; those of a fork server would outlive it when it is killed.

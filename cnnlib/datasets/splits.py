@@ -28,10 +28,9 @@ class Subset:
     def __getitem__(self, index: int) -> Sample:
         return self._source[self._own(index)]
 
-    def labels(self, index: int) -> Collection[str] | None:
-        """As the source's; ``None`` where it cannot tell."""
-        own = self._own(index)
-        return self._source.labels(own) if hasattr(self._source, "labels") else None
+    def labels(self, index: int) -> Collection[str]:
+        """Where the source has them."""
+        return self._source.labels(self._own(index))
 
     def _own(self, index: int) -> int:
         if not 0 <= index < len(self):
@@ -55,23 +54,18 @@ def split_indices(
         For each split its indices, ascending, int64. Each split has at least one group.
 
     Raises:
-        CnnlibError: if a share is not in (0, 1), nothing is left for training, or there are fewer than
-            three groups.
+        CnnlibError: nothing is left for training, or there are fewer than three groups.
     """
     if val + test >= 1:
         raise CnnlibError(f"val and test must leave samples for training; got val={val} + test={test}")
-    if groups is None:
-        group_of_sample = np.arange(count)
-    else:
-        _, group_of_sample = np.unique(np.asarray(groups), return_inverse=True)
-    sizes = np.bincount(group_of_sample, minlength=0)
+    group_of_sample = np.arange(count) if groups is None else np.unique(groups, return_inverse=True)[1]
+    sizes = np.bincount(group_of_sample)
     if len(sizes) < 3:
         raise CnnlibError(
             f"training, validation and test need at least 3 samples that may be separated; there are {count} "
             f"samples in {len(sizes)} groups"
         )
-    part_of_group = _assign(sizes, {"test": test * count, "val": val * count}, seed)
-    parts = part_of_group[group_of_sample]
+    parts = _assign(sizes, {"test": test * count, "val": val * count}, seed)[group_of_sample]
     return {part: np.flatnonzero(parts == part) for part in ("train", "val", "test")}
 
 
