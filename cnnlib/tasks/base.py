@@ -74,13 +74,8 @@ class Task(ABC):
         value, valid = target
         valid = torch.ones_like(model.valid) if valid is None else valid
         for what, given, wanted in (("value", value, model.value), ("valid mask", valid, model.valid)):
-            if not isinstance(given, Tensor) or (given.shape, given.dtype) != (wanted.shape, wanted.dtype):
-                came = (
-                    f"{given.dtype} {tuple(given.shape)}"
-                    if isinstance(given, Tensor)
-                    else type(given).__name__
-                )
-                raise CnnlibError(f"the {what} must be {wanted.dtype} {tuple(wanted.shape)}; it is {came}")
+            if _form(given) != _form(wanted):
+                raise CnnlibError(f"the {what} must be {_form(wanted)}; it is {_form(given)}")
         return Target(value, valid)
 
     def valid_values(self, target: Target) -> Tensor:
@@ -88,11 +83,7 @@ class Task(ABC):
         return target.value[target.valid]
 
     def check_values(self, values: Tensor) -> None:
-        """Raises ``CnnlibError`` where the targets are not what this task can learn.
-
-        Args:
-            values: the valid ones of some training samples, (N,) or (N, D), as ``valid_values`` gives them.
-        """
+        """Raises ``CnnlibError`` where ``valid_values`` of training samples are not what this task can learn."""
         if not values.isfinite().all():
             raise CnnlibError("some valid targets are NaN or infinite; mark them as not valid")
 
@@ -103,22 +94,12 @@ class Task(ABC):
     # Training
 
     def loss_inputs(self, values: str, raw: Tensor, target: Target, size: Size) -> LossInputs:
-        """What a loss on ``values`` (one of ``self.values``) compares.
-
-        Args:
-            raw: the model's output for this task.
-            target: of the batch.
-            size: of the images.
-        """
+        """What a loss on ``values`` (one of ``self.values``) compares, given a batch's raw outputs and target."""
         return LossInputs(self.decode(raw, size), *target)
 
     @abstractmethod
     def decode(self, raw: Tensor, size: Size) -> Tensor:
-        """Raw outputs of a batch to predictions, in the target's units, float32.
-
-        Args:
-            size: of the images, to which coordinates refer.
-        """
+        """Raw outputs of a batch to predictions, in the target's units, float32; coordinates in images of ``size``."""
 
     # Evaluation
 
@@ -143,11 +124,8 @@ class Task(ABC):
 
         Elements that are valid nowhere get the mean of those that are ``alike`` (0 where nothing is valid at all).
 
-        Args:
-            targets: of the training samples, all of one size; only those that there are.
-
         Raises:
-            CnnlibError: the targets differ in shape, or there are none.
+            CnnlibError: the ``targets``, those that the training samples have, differ in shape, or there are none.
         """
         total = count = None
         for target in targets:
@@ -181,8 +159,7 @@ class Task(ABC):
     def draw(self, prediction: Tensor, image: Tensor, valid: Tensor | None = None) -> Tensor:
         """A prediction as a picture, uint8 (3, h, w), on ``image`` float (3, H, W) where that is natural.
 
-        Args:
-            valid: of a target; what is not valid is grey, or left out.
+        What is not ``valid``, where the prediction was made from a target, is grey or left out.
         """
 
     @abstractmethod
@@ -191,15 +168,16 @@ class Task(ABC):
 
     @abstractmethod
     def store(self, prediction: Tensor, valid: Tensor | None = None) -> Stored:
-        """A prediction as it is saved.
-
-        Args:
-            valid: of a target; in a row, what is not valid is left empty (``None``).
-        """
+        """A prediction as it is saved; in a row, what is not ``valid`` is left empty (``None``)."""
 
     @abstractmethod
     def load(self, stored: Stored) -> Tensor:
         """The inverse of ``store``: the prediction that a PNG's array, or a row of text values, holds."""
+
+
+def _form(value: Any) -> str:
+    """``torch.float32 (1, 6, 10)``."""
+    return f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
 
 
 def check_names(info: TargetInfo, least: int, what: str) -> None:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from cnnlib.metrics.box import BoxMetrics
-from cnnlib.tasks.coordinates import CoordinatesTask, width_height
 from cnnlib.tasks.drawing import BLUE, ORANGE, Canvas
+from cnnlib.tasks.row import CoordinatesTask, width_height
 from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, View
 
 _LEAST_LEFT = 0.1  # of a box's area, after a move

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
-from itertools import chain, count, islice
 from typing import Self, TypeAlias
 
 import numpy as np
@@ -30,10 +29,14 @@ _NAMED: dict[str, Color] = {
 """Sasha Trubetskoy's list of simple, distinct colours (2017), without the grey that means not valid."""
 
 
+def to_uint8(values: Tensor) -> Tensor:
+    """Values in [0, 1] (clamped; NaN is 0) to 0 ... 255."""
+    return (values.float().nan_to_num(0).clamp(0, 1) * 255).round().to(torch.uint8)
+
+
 def color_map(unit: Tensor, name: str) -> Tensor:
     """Values (H, W) in [0, 1] (clamped) to colours, uint8 (3, H, W), with matplotlib's map ``name``."""
-    index = (unit.float().nan_to_num(0).clamp(0, 1) * 255).round().long().cpu()
-    return _matplotlib_colors(name)[index].permute(2, 0, 1)
+    return _matplotlib_colors(name)[to_uint8(unit).long().cpu()].permute(2, 0, 1)
 
 
 def gray_where_invalid(picture: Tensor, valid: Tensor | None) -> Tensor:
@@ -45,9 +48,9 @@ def gray_where_invalid(picture: Tensor, valid: Tensor | None) -> Tensor:
 
 def palette(size: int) -> list[Color]:
     """``size`` different colours, black first: named ones, then those of PASCAL VOC."""
-    gray = (_INVALID_GRAY,) * 3
-    candidates = islice(_voc_colors(), size + len(_NAMED))
-    different = dict.fromkeys(color for color in chain(_NAMED.values(), candidates) if color != gray)
+    others = map(_voc_color, range(size + len(_NAMED)))
+    different = dict.fromkeys([*_NAMED.values(), *others])
+    different.pop((_INVALID_GRAY,) * 3, None)
     return list(different)[:size]
 
 
@@ -56,6 +59,16 @@ def color_key(names: Sequence[str], colors: Sequence[Color]) -> str:
     words = {color: word for word, color in _NAMED.items()}
     known = [f"{words[color]}: {name}" for name, color in zip(names, colors, strict=True) if color in words]
     return "; ".join(known + ["one more colour for each of the others"] * (len(known) < len(names)))
+
+
+def cut_text(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    """``text``, made printable, with its end cut off where it is wider than ``width`` pixels."""
+    text = "".join(letter if letter.isprintable() else "·" for letter in text)
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f"{text}…") > width:
+        text = text[:-1]
+    return f"{text}…"
 
 
 class Canvas:
@@ -68,15 +81,7 @@ class Canvas:
     """
 
     def __init__(self, image: Tensor) -> None:
-        array = (
-            (image.float().nan_to_num(0).clamp(0, 1) * 255)
-            .round()
-            .to(torch.uint8)
-            .permute(1, 2, 0)
-            .cpu()
-            .numpy()
-        )
-        small = Image.fromarray(np.ascontiguousarray(array))
+        small = Image.fromarray(to_uint8(image).permute(1, 2, 0).contiguous().cpu().numpy())
         self._scale = -(-_CANVAS // max(small.size))
         self._image = small.resize([length * self._scale for length in small.size], Image.Resampling.BICUBIC)
         self._draw = ImageDraw.Draw(self._image)
@@ -106,9 +111,8 @@ class Canvas:
         top = below - height * len(lines)
         self._draw.rectangle([0, top, width, below], background)
         for index, line in enumerate(lines):
-            while line and font.getlength(line) > width - 2 * margin:
-                line = line.removesuffix("…")[:-1] + "…" if len(line) > 1 else ""
-            self._draw.text((margin, top + index * height), line, "white", font)
+            place = (margin, top + index * height)
+            self._draw.text(place, cut_text(line, font, width - 2 * margin), "white", font)
         return self
 
     def picture(self) -> Tensor:
@@ -124,12 +128,9 @@ class Canvas:
         return x, y
 
 
-def _voc_colors() -> Iterator[Color]:
-    """All colours, each once: the bits of the index, dealt to red, green and blue, the highest bit first."""
-    for index in count():
-        yield tuple(
-            sum((index >> 3 * bit + channel & 1) << 7 - bit for bit in range(8)) for channel in range(3)
-        )
+def _voc_color(index: int) -> Color:
+    """The bits of the index, dealt to red, green and blue, the highest bit first: each colour has one index."""
+    return tuple(sum((index >> 3 * bit + channel & 1) << 7 - bit for bit in range(8)) for channel in range(3))
 
 
 @cache

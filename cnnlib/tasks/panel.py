@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -11,11 +12,13 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from cnnlib.tasks.base import Task
+from cnnlib.tasks.drawing import cut_text, to_uint8
 from cnnlib.types import CnnlibError, Predicted
 
 _SMALLEST, _LARGEST = 128, 256  # a tile's longer side, in pixels
 _GAP, _MARGIN = 10, 14
 _TITLE, _CAPTION, _NOTE = 17, 13, 11  # font sizes
+_font = cache(ImageFont.load_default)
 _PAPER, _INK, _PALE = (255, 255, 255), (32, 36, 44), (110, 116, 128)
 
 
@@ -28,7 +31,7 @@ def draw_panel(sample: Predicted, inputs: Mapping[str, int], tasks: Mapping[str,
         tasks: the rows, in order; only those with a prediction are drawn.
 
     Raises:
-        CnnlibError: the image does not have the channels of ``inputs``.
+        CnnlibError: as ``input_pictures``.
     """
     pictures = input_pictures(sample.image, inputs)
     image = list(pictures.values())[-1]
@@ -63,11 +66,6 @@ def input_pictures(image: Tensor, inputs: Mapping[str, int]) -> dict[str, Tensor
         name: part if len(part) == 3 else part[:1].expand(3, -1, -1)
         for name, part in zip(inputs, parts, strict=True)
     }
-
-
-def to_uint8(picture: Tensor) -> Tensor:
-    """Float in [0, 1] to 0 ... 255."""
-    return (picture * 255).round().to(torch.uint8)
 
 
 @dataclass(frozen=True)
@@ -109,54 +107,53 @@ def _note(task: Task, key: str, sample: Predicted) -> str:
 
 
 def _compose(title: str, rows: Sequence[Sequence[_Tile | None]], notes: Sequence[str]) -> Image.Image:
-    """Tiles on one grid under their captions, a note under each row."""
-    wanted = max([_SMALLEST, *(min(tile.side, _LARGEST) for row in rows for tile in row if tile)])
-    tiles = [[tile and (tile.caption, tile.render(wanted)) for tile in row] for row in rows]
-    shown = [tile for row in tiles for tile in row if tile]
-    caption, note, heading = (ImageFont.load_default(size) for size in (_CAPTION, _NOTE, _TITLE))
-    cell = max(
-        [picture.width for _, picture in shown] + [round(caption.getlength(text)) for text, _ in shown]
-    )
-    width = 2 * _MARGIN + max(len(row) for row in rows) * (cell + _GAP) - _GAP
-    lines = [_wrap(text, note, width - 2 * _MARGIN) for text in notes]
-    heights = [max((tile[1].height for tile in row if tile), default=0) for row in tiles]
-    row_heights = [
-        _CAPTION + 6 + height + len(wrapped) * (_NOTE + 4) + _GAP + 4
-        for height, wrapped in zip(heights, lines, strict=True)
+    """The title, and a strip for each row: tiles on one grid under their captions, a note below."""
+    shown = [tile for row in rows for tile in row if tile]
+    side = max([_SMALLEST, *(min(tile.side, _LARGEST) for tile in shown)])
+    pictures = [[tile and (tile.caption, tile.render(side)) for tile in row] for row in rows]
+    widths = [
+        max(picture.width, _width(text, _CAPTION)) for row in pictures for text, picture in filter(None, row)
     ]
-    sheet = Image.new("RGB", (width, _MARGIN + _TITLE + _GAP + sum(row_heights) + _MARGIN - _GAP), _PAPER)
-    draw = ImageDraw.Draw(sheet)
-    draw.text((_MARGIN, _MARGIN - 4), _cut(title, heading, width - 2 * _MARGIN), _INK, heading)
+    cell = max(widths) + _GAP
+    width = max(len(row) for row in rows) * cell - _GAP
+    strips = [_strip(row, _wrap(note, width), width, cell) for row, note in zip(pictures, notes, strict=True)]
+    height = _TITLE + sum(_GAP + strip.height for strip in strips)
+    sheet = Image.new("RGB", (width + 2 * _MARGIN, height + 2 * _MARGIN), _PAPER)
+    title = cut_text(title, _font(_TITLE), width)
+    ImageDraw.Draw(sheet).text((_MARGIN, _MARGIN - 4), title, _INK, _font(_TITLE))
     top = _MARGIN + _TITLE + _GAP
-    for row, height, wrapped, row_height in zip(tiles, heights, lines, row_heights, strict=True):
-        for column, tile in enumerate(row):
-            if tile:
-                left = _MARGIN + column * (cell + _GAP)
-                draw.text((left, top), tile[0], _INK, caption)
-                sheet.paste(tile[1], (left, top + _CAPTION + 6))
-        for index, line in enumerate(wrapped):
-            below = top + _CAPTION + 6 + height + 5 + index * (_NOTE + 4)
-            draw.text((_MARGIN, below), line, _PALE, note)
-        top += row_height
+    for strip in strips:
+        sheet.paste(strip, (_MARGIN, top))
+        top += strip.height + _GAP
     return sheet
 
 
-def _wrap(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
-    """``text`` in lines no wider than ``width`` pixels, broken between words."""
+def _strip(
+    tiles: Sequence[tuple[str, Image.Image] | None], note: Sequence[str], width: int, cell: int
+) -> Image.Image:
+    """One row of captioned tiles, each in a cell of the grid, and its note."""
+    below = _CAPTION + 11 + max((tile[1].height for tile in tiles if tile), default=0)
+    strip = Image.new("RGB", (width, below + len(note) * (_NOTE + 4)), _PAPER)
+    draw = ImageDraw.Draw(strip)
+    for column, tile in enumerate(tiles):
+        if tile:
+            draw.text((column * cell, 0), tile[0], _INK, _font(_CAPTION))
+            strip.paste(tile[1], (column * cell, _CAPTION + 6))
+    for index, line in enumerate(note):
+        draw.text((0, below + index * (_NOTE + 4)), line, _PALE, _font(_NOTE))
+    return strip
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    """A note in lines no wider than ``width`` pixels, broken between words."""
     lines: list[str] = []
     for word in text.split():
-        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
+        if lines and _width(f"{lines[-1]} {word}", _NOTE) <= width:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
     return lines
 
 
-def _cut(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    """``text``, made printable, with its end cut off where it is wider than ``width`` pixels."""
-    text = "".join(letter if letter.isprintable() else "·" for letter in text)
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(f"{text}…") > width:
-        text = text[:-1]
-    return f"{text}…"
+def _width(text: str, size: int) -> int:
+    return round(_font(size).getlength(text))

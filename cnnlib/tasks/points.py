@@ -13,8 +13,8 @@ from torch import Tensor
 from cnnlib.checks import checked
 from cnnlib.metrics.points import PointsMetrics
 from cnnlib.tasks.base import check_names
-from cnnlib.tasks.coordinates import CoordinatesTask, width_height
 from cnnlib.tasks.drawing import BLUE, ORANGE, Canvas, color_key, palette
+from cnnlib.tasks.row import CoordinatesTask, width_height
 from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, TargetInfo, View
 
 
@@ -113,17 +113,15 @@ class PointsTask(CoordinatesTask):
 
     def draw(self, prediction: Tensor, image: Tensor, valid: Tensor | None = None) -> Tensor:
         canvas = Canvas(image)
-        shown = torch.ones(len(prediction), dtype=torch.bool) if valid is None else valid
-        for xy, color, seen in zip(prediction[:, :2], self._colors, shown, strict=True):
-            if seen:
+        for index, (xy, color) in enumerate(zip(prediction[:, :2], self._colors, strict=True)):
+            if valid is None or valid[index]:
                 canvas.disc(xy + 0.5, color)
         return canvas.picture()
 
     def draw_error(self, prediction: Tensor, target: Target, image: Tensor) -> Tensor:
         canvas = Canvas(image)
-        for found, truth in zip(
-            prediction[target.valid, :2] + 0.5, target.value[target.valid] + 0.5, strict=True
-        ):
+        pairs = torch.stack([prediction[:, :2], target.value], dim=1)[target.valid] + 0.5
+        for found, truth in pairs:
             canvas.line(truth, found, ORANGE).disc(truth, BLUE).disc(found, ORANGE)
         return canvas.picture()
 
