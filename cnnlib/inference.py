@@ -55,21 +55,14 @@ class TrainedRun:
         Raises:
             CnnlibError: an input is missing or unknown, has other channels or values, or is no image.
         """
-        given = {list(self.inputs)[-1]: picture, **others}
+        *_, main = self.inputs
+        given = {main: picture, **others}
         check_inputs(self.inputs, given)
-        pictures = {name: _opened(given[name]) for name in self.inputs}
-        for name, picture in pictures.items():
-            if isinstance(picture, Tensor) and not _is_unit(picture):
-                raise CnnlibError(
-                    f"the input {name!r} must be float in [0, 1]: divide levels of 0 to 255 by 255"
-                )
-        own = _size(list(pictures.values())[-1])
+        pictures = {name: _opened(given[name], name, channels) for name, channels in self.inputs.items()}
+        own = _size(pictures[main])
         size = own if self.size is None else (self.size, self.size)
-        tensors = {name: _resized(each, size) for name, each in pictures.items()}
-        for name, tensor in tensors.items():
-            if len(tensor) != self.inputs[name]:
-                raise CnnlibError(f"the input {name!r} has {self.inputs[name]} channels; got {len(tensor)}")
-        image = torch.cat(list(tensors.values()))[None].to(self.parts.fabric.device)
+        tensors = [_resized(each, size) for each in pictures.values()]
+        image = torch.cat(tensors)[None].to(self.parts.fabric.device)
         with self.parts.fabric.autocast():
             outputs = self.parts.model(image.contiguous(memory_format=torch.channels_last))
         return {
@@ -123,16 +116,16 @@ def match_inputs(run: TrainedRun, names: Sequence[str], given: Mapping[str, Path
     Raises:
         CnnlibError: an input is missing or unknown, or a folder lacks files.
     """
-    main = list(run.inputs)[-1]
+    *_, main = run.inputs
     check_inputs(run.inputs, {main: main, **given})
     matched: list[dict[str, Path]] = [{} for _ in names]
     for key, place in given.items():
-        files = None if place.is_file() else {path.stem: path for path in _listed(place)}
+        files = {path.stem: path for path in _listed(place)}
         for name, others in zip(names, matched, strict=True):
-            own = name if files is None or name in files else run.partner(key, name)
-            if files is not None and own not in files:
+            own = place.stem if place.is_file() else name if name in files else run.partner(key, name)
+            if own not in files:
                 raise CnnlibError(f"{place}: holds no {key} for the image {name!r}; name it like the image")
-            others[key] = place if files is None else files[own]
+            others[key] = files[own]
     return matched
 
 
@@ -158,21 +151,25 @@ def _listed(place: Path) -> list[Path]:
     return [folder.path(name) for name in sorted(folder)]
 
 
-def _opened(picture: Picture) -> Image.Image | Tensor:
-    return picture if isinstance(picture, (Image.Image, Tensor)) else read_color(Path(picture))
+def _opened(picture: Picture, name: str, channels: int) -> Image.Image | Tensor:
+    if not isinstance(picture, Tensor):
+        picture = picture if isinstance(picture, Image.Image) else read_color(Path(picture))
+        picture = picture.convert("RGB")
+    elif not (picture.is_floating_point() and picture.min() >= 0 and picture.max() <= 1):
+        raise CnnlibError(f"the input {name!r} must be float in [0, 1]: divide levels of 0 to 255 by 255")
+    given = len(picture) if isinstance(picture, Tensor) else 3
+    if given != channels:
+        raise CnnlibError(f"the input {name!r} has {channels} channels; got {given}")
+    return picture
 
 
 def _size(picture: Image.Image | Tensor) -> Size:
     return tuple(picture.shape[-2:]) if isinstance(picture, Tensor) else (picture.height, picture.width)
 
 
-def _is_unit(picture: Tensor) -> bool:
-    return picture.is_floating_point() and bool(picture.min() >= 0) and bool(picture.max() <= 1)
-
-
 def _resized(picture: Image.Image | Tensor, size: Size) -> Tensor:
     if isinstance(picture, Image.Image):
-        return to_image([picture.convert("RGB")], size)
+        return to_image([picture], size)
     if _size(picture) == tuple(size):
         return picture
     return F.interpolate(picture[None], tuple(size), mode="bilinear", antialias=True)[0]

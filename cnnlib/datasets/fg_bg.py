@@ -164,16 +164,13 @@ def _numbered(number_of: Partner, divisor: int | None, up: bool, form: str, name
 
 def _check_format(form: str, key: int | str) -> None:
     try:
-        varies = form.format(key) != form
+        if form.format(key) == form:
+            raise ValueError("it has no place for it")
     except (ValueError, IndexError, KeyError) as error:
         raise CnnlibError(
             f"background_name {form!r} cannot format {key!r} ({error}); expected a format such as 'bg_{{:03d}}', or "
             "'bg_{}' where background_divisor is null"
         ) from error
-    if not varies:
-        raise CnnlibError(
-            f"background_name must have a place for the number, such as 'bg_{{:03d}}'; got {form!r}"
-        )
 
 
 def _listed(path: Path, column: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
@@ -50,12 +51,12 @@ class TargetSource:
 
 
 def target_source(
-    key: str, given: str | Mapping[str, Any], root: Path, pictures: ImageFolder, folder: ImageFolder | None
+    key: str, given: Mapping[str, Any], root: Path, pictures: ImageFolder, folder: ImageFolder | None
 ) -> TargetSource:
     """The target ``key`` as a configuration describes it.
 
     Args:
-        given: a folder's name, or a mapping: ``folder``, ``file`` or ``by_folder: true``, and options.
+        given: ``folder``, ``file`` or ``by_folder: true``, and options.
         root: where a relative ``file`` starts.
         pictures: of the samples.
         folder: the listed ``folder``.
@@ -63,7 +64,7 @@ def target_source(
     Raises:
         CnnlibError: the description cannot work.
     """
-    options = dict(given) if isinstance(given, Mapping) else {"folder": given}
+    options = dict(given)
     kind = options.pop("kind", key)
     task = find(kind, TASKS, f"kind of target (targets.{key})", needs=("kind",))
     about = {name: options.pop(name) for name in _ABOUT_DATA if name in options}
@@ -144,7 +145,7 @@ def _read_map(
         value, valid = task.from_pixels(array, **options)
     except CnnlibError as error:
         raise ImageFileError(f"not usable as {task.kind}", path, str(error)) from None
-    return Target(_nearest(value, size), None if valid is None else _nearest(valid, size))
+    return Target(_resized(value, size), None if valid is None else _resized(valid, size))
 
 
 def _read_row(
@@ -168,12 +169,8 @@ def _read_class(
     return Target(torch.tensor(names.index(classes[name])))
 
 
-def _nearest(maps: Tensor, size: Size | None) -> Tensor:
-    """(..., H, W) at another size, by the value at each new pixel's centre: no new values arise."""
+def _resized(maps: Tensor, size: Size | None) -> Tensor:
+    """(C, H, W) at another size, by the value at each new pixel's centre: no new values arise."""
     if size is None or tuple(maps.shape[-2:]) == tuple(size):
         return maps
-    rows, columns = (
-        ((torch.arange(new, dtype=torch.float64) + 0.5) * old / new).long()
-        for old, new in zip(maps.shape[-2:], size, strict=True)
-    )
-    return maps[..., rows[:, None], columns]
+    return F.interpolate(maps[None].double(), size, mode="nearest-exact")[0].to(maps.dtype)

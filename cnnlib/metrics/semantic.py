@@ -36,21 +36,24 @@ class SemanticMetrics(PerImageSums):
         }
 
     def measure(self, pred: Tensor, target: Tensor, valid: Tensor, size: Size) -> Tensor:
-        count = len(self.names)
-        found = pred.argmax(1, keepdim=True).masked_fill(pred.isnan().any(1, keepdim=True), count)
-        image = torch.arange(len(pred), device=pred.device).view(-1, 1, 1, 1).expand_as(target)
-        image, truth, found = image[valid], target[valid], found[valid]
-        if ((truth < 0) | (truth >= count)).any():
+        """The pixels of each class that are both found and true, found, and true: (B, 3 n)."""
+        images, classes = len(pred), len(self.names)
+        truth = target[valid]
+        if ((truth < 0) | (truth >= classes)).any():
             raise ValueError(
-                f"valid classes must be 0 to {count - 1}; they are {truth.min()} to {truth.max()}"
+                f"valid classes must be 0 to {classes - 1}; they are {truth.min()} to {truth.max()}"
             )
-        # One count of every image and pair of classes; the column after the last is of predictions that are NaN.
-        pairs = ((image * count + truth) * (count + 1) + found).bincount(
-            minlength=len(pred) * count * (count + 1)
-        )
-        pairs = pairs.view(len(pred), count, count + 1).double()
-        both = pairs.diagonal(dim1=1, dim2=2)
-        return torch.cat([both, pairs.sum(1)[:, :count], pairs.sum(2)], dim=1)
+        first = classes * torch.arange(images, device=pred.device).view(
+            -1, 1, 1, 1
+        )  # an image's own counters
+
+        def pixels(which: Tensor, where: Tensor) -> Tensor:
+            counts = (first + which)[where].bincount(minlength=images * classes)
+            return counts.view(images, classes).double()
+
+        found, decided = pred.argmax(1, keepdim=True), valid & ~pred.isnan().any(1, keepdim=True)
+        both = decided & (found == target)
+        return torch.cat([pixels(target, both), pixels(found, decided), pixels(target, valid)], dim=1)
 
     def formulas(self, sums: Tensor) -> dict[str, Tensor]:
         both, found, truth = sums.unflatten(-1, (3, -1)).unbind(-2)  # (..., classes)

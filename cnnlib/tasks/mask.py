@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cnnlib.metrics.mask import MaskMetrics
 from cnnlib.tasks.dense import DenseTask
-from cnnlib.tasks.drawing import gray_where_invalid
+from cnnlib.tasks.drawing import gray_where_invalid, to_uint8
 from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target
 
 # A mask saved as JPEG, or with soft edges, has few levels between these; a photograph or a depth map, most.
@@ -67,8 +67,7 @@ class MaskTask(DenseTask):
         return MaskMetrics()
 
     def draw(self, prediction: Tensor, image: Tensor, valid: Tensor | None = None) -> Tensor:
-        gray = (prediction.float().clamp(0, 1) * 255).round().to(torch.uint8)
-        return gray_where_invalid(gray.expand(3, -1, -1), valid)
+        return gray_where_invalid(to_uint8(prediction).expand(3, -1, -1), valid)
 
     def draw_error(self, prediction: Tensor, target: Target, image: Tensor) -> Tensor:
         found, truth = prediction >= 0.5, target.value >= 0.5  # (1, H, W)
