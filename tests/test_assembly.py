@@ -72,9 +72,9 @@ def test_targets_are_checked_however_rare_they_are() -> None:
         check_targets(opened(data, **opening), 4)
 
 
-@pytest.mark.parametrize("part", ["train", "val"])
+@pytest.mark.parametrize("part", ["train", "val", "test"])
 def test_a_split_without_any_label_is_refused(part: Split) -> None:
-    """Otherwise the first epoch would be called the best."""
+    """Otherwise the first epoch would be called the best, or nothing would be measured."""
     data = ChangedScenes(lambda _, sample: without("mask")(sample), part)
     message = rf"no sample of its {part} split has a label for mask; move labelled samples"
     with pytest.raises(CnnlibError, match=message):
