@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from cnnlib.assembly import (
     make_loaders,
@@ -16,14 +15,12 @@ from cnnlib.assembly import (
 )
 from cnnlib.config import ExperimentConfig, build, to_yaml
 from cnnlib.environment import OtherLoad, environment, peak_memory_mib
-from cnnlib.files import write_atomically, write_csv, write_json
+from cnnlib.files import write_atomically, write_json
 from cnnlib.predictions import PERSISTERS
-from cnnlib.reporting.history import HistoryFile
 from cnnlib.reporting.progress import ConsoleProgress
+from cnnlib.reporting.tables import HistoryFile, PerImageFile
 from cnnlib.reporting.tensorboard import PanelSink, TensorBoardLogger
-from cnnlib.tasks import Task
 from cnnlib.tasks.saved import write_data
-from cnnlib.types import Predicted, SplitMetric
 
 _PANELS_PER_EPOCH = 4
 
@@ -45,11 +42,8 @@ class Run:
         return to_yaml(self.config, self.suite, self.experiment, self.seed)
 
 
-def run_experiment(run: Run) -> dict[str, Any]:
+def run_experiment(run: Run) -> None:
     """Trains, tests and saves; continues from the last checkpoint where the run's folder holds one.
-
-    Returns:
-        What ``result.json`` holds.
 
     Raises:
         CnnlibError: the data or a checkpoint cannot be used.
@@ -60,7 +54,10 @@ def run_experiment(run: Run) -> dict[str, Any]:
     write_atomically(run.folder / "config.yaml", run.config_text())
     data = open_data(config)
     write_data(data.source, run.folder)
-    ranked_by = rank(data.tasks)
+    ranked_by = [
+        {"metric": f"{name}/{task.main_metric}", "higher_is_better": task.higher_is_better}
+        for name, task in data.tasks.items()
+    ]
     progress = ConsoleProgress(
         f"{run.experiment} seed {run.seed}", [f"val/{ranked['metric']}" for ranked in ranked_by]
     )
@@ -81,22 +78,16 @@ def run_experiment(run: Run) -> dict[str, Any]:
         lambda epoch: PanelSink(tensorboard, data.tasks, data.source.inputs, epoch, _PANELS_PER_EPOCH),
         [tensorboard, HistoryFile(run.folder / "metrics.csv", trainer.state.history)],
     )
-
     used_by_others = others.share()
 
     # Test
     trainer.load_best()
-    names = Names()
-    persister = build(
-        config.predictions,
-        PERSISTERS,
-        out=run.folder / "predictions",
-        tasks=data.tasks,
-        inputs=data.source.inputs,
-    )
-    numbers = trainer.validate(loaders.test, [persister, names])
+    out, inputs = run.folder / "predictions", data.source.inputs
+    persister = build(config.predictions, PERSISTERS, out=out, tasks=data.tasks, inputs=inputs)
+    per_image = PerImageFile(run.folder / "per_image.csv", trainer.metrics)
+    numbers = trainer.validate(loaders.test, [persister, per_image])
     persister.close()
-    write_per_image(run.folder / "per_image.csv", names, trainer.metrics)
+    per_image.close()
 
     # Result
     result = {
@@ -116,65 +107,8 @@ def run_experiment(run: Run) -> dict[str, Any]:
         "ranked_by": ranked_by,
     }
     tensorboard.log_hparams(
-        hyperparameters(config, run.seed),
+        {"seed": run.seed, **config.flat()},
         {f"test/{ranked['metric']}": numbers[ranked["metric"]] for ranked in ranked_by},
     )
     tensorboard.close()
     write_json(run.folder / "result.json", result)
-    return result
-
-
-def rank(tasks: Mapping[str, Task]) -> list[dict[str, Any]]:
-    """The metrics that runs are ranked by, one per task, as ``result.json`` has them."""
-    return [
-        {"metric": f"{name}/{task.main_metric}", "higher_is_better": task.higher_is_better}
-        for name, task in tasks.items()
-    ]
-
-
-def hyperparameters(config: ExperimentConfig, seed: int) -> dict[str, str | float]:
-    """The config as TensorBoard's table wants it: flat, and only strings and numbers."""
-    flat: dict[str, str | float] = {"seed": seed}
-
-    def flatten(path: str, value: Any) -> None:
-        if isinstance(value, Mapping):
-            for key, item in value.items():
-                flatten(f"{path}.{key}" if path else str(key), item)
-        elif isinstance(value, list) and all(isinstance(item, Mapping) for item in value):
-            flat[path] = " + ".join(map(in_brief, value))
-        else:
-            flat[path] = value if isinstance(value, int | float | str) else str(value)
-
-    def in_brief(component: Mapping[str, Any]) -> str:
-        options = [
-            f"{key}={value}" for key, value in component.items() if key != "name" and value is not None
-        ]
-        return " ".join([component["name"], *options])
-
-    flatten("", config.flat())
-    return flat
-
-
-class Names:
-    """A sink that keeps the samples' names and groups, in the order in which the metrics saw them."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, str]] = []
-
-    def write(self, sample: Predicted) -> None:
-        self.rows.append({"name": sample.name, "group": sample.group})
-
-    def close(self) -> None:
-        pass
-
-
-def write_per_image(path: Path, names: Names, metrics: Mapping[str, SplitMetric]) -> None:
-    columns = {
-        f"{task}/{key}": values.tolist()
-        for task, metric in metrics.items()
-        for key, values in metric.per_image().items()
-    }
-    rows = [
-        row | {key: values[index] for key, values in columns.items()} for index, row in enumerate(names.rows)
-    ]
-    write_csv(path, ["name", "group", *columns], rows)

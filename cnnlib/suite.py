@@ -19,7 +19,7 @@ from cnnlib.estimate import epochs_left, time_trials
 from cnnlib.experiment import Run, run_experiment
 from cnnlib.files import write_atomically, write_csv, write_json
 from cnnlib.reporting.html import write_report
-from cnnlib.reporting.results import read_suite
+from cnnlib.reporting.results import SuiteResults, read_suite
 from cnnlib.reporting.summary import write_summary
 from cnnlib.reporting.tensorboard import write_layout
 from cnnlib.types import CnnlibError, DataSource, Forecast
@@ -45,7 +45,7 @@ def run_suite(
     overwrite: bool = False,
     resume: bool = True,
     fail_fast: bool = False,
-) -> list[dict[str, Any]]:
+) -> SuiteResults:
     """Runs what is not finished yet and writes tables and report.
 
     Args:
@@ -54,9 +54,6 @@ def run_suite(
         overwrite: run everything again, from the start.
         resume: an unfinished run goes on from its last checkpoint, else from the start.
         fail_fast: stop at the first failure.
-
-    Returns:
-        Every run's ``result.json``, in the order of ``plan``; a run that was not reached is left out.
 
     Raises:
         CnnlibError: the data cannot be used, or a run's folder holds results of another config.
@@ -85,10 +82,10 @@ def run_suite(
             write_results(runs, folder)
             if code and fail_fast:
                 break
-        results = write_results(runs, folder)
-        found = read_suite(folder)
+        write_results(runs, folder)
+        results = read_suite(folder)
         for write in (write_layout, write_summary, write_report):
-            write(found)
+            write(results)
     return results
 
 
@@ -146,7 +143,7 @@ def read_result(run: Run) -> dict[str, Any] | None:
     return result
 
 
-def write_results(runs: Sequence[Run], folder: Path) -> list[dict[str, Any]]:
+def write_results(runs: Sequence[Run], folder: Path) -> None:
     """``results.csv``: one row per experiment and seed, for those that ended."""
     results = [result for run in runs if (result := read_result(run)) is not None]
     rows = [
@@ -158,7 +155,6 @@ def write_results(runs: Sequence[Run], folder: Path) -> list[dict[str, Any]]:
     columns += ["images_per_second", "peak_memory_mib", "parameters"]
     columns += sorted({key for row in rows for key in row if key.startswith("test/")})
     write_csv(folder / "results.csv", columns, [{key: row.get(key) for key in columns} for row in rows])
-    return results
 
 
 def _run(run: Run) -> None:
@@ -203,7 +199,7 @@ def _with_checked_data(runs: Sequence[Run]) -> list[Run]:
             if check := getattr(data.source, "check", None):
                 check()
         tasks = {task: [c.name, c.options] for task, c in run.config.tasks.items()}
-        key = name + json.dumps([len(data.train), tasks], default=str)
+        key = name + json.dumps(tasks, default=str)
         if key not in constants:
             check_targets(data, _CHECKED_SAMPLES)
             constants[key] = measure_constant_predictor(data)

@@ -65,9 +65,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
         return 130
-    print_results(results, options.out / suite.name)
-    wanted = len(suite.seeds) * len(suite.experiments)
-    return 0 if sum(result["status"] == "finished" for result in results) == wanted else 1
+    print_results(results)
+    return 1 if results.unfinished else 0
 
 
 def _positive(text: str) -> int:

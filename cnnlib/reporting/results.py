@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -193,24 +193,19 @@ class SuiteResults:
 
     @property
     def constant(self) -> dict[str, float]:
-        """What the constant predictor gets; see ``shared_constant``."""
-        return shared_constant([run.constant for run in self.runs])
+        """Metric to what the constant predictor gets; NaN where runs differ in it: their data are not the same."""
+        shared: dict[str, float] = {}
+        for run in self.runs:
+            for metric, value in run.constant.items():
+                alike = math.isclose(shared.setdefault(metric, value), value, rel_tol=1e-6)
+                shared[metric] = value if alike else math.nan
+        return shared
 
     @property
     def ranked_by(self) -> dict[str, bool]:
         """The metrics that runs are ranked by, and whether higher is better."""
         ranked_by = [ranked for run in self.runs for ranked in run.result["ranked_by"]]
         return {ranked["metric"]: ranked["higher_is_better"] for ranked in ranked_by}
-
-
-def shared_constant(runs: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Metric to what the constant predictor gets; NaN where runs differ in it: their data are not the same."""
-    shared: dict[str, float] = {}
-    for of_run in runs:
-        for metric, value in of_run.items():
-            alike = math.isclose(shared.setdefault(metric, value), value, rel_tol=1e-6)
-            shared[metric] = value if alike else math.nan
-    return shared
 
 
 def read_suite(folder: Path) -> SuiteResults:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
@@ -41,14 +42,14 @@ class TensorBoardLogger:
         """``picture`` is uint8 (3, H, W)."""
         self._writer.add_image(tag, picture, step)
 
-    def log_hparams(self, hyperparameters: Mapping[str, float | str], metrics: Mapping[str, float]) -> None:
-        """A line in the table of the HParams tab: what the run was given, and what came out.
+    def log_hparams(self, hyperparameters: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+        """A line in the table of the HParams tab: what the run was given (nested, as in a config), and what came out.
 
         Written into the run's own event file: ``SummaryWriter.add_hparams`` would open a second run beside it. Without
         its description of the table's columns, for which TensorBoard would take any one run's, TensorBoard makes them
         of all runs, those in which the runs differ first.
         """
-        _, given, ended = hparams(dict(hyperparameters), dict(metrics))
+        _, given, ended = hparams(dict(_flat(hyperparameters)), dict(metrics))
         self._writer.file_writer.add_summary(given)
         self._writer.file_writer.add_summary(ended)
         for tag, value in metrics.items():
@@ -56,6 +57,22 @@ class TensorBoardLogger:
 
     def close(self) -> None:
         self._writer.close()
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str | float]]:
+    """Dotted path and value, which the table wants to be a string or a number; several components in one line."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _flat(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and all(isinstance(item, Mapping) for item in value):
+        yield path, " + ".join(map(_in_brief, value))
+    else:
+        yield path, value if isinstance(value, int | float | str) else str(value)
+
+
+def _in_brief(component: Mapping[str, Any]) -> str:
+    options = [f"{key}={value}" for key, value in component.items() if key != "name" and value is not None]
+    return " ".join([component["name"], *options])
 
 
 @dataclass

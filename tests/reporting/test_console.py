@@ -8,8 +8,9 @@ from typing import Any
 from rich.console import Console
 
 from cnnlib.reporting.console import print_results
-from cnnlib.reporting.history import HistoryFile
 from cnnlib.reporting.progress import ConsoleProgress
+from cnnlib.reporting.results import RunResult, SuiteResults, UnfinishedRun
+from cnnlib.reporting.tables import HistoryFile
 
 
 def result(experiment: str, seed: int, iou: float | None) -> dict[str, Any]:
@@ -26,8 +27,16 @@ def result(experiment: str, seed: int, iou: float | None) -> dict[str, Any]:
 
 
 def printed(results: list[dict[str, Any]]) -> str:
-    console = Console(file=io.StringIO(), width=120)
-    print_results(results, Path("runs/zoo"), console)
+    console, folder = Console(file=io.StringIO(), width=120), Path("runs/zoo")
+    runs, failed = [], []
+    for one in results:
+        identity = folder / one["experiment"] / f"seed-{one['seed']}", one["experiment"], one["seed"]
+        if one["status"] == "finished":
+            runs.append(RunResult(*identity, one, {}, {}, {}))
+        else:
+            failed.append(UnfinishedRun(*identity, one["error"]))
+    names = tuple(dict.fromkeys(one["experiment"] for one in results))
+    print_results(SuiteResults(folder, "zoo", names[0], names, tuple(runs), tuple(failed)), console)
     return console.file.getvalue()
 
 
