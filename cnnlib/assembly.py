@@ -1,4 +1,4 @@
-"""From a configuration to parts: data, tasks, model, losses, trainer; and from a run's folder to its trained net."""
+"""From a configuration to parts: data, tasks, model, losses, trainer."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from cnnlib.augmentations import AUGMENTATIONS, Pipeline
-from cnnlib.config import ExperimentConfig, build, load_suite
+from cnnlib.config import ExperimentConfig, build
 from cnnlib.datasets import DATASETS
 from cnnlib.datasets.loading import evaluation_loader, labelled, training_loader
-from cnnlib.engine.checkpoint import load_checkpoint
 from cnnlib.engine.evaluator import measure_constant
 from cnnlib.engine.objective import Objective
 from cnnlib.engine.optimizer import OPTIMIZERS
@@ -28,7 +27,7 @@ from cnnlib.engine.trainer import Trainer
 from cnnlib.losses import LOSSES, CombinedLoss
 from cnnlib.models import MODELS
 from cnnlib.tasks import Task
-from cnnlib.tasks.saved import build_tasks, read_data
+from cnnlib.tasks.saved import build_tasks
 from cnnlib.types import CnnlibError, DataSource, Progress, Sample, SampleSource, Split, Target, TargetInfo
 
 _MAX_SAMPLES = 5000  # of a larger training split, so many, spread evenly, settle the constant predictor
@@ -54,18 +53,6 @@ class Loaders(NamedTuple):
     test: DataLoader[Sample]
 
 
-class TrainedParts(NamedTuple):
-    """The best weights of a run, and what goes with them."""
-
-    config: ExperimentConfig
-    tasks: dict[str, Task]
-    model: nn.Module
-    """On the device, in evaluation mode."""
-    inputs: dict[str, int]
-    size: int | None
-    fabric: Fabric
-
-
 # Data
 
 
@@ -76,29 +63,29 @@ def open_data(config: ExperimentConfig, source: DataSource | None = None) -> Exp
         source: the data set, where it is open already.
 
     Raises:
-        CnnlibError: the files cannot be used, a split is empty or has no label that is trained on, or a task does not
-            fit the data.
+        CnnlibError: the files cannot be used, a split is empty or without any label to train or choose by, or a task
+            does not fit the data.
     """
     source = build(config.dataset, DATASETS) if source is None else source
-    tasks = _tasks(config, source.targets)
+    tasks = make_tasks(config, source.targets)
     trained = [name for name, weight in task_weights(config).items() if weight > 0]
     splits = {part: source.split(part) for part in get_args(Split)}
-    with_label: dict[str, SampleSource] = {}
     for part, samples in splits.items():
         if len(samples) == 0:
             raise CnnlibError(
                 f"dataset {config.dataset.name!r}: its {part} split is empty; give it a sample or more"
             )
-        with_label[part] = labelled(samples, trained)
-        if len(with_label[part]) == 0:
+    train, val = (labelled(splits[part], trained) for part in ("train", "val"))
+    for part, samples in (("train", train), ("val", val)):
+        if len(samples) == 0:
             raise CnnlibError(
                 f"dataset {config.dataset.name!r}: no sample of its {part} split has a label for "
                 f"{' or '.join(trained)}; move labelled samples there, or split in another way"
             )
-    return ExperimentData(source, tasks, splits["train"], with_label["train"], splits["val"], splits["test"])
+    return ExperimentData(source, tasks, splits["train"], train, splits["val"], splits["test"])
 
 
-def _tasks(config: ExperimentConfig, targets: Mapping[str, TargetInfo]) -> dict[str, Task]:
+def make_tasks(config: ExperimentConfig, targets: Mapping[str, TargetInfo]) -> dict[str, Task]:
     sections = {name: {"name": task.name, **task.options} for name, task in config.tasks.items()}
     return build_tasks(sections, targets)
 
@@ -258,27 +245,3 @@ def task_weights(config: ExperimentConfig) -> dict[str, float]:
         name: task.weight if any(term.weight > 0 for term in task.loss) else 0.0
         for name, task in config.tasks.items()
     }
-
-
-# Trained runs
-
-
-def load_parts(folder: Path) -> TrainedParts:
-    """The run that ``folder`` (``runs/<suite>/<experiment>/seed-<n>``) holds, with its best weights.
-
-    Raises:
-        CnnlibError: the folder holds no run, or the run has no trained weights yet.
-    """
-    path = folder / "config.yaml"
-    if not path.exists():
-        raise CnnlibError(
-            f"{folder}: no config.yaml; give the folder of a run, runs/<suite>/<experiment>/seed-<n>"
-        )
-    (config,) = load_suite(path).experiments.values()
-    data = read_data(folder)
-    tasks = _tasks(config, data.targets)
-    fabric = make_fabric(resolve_precision(config.training.precision))
-    model = make_model(config, tasks, data.inputs).to(fabric.device, memory_format=torch.channels_last)
-    net = describe_net(config, tasks, data.inputs)
-    model.load_state_dict(load_checkpoint(folder / "checkpoints" / "best.ckpt", net)["model"])
-    return TrainedParts(config, tasks, model.eval(), data.inputs, data.size, fabric)

@@ -13,15 +13,19 @@ from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
+from lightning_fabric import Fabric
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
-from cnnlib.assembly import TrainedParts, load_parts
+from cnnlib.assembly import describe_net, make_fabric, make_model, make_tasks, resolve_precision
+from cnnlib.config import ExperimentConfig, load_suite
 from cnnlib.datasets import DATASETS
 from cnnlib.datasets.image_files import read_color, to_image
 from cnnlib.datasets.listing import ImageFolder
+from cnnlib.engine.checkpoint import load_checkpoint
 from cnnlib.lookup import find
 from cnnlib.tasks import Task
+from cnnlib.tasks.saved import read_data
 from cnnlib.types import CnnlibError, Size
 
 Picture: TypeAlias = str | Path | Image.Image | Tensor
@@ -32,18 +36,15 @@ Picture: TypeAlias = str | Path | Image.Image | Tensor
 class TrainedRun:
     """The best weights of a run, ready to predict."""
 
-    parts: TrainedParts
+    config: ExperimentConfig
+    tasks: Mapping[str, Task]
+    model: nn.Module
+    """On the device, in evaluation mode."""
+    inputs: Mapping[str, int]
+    """The pictures that an image is made of, and their channels; the last is the one that is predicted."""
     size: int | None
     """The net is shown every image at ``size`` x ``size``, as in training; ``None``: at its own size."""
-
-    @property
-    def tasks(self) -> Mapping[str, Task]:
-        return self.parts.tasks
-
-    @property
-    def inputs(self) -> Mapping[str, int]:
-        """The pictures that an image is made of, and their channels; the last is the one that is predicted."""
-        return self.parts.inputs
+    fabric: Fabric
 
     @torch.inference_mode()
     def predict(self, picture: Picture, /, **others: Picture) -> dict[str, Tensor]:
@@ -62,9 +63,9 @@ class TrainedRun:
         own = _size(pictures[main])
         size = own if self.size is None else (self.size, self.size)
         tensors = [_resized(each, size) for each in pictures.values()]
-        image = torch.cat(tensors)[None].to(self.parts.fabric.device)
-        with self.parts.fabric.autocast():
-            outputs = self.parts.model(image.contiguous(memory_format=torch.channels_last))
+        image = torch.cat(tensors)[None].to(self.fabric.device)
+        with self.fabric.autocast():
+            outputs = self.model(image.contiguous(memory_format=torch.channels_last))
         return {
             name: task.resize(task.decode(outputs[name], size)[0].cpu(), size, own)
             for name, task in self.tasks.items()
@@ -72,7 +73,7 @@ class TrainedRun:
 
     def partner(self, key: str, name: str) -> str | None:
         """The file's name, in the input ``key``, that belongs to the image ``name`` by the rule of the run's data."""
-        dataset = self.parts.config.dataset
+        dataset = self.config.dataset
         rules = getattr(find(dataset.name, DATASETS), "partners", lambda **_: {})(**dataset.options)
         return rules[key](name) if key in rules else None
 
@@ -83,8 +84,20 @@ def load_run(folder: str | Path) -> TrainedRun:
     Raises:
         CnnlibError: the folder holds no run, or the run has no trained weights yet.
     """
-    parts = load_parts(Path(folder))
-    return TrainedRun(parts, parts.size)
+    folder = Path(folder)
+    path = folder / "config.yaml"
+    if not path.exists():
+        raise CnnlibError(
+            f"{folder}: no config.yaml; give the folder of a run, runs/<suite>/<experiment>/seed-<n>"
+        )
+    (config,) = load_suite(path).experiments.values()
+    data = read_data(folder)
+    tasks = make_tasks(config, data.targets)
+    fabric = make_fabric(resolve_precision(config.training.precision))
+    model = make_model(config, tasks, data.inputs).to(fabric.device, memory_format=torch.channels_last)
+    net = describe_net(config, tasks, data.inputs)
+    model.load_state_dict(load_checkpoint(folder / "checkpoints" / "best.ckpt", net)["model"])
+    return TrainedRun(config, tasks, model.eval(), data.inputs, data.size, fabric)
 
 
 def find_images(inputs: Sequence[Path]) -> dict[str, Path]:

@@ -38,7 +38,10 @@ class BoxMetrics(PerImageRows):
         return {
             "iou": iou.mean(),
             **dict(zip(("iou_q25", "iou_median", "iou_q75"), quartiles, strict=True)),
-            **{f"above_{least}": _at_least(iou, least).mean() for least in (0.5, 0.75)},
+            **{
+                f"above_{least}": torch.where(iou.isnan(), iou, (iou >= least).double()).mean()
+                for least in (0.5, 0.75)
+            },
         }
 
     def per_image(self) -> dict[str, Tensor]:
@@ -55,8 +58,3 @@ def box_iou(one: Tensor, other: Tensor) -> Tensor:
 
 def _area(boxes: Tensor) -> Tensor:
     return (boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(1)
-
-
-def _at_least(iou: Tensor, least: float) -> Tensor:
-    """1 where it is, 0 where not, and NaN stays."""
-    return (iou >= least).double().masked_fill(iou.isnan(), torch.nan)

@@ -68,7 +68,7 @@ class Task(ABC):
         """``target`` of a sample of this size with its valid mask filled in.
 
         Raises:
-            CnnlibError: its shape or dtype is not what this kind of task takes.
+            CnnlibError: its shape or dtype is not what this kind of task takes, or one of its classes does not exist.
         """
         model = self.missing(size)
         value, valid = target
@@ -76,7 +76,10 @@ class Task(ABC):
         for what, given, wanted in (("value", value, model.value), ("valid mask", valid, model.valid)):
             if _form(given) != _form(wanted):
                 raise CnnlibError(f"the {what} must be {_form(wanted)}; it is {_form(given)}")
-        return Target(value, valid)
+        target = Target(value, valid)
+        if not value.is_floating_point():  # training would end at the first class that does not exist
+            self.check_values(self.valid_values(target))
+        return target
 
     def valid_values(self, target: Target) -> Tensor:
         """The values that count, (N,); (N, D) in tasks on vectors, to be checked as such."""

@@ -48,13 +48,6 @@ class LabelTask(RowTask):
             return Target(torch.zeros(self.head.channels), torch.zeros(self.head.channels, dtype=torch.bool))
         return Target(torch.tensor(0), torch.tensor(False))
 
-    def check(self, target: Target, size: Size) -> Target:
-        """Also of every sample whether its class exists: training would end at the first that does not."""
-        target = super().check(target, size)
-        if not self.info.multi_label:
-            self.check_values(self.valid_values(target))
-        return target
-
     def check_values(self, values: Tensor) -> None:
         if not self.info.multi_label:
             check_classes(values, self.info.names)
