@@ -63,26 +63,26 @@ def open_data(config: ExperimentConfig, source: DataSource | None = None) -> Exp
         source: the data set, where it is open already.
 
     Raises:
-        CnnlibError: the files cannot be used, a split is empty or without any label to train or choose by, or a task
-            does not fit the data.
+        CnnlibError: the files cannot be used, a split is empty or has no label that is trained on, or a task does not
+            fit the data.
     """
     source = build(config.dataset, DATASETS) if source is None else source
     tasks = make_tasks(config, source.targets)
     trained = [name for name, weight in task_weights(config).items() if weight > 0]
     splits = {part: source.split(part) for part in get_args(Split)}
+    with_label: dict[str, SampleSource] = {}
     for part, samples in splits.items():
         if len(samples) == 0:
             raise CnnlibError(
                 f"dataset {config.dataset.name!r}: its {part} split is empty; give it a sample or more"
             )
-    train, val = (labelled(splits[part], trained) for part in ("train", "val"))
-    for part, samples in (("train", train), ("val", val)):
-        if len(samples) == 0:
+        with_label[part] = labelled(samples, trained)
+        if len(with_label[part]) == 0:
             raise CnnlibError(
                 f"dataset {config.dataset.name!r}: no sample of its {part} split has a label for "
                 f"{' or '.join(trained)}; move labelled samples there, or split in another way"
             )
-    return ExperimentData(source, tasks, splits["train"], train, splits["val"], splits["test"])
+    return ExperimentData(source, tasks, splits["train"], with_label["train"], splits["val"], splits["test"])
 
 
 def make_tasks(config: ExperimentConfig, targets: Mapping[str, TargetInfo]) -> dict[str, Task]:
