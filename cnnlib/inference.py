@@ -48,10 +48,7 @@ class TrainedRun:
 
     @torch.inference_mode()
     def predict(self, picture: Picture, /, **others: Picture) -> dict[str, Tensor]:
-        """Decoded predictions by task, on the CPU, for ``picture`` at its own size.
-
-        Args:
-            others: the run's other inputs, by name.
+        """Decoded predictions by task, on the CPU, for ``picture`` at its own size, given the run's other inputs.
 
         Raises:
             CnnlibError: an input is missing or unknown, has other channels or values, or is no image.
@@ -85,12 +82,11 @@ def load_run(folder: str | Path) -> TrainedRun:
         CnnlibError: the folder holds no run, or the run has no trained weights yet.
     """
     folder = Path(folder)
-    path = folder / "config.yaml"
-    if not path.exists():
+    if not (folder / "config.yaml").exists():
         raise CnnlibError(
             f"{folder}: no config.yaml; give the folder of a run, runs/<suite>/<experiment>/seed-<n>"
         )
-    (config,) = load_suite(path).experiments.values()
+    (config,) = load_suite(folder / "config.yaml").experiments.values()
     data = read_data(folder)
     tasks = make_tasks(config, data.targets)
     fabric = make_fabric(resolve_precision(config.training.precision))
@@ -119,10 +115,9 @@ def find_images(inputs: Sequence[Path]) -> dict[str, Path]:
 
 
 def match_inputs(run: TrainedRun, names: Sequence[str], given: Mapping[str, Path]) -> list[dict[str, Path]]:
-    """The files of the run's other inputs for each image.
+    """The files of the run's other inputs for each of the images called ``names``.
 
     Args:
-        names: of the images.
         given: for each other input a file, for all images, or a folder with one of each image's name, or of the name
             that the rule of the run's data set gives.
 
@@ -165,14 +160,15 @@ def _listed(place: Path) -> list[Path]:
 
 
 def _opened(picture: Picture, name: str, channels: int) -> Image.Image | Tensor:
-    if not isinstance(picture, Tensor):
-        picture = picture if isinstance(picture, Image.Image) else read_color(Path(picture))
-        picture = picture.convert("RGB")
-    elif not (picture.is_floating_point() and picture.min() >= 0 and picture.max() <= 1):
-        raise CnnlibError(f"the input {name!r} must be float in [0, 1]: divide levels of 0 to 255 by 255")
+    if isinstance(picture, (str, Path)):
+        picture = read_color(Path(picture))
     given = len(picture) if isinstance(picture, Tensor) else 3
     if given != channels:
         raise CnnlibError(f"the input {name!r} has {channels} channels; got {given}")
+    if isinstance(picture, Image.Image):
+        return picture.convert("RGB")
+    if not (picture.is_floating_point() and picture.min() >= 0 and picture.max() <= 1):
+        raise CnnlibError(f"the input {name!r} must be float in [0, 1]: divide levels of 0 to 255 by 255")
     return picture
 
 

@@ -165,7 +165,7 @@ def _put_into_place(
 
 
 def _remove_stale(folder: Path) -> None:
-    """Removes what killed processes left of this entry."""
+    """Removes what processes that were killed left of this entry."""
     for draft in folder.parent.glob(f".{folder.name}-*"):
         if time.time() - draft.stat().st_mtime > _STALE_SECONDS:
             shutil.rmtree(draft, ignore_errors=True)

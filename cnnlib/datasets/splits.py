@@ -29,7 +29,6 @@ class Subset:
         return self._source[self._own(index)]
 
     def labels(self, index: int) -> Collection[str]:
-        """Where the source has them."""
         return self._source.labels(self._own(index))
 
     def _own(self, index: int) -> int:

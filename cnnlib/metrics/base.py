@@ -41,12 +41,7 @@ class PerImageRows(Metric, ABC):
         """Metrics of each image that this process has seen, in that order: float64 (N,) on the CPU."""
 
     def update(self, pred: Tensor, target: Tensor, valid: Tensor, size: Size) -> None:
-        """Adds a batch; elements that are not ``valid`` are ignored.
-
-        Args:
-            pred: decoded predictions, (B, ...).
-            target, valid: of the batch's ``Target``.
-            size: of the images, to which coordinates refer.
+        """Adds a batch of decoded predictions, values and valid masks; what is not ``valid`` is ignored.
 
         Raises:
             ValueError: the batches of the three differ in size.

@@ -29,9 +29,6 @@ def draw_panel(sample: Predicted, inputs: Mapping[str, int], tasks: Mapping[str,
         sample: its name is the title.
         inputs: the pictures that the image is made of and their channels; the last is the one drawn on.
         tasks: the rows, in order; only those with a prediction are drawn.
-
-    Raises:
-        CnnlibError: as ``input_pictures``.
     """
     pictures = input_pictures(sample.image, inputs)
     image = list(pictures.values())[-1]

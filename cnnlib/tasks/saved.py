@@ -34,10 +34,7 @@ def write_data(data: DataSource, folder: Path) -> None:
 
 
 def read_data(folder: Path) -> DataDescription:
-    """
-    Raises:
-        CnnlibError: ``data.json`` is missing or damaged.
-    """
+    """What ``write_data`` wrote; raises ``CnnlibError`` where it is missing or damaged."""
     path = folder / "data.json"
     try:
         return _JSON.validate_json(path.read_bytes())
@@ -54,11 +51,10 @@ def read_data(folder: Path) -> DataDescription:
 def build_tasks(
     sections: Mapping[str, Mapping[str, Any]], targets: Mapping[str, TargetInfo]
 ) -> dict[str, Task]:
-    """The tasks of an experiment.
+    """The tasks of an experiment, on the ``targets`` of the data set.
 
     Args:
         sections: of its config, by task: ``name``, a name in ``TASKS`` or a dotted path, and the options.
-        targets: what the data set says of each.
 
     Raises:
         CnnlibError: a task has no target in the data, is of another kind, or cannot be built; it is named.
@@ -76,6 +72,6 @@ def build_tasks(
         if tasks[key].kind in TASKS and tasks[key].kind != targets[key].kind:
             raise CnnlibError(
                 f"tasks.{key}: the data's target is for a {targets[key].kind} task, not for a {tasks[key].kind} task; "
-                f"set its name, or the kind of the data set's target"
+                "set its name, or the kind of the data set's target"
             )
     return tasks
