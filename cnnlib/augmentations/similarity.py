@@ -70,11 +70,10 @@ class Similarity:
         if self.mirrored:
             entry = F.horizontal_flip(entry)
         if self.zoom == 1 and self.shift == (0, 0):
-            # torchvision's rotate counts counter-clockwise, and is exact at quarter turns.
-            turned = self.angle % 360 != 0
-            entry = (
-                F.rotate(entry, -self.angle, interpolation=InterpolationMode.BILINEAR) if turned else entry
-            )
+            if (
+                self.angle % 360
+            ):  # torchvision's rotate counts counter-clockwise, and is exact at quarter turns
+                entry = F.rotate(entry, -self.angle, interpolation=InterpolationMode.BILINEAR)
         else:
             entry = F.affine(
                 entry,

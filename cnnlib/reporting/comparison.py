@@ -87,12 +87,13 @@ def compare_to_baseline(
         higher_is_better: what "better" means.
     """
     tables = {name: _by_image(runs) for name, runs in per_image.items()}
-    variances = _moderated({name: _seed_variance(table) for name, table in tables.items()})
+    known = {name: of_seeds for name, table in tables.items() if (of_seeds := _seed_variance(table))}
+    variances = dict(zip(known, moderate(list(known.values())), strict=True))
     pairs = {
         name: _on_same_images(table, tables[baseline]) for name, table in tables.items() if name != baseline
     }
     tests = {
-        name: difference_test(*pair, variances[name], variances[baseline])
+        name: difference_test(*pair, variances.get(name), variances.get(baseline))
         for name, pair in pairs.items()
         if min(len(table) for table in pair) > 1 or pair[0].shape[1] > 1
     }
@@ -145,20 +146,14 @@ def _on_same_images(
     ours: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Both as (seeds, images), of the images that both have; (0, 0) where there are none."""
-    images = [name for name in ours if name in base]
-    if not images:
+    pairs = [(values, base[name]) for name, values in ours.items() if name in base]
+    if not pairs:
         return np.zeros((0, 0)), np.zeros((0, 0))
-    return np.stack([ours[name] for name in images], axis=1), np.stack(
-        [base[name] for name in images], axis=1
-    )
+    ours, base = (np.stack(values, axis=1) for values in zip(*pairs, strict=True))
+    return ours, base
 
 
 def _seed_variance(table: Mapping[str, np.ndarray]) -> SeedVariance | None:
     """``None`` for a single run."""
     means = np.mean(list(table.values()), axis=0) if table else np.zeros(0)
     return SeedVariance(float(means.var(ddof=1)), len(means) - 1) if len(means) > 1 else None
-
-
-def _moderated(variances: Mapping[str, SeedVariance | None]) -> dict[str, SeedVariance | None]:
-    known = [name for name, variance in variances.items() if variance]
-    return dict(variances) | dict(zip(known, moderate([variances[name] for name in known]), strict=True))
