@@ -53,6 +53,7 @@ def render(suite: SuiteResults) -> str:
         sample_note=sample_note,
         spreads=score_histograms(suite, indices),
         histograms=prediction_histograms(suite, indices),
+        confusions=_confusions(suite),
         costs=[_cost(name, runs) for name, runs in suite.finished.items()],
         environment=_environment(suite.runs),
     )
@@ -106,6 +107,19 @@ def _samples(suite: SuiteResults, indices: Mapping[str, int]) -> tuple[list[Samp
     if left_out:
         note += f"Without saved predictions: {', '.join(left_out)}. "
     return draw_samples(shown, chosen, scores), note
+
+
+def _confusions(suite: SuiteResults) -> dict[str, list[tuple[str, list[list[int]]]]]:
+    """Task to each experiment's counts of true by predicted class, among the samples that its first run has saved."""
+    found: dict[str, list[tuple[str, list[list[int]]]]] = {}
+    for experiment, run in suite.described.items():
+        for key, task in run.tasks.items():
+            names = run.predictions.names("truth", key)
+            pairs = ((run.prediction(key, name), run.target(key, name)) for name in names)
+            counts = task.confusion(pair for pair in pairs if pair[0] is not None and pair[1] is not None)
+            if counts is not None:
+                found.setdefault(key, []).append((experiment, counts.tolist()))
+    return found
 
 
 def _cost(name: str, runs: Sequence[RunResult]) -> dict[str, Any]:

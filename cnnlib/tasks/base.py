@@ -110,6 +110,10 @@ class Task(ABC):
     def metric(self) -> SplitMetric:
         """Measures a split; nothing seen yet."""
 
+    def confusion(self, pairs: Iterable[tuple[Tensor, Target]]) -> Tensor | None:
+        """How many samples of class i were predicted as j, int64 [i, j]; ``None`` where nothing is one class."""
+        return None
+
     def score(self, metrics: Mapping[str, float]) -> float:
         """``main_metric`` as a number that is 1 where perfect; the best checkpoint has the highest mean over tasks."""
         return metrics[self.main_metric]

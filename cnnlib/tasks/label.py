@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -70,6 +70,14 @@ class LabelTask(RowTask):
 
     def metric(self) -> SplitMetric:
         return MultiLabelMetrics() if self.info.multi_label else LabelMetrics(self.head.channels)
+
+    def confusion(self, pairs: Iterable[tuple[Tensor, Target]]) -> Tensor | None:
+        if self.info.multi_label:
+            return None
+        metric = self.metric()
+        for prediction, (value, valid) in pairs:
+            metric.update(prediction[None], value[None], valid[None], ())
+        return metric.confusion() if len(metric.rows) else None
 
     def as_prediction(self, value: Tensor) -> Tensor:
         """Also of a batch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
@@ -200,3 +201,33 @@ def test_seven_tasks_read_well(tmp_path: Path) -> None:
         "black: floor; red: wall; green: ball",
     ):
         assert words in found.text
+
+
+def test_it_says_which_class_is_taken_for_which(tmp_path: Path) -> None:
+    """Counted from the saved rows themselves; an image without a label is in no cell."""
+    folder = write_suite(
+        tmp_path / "s",
+        experiments={"a": 0.4, "b": -0.5},
+        seeds=(0,),
+        tasks=("label",),
+        images=12,
+        size=16,
+        persister="folder",
+        unlabelled={"label": [3]},
+    )
+    text = page(folder).text
+    names = TARGETS["label"].names
+    for experiment in ("a", "b"):
+        saved = folder / experiment / "seed-0" / "predictions"
+        found, truth = (
+            {row["name"]: row["predicted"] for row in csv.DictReader(path.read_text().splitlines())}
+            for path in (saved / "label.csv", saved / "truth" / "label.csv")
+        )
+        assert len(truth) == 11
+        rows = " ".join(
+            f"{name} "
+            + " ".join(str(sum(found[i] == other for i in truth if truth[i] == name)) for other in names)
+            for name in names
+        )
+        assert f"label: {experiment} {' '.join(names)} {rows}" in text
+    assert "Which class" not in page(write_suite(tmp_path / "t", images=4, size=16, persister="folder")).text
