@@ -20,18 +20,3 @@ AUGMENTATIONS: dict[str, type[Geometric] | type[Photometric]] = {
     "noise": Noise,
     "blur": Blur,
 }
-
-__all__ = [
-    "AUGMENTATIONS",
-    "Blur",
-    "Color",
-    "Cutout",
-    "Flip",
-    "Geometric",
-    "Noise",
-    "Photometric",
-    "Pipeline",
-    "Rotate",
-    "ScaleCrop",
-    "Similarity",
-]

@@ -4,14 +4,3 @@ from cnnlib.config.component import Component, build
 from cnnlib.config.errors import ConfigError
 from cnnlib.config.load import load_suite, parse_suite, to_yaml
 from cnnlib.config.schema import ExperimentConfig, SuiteConfig
-
-__all__ = [
-    "Component",
-    "ConfigError",
-    "ExperimentConfig",
-    "SuiteConfig",
-    "build",
-    "load_suite",
-    "parse_suite",
-    "to_yaml",
-]

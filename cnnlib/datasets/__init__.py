@@ -10,5 +10,3 @@ DATASETS: dict[str, type[DataSource]] = {
     "folders": Folders,
     "fg_bg": FgBg,
 }
-
-__all__ = ["DATASETS", "FgBg", "Folders", "Scenes"]

@@ -4,7 +4,7 @@ Each is a function, ``dice_loss(pred, target, valid=None, ...)``, and a thin mod
 promises of ``Loss``. docs/losses.md says what each of them is good for; it is made from the docstrings here.
 """
 
-from cnnlib.losses.base import Loss
+from cnnlib.losses.base import FunctionLoss, Loss
 from cnnlib.losses.bce import BCELoss, FocalLoss, WeightedBCELoss, bce_loss, focal_loss, weighted_bce_loss
 from cnnlib.losses.boundary import BoundaryLoss, boundary_loss
 from cnnlib.losses.boxes import CIoULoss, GIoULoss, ciou_loss, giou_loss
@@ -84,16 +84,3 @@ LOSSES: dict[str, type[Loss]] = {
     "giou": GIoULoss,
     "ciou": CIoULoss,
 }
-
-__all__ = [
-    "LOSSES", "BCELoss", "BerHuLoss", "BoundaryLoss", "CIoULoss", "CharbonnierLoss", "CombinedLoss",
-    "CosineLoss", "CrossEntropyLoss", "DiceLoss", "FocalLoss", "FocalTverskyLoss", "GIoULoss",
-    "GradientLoss", "HuberLoss", "JaccardLoss", "L1Loss", "LogCoshLoss", "Loss", "LovaszLoss", "MSELoss",
-    "MSSSIMLoss", "MultiScaleGradientLoss", "RMSELoss", "SILogLoss", "SSILoss", "SSIMLoss",
-    "SmoothL1Loss", "SmoothnessLoss", "TverskyLoss", "WeightedBCELoss", "WingLoss", "bce_loss",
-    "berhu_loss", "boundary_loss", "charbonnier_loss", "ciou_loss", "cosine_loss", "cross_entropy_loss",
-    "dice_loss", "focal_loss", "focal_tversky_loss", "giou_loss", "gradient_loss", "huber_loss",
-    "jaccard_loss", "l1_loss", "log_cosh_loss", "lovasz_loss", "ms_ssim_loss", "mse_loss",
-    "multi_scale_gradient_loss", "rmse_loss", "silog_loss", "smooth_l1_loss", "smoothness_loss",
-    "ssi_loss", "ssim_loss", "tversky_loss", "weighted_bce_loss", "wing_loss",
-]  # fmt: skip

@@ -8,5 +8,3 @@ MODELS: dict[str, type[nn.Module]] = {
     "resunet": ResUNet,
     "resunet_lite": ResUNetLite,
 }
-
-__all__ = ["MODELS", "ResUNet", "ResUNetLite"]

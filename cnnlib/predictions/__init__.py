@@ -10,5 +10,3 @@ PERSISTERS: dict[str, Callable[..., PredictionSink]] = {
     "folder": FolderPersister,
     "zip": ZipPersister,
 }
-
-__all__ = ["PERSISTERS", "FolderPersister", "ZipPersister"]

@@ -1,5 +1,3 @@
 """The embedded data set: procedural scenes with exact targets."""
 
 from cnnlib.datasets.scenes.source import Scenes
-
-__all__ = ["Scenes"]

@@ -7,5 +7,3 @@ from cnnlib.models.layers.res_block import ResBlock
 from cnnlib.models.layers.up_block import UpBlock
 from cnnlib.models.layers.upsample import Upsample
 from cnnlib.models.layers.vector_head import VectorHead
-
-__all__ = ["Decoder", "DoubleConv", "Encoder", "ResBlock", "UpBlock", "Upsample", "VectorHead"]
