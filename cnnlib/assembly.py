@@ -18,7 +18,7 @@ from cnnlib.augmentations import AUGMENTATIONS, Pipeline
 from cnnlib.config import ExperimentConfig, build
 from cnnlib.datasets import DATASETS
 from cnnlib.datasets.loading import evaluation_loader, labelled, training_loader
-from cnnlib.engine.evaluator import measure_constant
+from cnnlib.engine.evaluator import computed
 from cnnlib.engine.objective import Objective
 from cnnlib.engine.optimizer import OPTIMIZERS
 from cnnlib.engine.precision import best_precision
@@ -105,6 +105,8 @@ def make_loaders(config: ExperimentConfig, data: ExperimentData, seed: int) -> L
 def measure_constant_predictor(data: ExperimentData) -> dict[str, float]:
     """What the test split gives to a predictor that knows the training targets and looks at no image.
 
+    A result that is not far better than this has learned next to nothing from the images.
+
     Raises:
         CnnlibError: naming the task whose targets cannot be averaged.
     """
@@ -114,8 +116,12 @@ def measure_constant_predictor(data: ExperimentData) -> dict[str, float]:
             constants[name] = task.constant(targets_of(data, name))
         except CnnlibError as error:
             raise CnnlibError(f"tasks.{name}: {error}") from None
-    loader = evaluation_loader(data.test, Pipeline([], data.tasks), batch_size=16, workers=0)
-    return measure_constant(constants, loader, {name: task.metric() for name, task in data.tasks.items()})
+    metrics = {name: task.metric() for name, task in data.tasks.items()}
+    for batch in evaluation_loader(data.test, Pipeline([], data.tasks), batch_size=16, workers=0):
+        for name, metric in metrics.items():
+            prediction = constants[name].expand(len(batch["image"]), *constants[name].shape)
+            metric.update(prediction, *batch[name], batch["image"].shape[-2:])
+    return computed(metrics)
 
 
 def targets_of(data: ExperimentData, name: str, count: int | None = _MAX_SAMPLES) -> Iterator[Target]:

@@ -58,24 +58,6 @@ def computed(metrics: Mapping[str, SplitMetric]) -> dict[str, float]:
     }
 
 
-def measure_constant(
-    constants: Mapping[str, Tensor], loader: Iterable[Batch], metrics: Mapping[str, SplitMetric]
-) -> dict[str, float]:
-    """What a predictor that looks at no image gets on everything ``loader`` gives, keyed as ``evaluate`` keys it.
-
-    A result that is not far better than this has learned next to nothing from the images.
-
-    Args:
-        constants: its prediction for one sample, by task.
-        metrics: nothing seen yet.
-    """
-    for batch in loader:
-        for name, metric in metrics.items():
-            prediction = constants[name].expand(len(batch["image"]), *constants[name].shape)
-            metric.update(prediction, *batch[name], batch["image"].shape[-2:])
-    return computed(metrics)
-
-
 def send(
     sink: PredictionSink, tasks: Mapping[str, Task], batch: Batch, predictions: Mapping[str, Tensor]
 ) -> None:

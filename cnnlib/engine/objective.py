@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from cnnlib.tasks import Task
-from cnnlib.types import Batch, CnnlibError, LossInputs, Outputs
-
-TaskLoss = Callable[[Callable[[str], LossInputs], Tensor], tuple[Tensor, dict[str, Tensor]]]
+from cnnlib.types import Batch, CnnlibError, Outputs
 
 
 class Objective(nn.Module):

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,27 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file's mapping with every value as the text that stands there: an experiment may be called ``on``.
 
     Raises:
-        CnnlibError: missing or damaged.
+        CnnlibError: missing, damaged, or no mapping.
     """
+    return _mapping(path, "YAML", lambda text: yaml.load(text, yaml.BaseLoader), "")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """
+    Raises:
+        CnnlibError: missing, damaged, or no mapping.
+    """
+    return _mapping(path, "JSON", json.loads, "; delete it to run this again")
+
+
+def _mapping(path: Path, form: str, parse: Callable[[str], Any], advice: str) -> dict[str, Any]:
     content = _text(path)
     try:
-        value = yaml.load(content, yaml.BaseLoader)
-    except yaml.YAMLError as error:
-        raise CnnlibError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+        value = parse(content)
+    except (ValueError, yaml.YAMLError) as error:
+        raise CnnlibError(f"{path}: not valid {form} ({' '.join(str(error).split())}){advice}") from None
     if not isinstance(value, dict):
-        raise CnnlibError(f"{path}: must hold a mapping; it holds {type(value).__name__}")
+        raise CnnlibError(f"{path}: must hold a mapping; it holds {type(value).__name__}{advice}")
     return value
 
 
@@ -41,21 +53,6 @@ def typed(value: Any) -> Any:
         return json.loads(value)
     except ValueError:
         return value
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """
-    Raises:
-        CnnlibError: missing, damaged, or no JSON object.
-    """
-    content = _text(path)
-    try:
-        value = json.loads(content)
-    except ValueError as error:
-        raise CnnlibError(f"{path}: not valid JSON ({error}); delete it to run this again") from None
-    if not isinstance(value, dict):
-        raise CnnlibError(f"{path}: must hold a JSON object; delete it to run this again")
-    return value
 
 
 def read_columns(path: Path, text: Sequence[str] = ()) -> dict[str, list[Any]]:

@@ -91,7 +91,7 @@ def test_undefined_numbers_are_nan(folder: Path) -> None:
         ("suite.yaml", "{name: x, experiments: {a: {}}, seeds: [one]}", "needs name, experiments and seeds"),
         ("suite.yaml", "{name: x, experiments: {}, seeds: [0]}", "needs name, experiments and seeds"),
         ("bce/seed-0/result.json", "{", "result.json: not valid JSON"),
-        ("bce/seed-0/result.json", "[]", "must hold a JSON object"),
+        ("bce/seed-0/result.json", "[]", "must hold a mapping; it holds list; delete it"),
         (
             "bce/seed-0/result.json",
             '{"status": "finished", "test": {}}',
