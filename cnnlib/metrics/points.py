@@ -41,11 +41,8 @@ class PointsMetrics(PerImageSums):
         return sum_per_image(valid, distance, near & valid, distance / reference, correct & valid)
 
     def formulas(self, sums: Tensor) -> dict[str, Tensor]:
-        count = sums[..., 0]
-        return {
-            name: total / count
-            for name, total in zip(self.explanations, sums[..., 1:].unbind(-1), strict=True)
-        }
+        count, *totals = sums.unbind(-1)
+        return {name: total / count for name, total in zip(self.explanations, totals, strict=True)}
 
 
 def _reference(target: Tensor, valid: Tensor, size: Size) -> Tensor:

@@ -58,7 +58,7 @@ class SemanticTask(DenseTask):
     def loss_inputs(self, values: str, raw: Tensor, target: Target, size: Size) -> LossInputs:
         if values == "classes":
             return LossInputs(raw, target.value.squeeze(1), target.valid.squeeze(1))
-        return LossInputs(self.decode(raw, size), self._one_hot(target.value), target.valid)
+        return LossInputs(self.decode(raw, size), self.as_prediction(target.value), target.valid)
 
     def decode(self, raw: Tensor, size: Size) -> Tensor:
         return raw.float().softmax(dim=1)
@@ -67,7 +67,8 @@ class SemanticTask(DenseTask):
         return SemanticMetrics(self.info.names)
 
     def as_prediction(self, value: Tensor) -> Tensor:
-        return self._one_hot(value)
+        """Also of a batch: 0 and 1, and all 0 for an index that is no class."""
+        return (value == torch.arange(len(self.info.names), device=value.device).view(-1, 1, 1)).float()
 
     def as_value(self, prediction: Tensor) -> Tensor:
         return prediction.argmax(0, keepdim=True)
@@ -86,8 +87,4 @@ class SemanticTask(DenseTask):
         return prediction.argmax(0).cpu().numpy().astype(np.uint8 if len(prediction) <= 256 else np.uint16)
 
     def load(self, stored: np.ndarray) -> Tensor:
-        return self._one_hot(torch.from_numpy(stored.astype(np.int64))[None])
-
-    def _one_hot(self, classes: Tensor) -> Tensor:
-        """Classes (..., 1, H, W) to 0 and 1, float (..., n, H, W); all 0 for an index that is no class."""
-        return (classes == torch.arange(len(self.info.names), device=classes.device).view(-1, 1, 1)).float()
+        return self.as_prediction(torch.from_numpy(stored.astype(np.int64))[None])
