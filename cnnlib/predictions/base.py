@@ -16,6 +16,7 @@ from __future__ import annotations
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +34,8 @@ from cnnlib.types import CnnlibError, Predicted
 _OWN_FOLDERS = ("truth", "valid", "input", "panels")
 
 
+@checked
+@dataclass(eq=False)
 class Persister(ABC):
     """Keeps each sample's files, and at the end the tables.
 
@@ -47,30 +50,24 @@ class Persister(ABC):
             ``write``, a sample's name is empty, too long, or (upper and lower case alike) was there before.
     """
 
-    @checked
-    def __init__(
-        self,
-        out: Path,
-        tasks: Mapping[str, Task],
-        inputs: Mapping[str, int],
-        count: Annotated[int, Ge(0)] | None = None,
-    ) -> None:
-        if taken := [name for name in tasks if name in _OWN_FOLDERS]:
+    out: Path
+    tasks: Mapping[str, Task]
+    inputs: Mapping[str, int]
+    count: Annotated[int, Ge(0)] | None = None
+
+    def __post_init__(self) -> None:
+        if taken := [name for name in self.tasks if name in _OWN_FOLDERS]:
             raise CnnlibError(
                 f"a task may not be called {taken[0]!r}: the saved predictions have a folder of that name; "
                 f"rename it (taken: {', '.join(_OWN_FOLDERS)})"
             )
-        self.out = out
-        self.tasks = tasks
-        self.inputs = inputs
-        self.count = count
         self._names: dict[str, str] = {}
         self._rows: dict[str, list[dict[str, Any]]] = {}  # by the table's path
         try:
-            out.mkdir(parents=True, exist_ok=True)
+            self.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CnnlibError(
-                f"{out}: cannot hold predictions ({error.strerror}); choose another folder"
+                f"{self.out}: cannot hold predictions ({error.strerror}); choose another folder"
             ) from None
         self.keep({"README.txt": self._readme().encode()})
 

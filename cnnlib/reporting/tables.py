@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cnnlib.files import write_csv
@@ -27,6 +28,7 @@ class HistoryFile:
         write_csv(self.path, first + [key for key in self.rows[0] if key not in first], self.rows)
 
 
+@dataclass
 class PerImageFile:
     """A sink that writes each image's name, group and metrics when it is closed.
 
@@ -35,10 +37,9 @@ class PerImageFile:
         metrics: by task; they see the same samples in the same order.
     """
 
-    def __init__(self, path: Path, metrics: Mapping[str, SplitMetric]) -> None:
-        self.path = path
-        self.metrics = metrics
-        self.rows: list[dict[str, str | float]] = []
+    path: Path
+    metrics: Mapping[str, SplitMetric]
+    rows: list[dict[str, str | float]] = field(default_factory=list, init=False)
 
     def write(self, sample: Predicted) -> None:
         self.rows.append({"name": sample.name, "group": sample.group})
