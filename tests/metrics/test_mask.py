@@ -44,6 +44,7 @@ def test_torchmetrics_agrees(seed: int, foreground: float, validity: float) -> N
     generator = torch.Generator().manual_seed(seed)
     pred, noise, lottery = torch.rand(3, 4, 1, 9, 11, generator=generator)
     target, valid = (noise < foreground).float(), lottery < validity
+    target[0, 0, 0, 0], valid[0, 0, 0, 0] = 1, True  # without any true pixel recall is 0 / 0
     metric = MaskMetrics()
     metric.update(pred, target, valid, SIZE)
     measured, per_image = metric.compute(), metric.per_image()
