@@ -79,10 +79,10 @@ def check_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) 
             try:
                 adapters[name].validate_python(value, strict=True)
             except ValueError as error:  # pydantic's, not imported before there is something to check
-                raise CnnlibError(_told(name, error.errors(include_url=False))) from None
+                raise CnnlibError(_message(name, error.errors(include_url=False))) from None
 
 
-def _told(name: str, details: Sequence[Mapping[str, Any]]) -> str:
+def _message(name: str, details: Sequence[Mapping[str, Any]]) -> str:
     """``widths[1] must be at least 1; it is 0``."""
     index = "".join(f"[{part}]" for part in details[0]["loc"] if isinstance(part, int))
     texts = dict.fromkeys(map(expectation, details))
