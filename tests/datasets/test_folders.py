@@ -25,6 +25,8 @@ from tests.datasets.pictures import (
     truncate,
     write_csv,
 )
+from tests.tiny_suite import write_suite
+from tools.run_suite import main
 
 NAMES = tuple("abcdef")
 
@@ -305,6 +307,25 @@ def test_what_does_not_pair_is_reported_at_once(root: Path) -> None:
         (root / "masks" / f"{name}.png").unlink(missing_ok=True)
     with pytest.raises(CnnlibError, match=r"targets that no image has: 1\n    mask"):
         make(root)
+
+
+def test_a_suite_reports_all_broken_files_before_it_trains(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Wherever they are: no other step before the training reads the images of the validation split."""
+    for name, seed in (("e", 1), ("b", 2)):
+        save(photo(seed), root / "masks" / f"{name}.png")  # photographs are no masks
+    for part, names in (("train", "a\nd"), ("val", "b\ne"), ("test", "c\na2")):
+        (root / f"{part}.txt").write_text(names)
+    save(photo(7), root / "images" / "a2.jpg")
+    save(disc(), root / "masks" / "a2.png")
+    splits = {part: f"{part}.txt" for part in PARTS}
+    dataset = {"name": "folders", "root": str(root), "size": 16, "splits": splits}
+    dataset |= {"inputs": {"image": "images"}, "targets": {"mask": "masks"}}
+    path = write_suite(root, dataset=dataset, tasks={"mask": {}})
+    assert main([str(path), "--out", str(root / "runs")]) == 2
+    assert "in colour, where grey levels are expected: 2" in capsys.readouterr().err
+    assert not list(root.rglob("*.ckpt"))
 
 
 def test_broken_files_are_found_by_the_check_alone(root: Path) -> None:
