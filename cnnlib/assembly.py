@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -67,6 +68,10 @@ def open_data(config: ExperimentConfig, source: DataSource | None = None) -> Exp
             fit the data.
     """
     source = build(config.dataset, DATASETS) if source is None else source
+    if lacking := [name for name in ("inputs", "targets", "size") if not hasattr(source, name)]:
+        raise CnnlibError(
+            f"dataset {config.dataset.name!r}: it has no {' and no '.join(lacking)}; see cnnlib.types.DataSource"
+        )
     tasks = make_tasks(config, source.targets)
     trained = [name for name, weight in task_weights(config).items() if weight > 0]
     splits = {part: source.split(part) for part in get_args(Split)}
@@ -197,6 +202,7 @@ def resolve_precision(precision: str) -> str:
 
 def make_fabric(precision: str) -> Fabric:
     """One device."""
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # environment.json tells the precision
     return Fabric(accelerator=_accelerator(), devices=1, precision=precision)
 
 

@@ -39,7 +39,9 @@ def find(
     try:
         factory = getattr(import_module(module), attribute)
     except Exception as error:  # outside code can fail in any way, and it is the user's
-        raise CnnlibError(f"{name!r} cannot be imported: {type(error).__name__}: {error}") from error
+        raise CnnlibError(
+            f"{name!r} cannot be imported: {type(error).__name__}: {error} (the working directory is {here})"
+        ) from error
     if not callable(factory):
         raise CnnlibError(f"{name!r} must be a class or a function; it is a {type(factory).__name__}")
     if missing := [attribute for attribute in needs if not hasattr(factory, attribute)]:

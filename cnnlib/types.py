@@ -108,7 +108,8 @@ class View(Protocol):
 
 
 class SampleSource(Protocol):
-    """One split of a data set: a sequence of samples, each a pure function of its index.
+    """One split of a data set: a sequence of samples, each a pure function of its index, from 0 on; any other index is
+    an ``IndexError``. No two samples of a data set, of all splits together, share a name.
 
     It may also have ``labels(index)``, the names of the targets that a sample has. Then training passes over samples
     without any label that is trained on; without it, every sample is taken to have some.

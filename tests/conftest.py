@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+CONTRACTS = ("task_contract", "dataset_contract", "model_contract", "loss_contract")
+pytest.register_assert_rewrite(*(f"tests.{name}" for name in CONTRACTS))  # so that failures show their values
+
 
 @pytest.fixture(scope="session", autouse=True)
 def scene_cache(tmp_path_factory: pytest.TempPathFactory):

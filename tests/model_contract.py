@@ -38,15 +38,6 @@ def gives_each_task_in_order_at_the_size_of_the_image(make: MakeModel) -> None:
         assert all(value.dtype == torch.float32 and value.isfinite().all() for value in logits.values())
 
 
-def defaults_to_six_channels_mask_and_depth(make: MakeModel) -> None:
-    with torch.no_grad():
-        logits = make().eval()(_image(1, 6, 32, 32))
-    assert {task: value.shape for task, value in logits.items()} == {
-        "mask": (1, 1, 32, 32),
-        "depth": (1, 1, 32, 32),
-    }
-
-
 def judges_each_image_of_a_batch_alone(make: MakeModel) -> None:
     model, images = _eval(make), _image(3, 3, 32, 32)
     with torch.no_grad():
@@ -154,7 +145,6 @@ def refuses_what_it_cannot_take(make: MakeModel) -> None:
 
 MODEL_CONTRACT: tuple[Callable[[MakeModel], None], ...] = (
     gives_each_task_in_order_at_the_size_of_the_image,
-    defaults_to_six_channels_mask_and_depth,
     judges_each_image_of_a_batch_alone,
     trains_every_parameter,
     keeps_its_tasks_apart,

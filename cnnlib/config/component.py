@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationInfo, model_serializer
@@ -57,6 +57,8 @@ class Context:
     tables: Tables
     targets: Mapping[str, TargetInfo] | None
     """Those that the data set's class has; None where they are known only once its files are read."""
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """The kinds of targets that the data set's options state."""
 
     def infos(self, key: str, kind: str) -> list[TargetInfo]:
         """The target of that name; where the class does not know it, each sort that the data may have."""

@@ -23,7 +23,7 @@ from cnnlib.config.schema import (
     unknown_section,
 )
 from cnnlib.config.tables import Tables, load_tables
-from cnnlib.config.tasks import check_model, dataset_targets
+from cnnlib.config.tasks import check_model, dataset_targets, stated_kinds
 from cnnlib.config.yaml_text import parse_yaml
 from cnnlib.lookup import unknown
 
@@ -161,7 +161,8 @@ def check_experiment(
     sections: Mapping[str, Any], tables: Tables
 ) -> tuple[ExperimentConfig | None, list[Problem]]:
     """The experiment of these sections, plain values; or None and what is wrong with it."""
-    context = Context(tables, dataset_targets(sections.get("dataset"), tables["dataset"]))
+    dataset = sections.get("dataset")
+    context = Context(tables, dataset_targets(dataset, tables["dataset"]), stated_kinds(dataset))
     try:
         experiment = ExperimentConfig.model_validate(sections, context=context)
         check_model(experiment, context)

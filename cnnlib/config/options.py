@@ -74,6 +74,11 @@ def options_of(factory: Factory, injected: tuple[str, ...] = (), own: tuple[str,
         signature = inspect.signature(factory)
     except (NameError, TypeError, ValueError) as error:
         raise CnnlibError(f"the signature of {factory!r} cannot be read: {error}") from error
+    open_ended = any(each.kind is each.VAR_KEYWORD for each in signature.parameters.values())
+    if lacking := [name for name in injected if name not in signature.parameters and not open_ended]:
+        raise CnnlibError(
+            f"{factory!r} must take the argument{'s' * (len(lacking) > 1)} {', '.join(lacking)}"
+        )
     types: dict[str, Any] = {}
     defaults: dict[str, Any] = {}
     for name, parameter in signature.parameters.items():

@@ -78,6 +78,13 @@ def dataset_targets(dataset: Any, table: Mapping[str, Factory]) -> Mapping[str, 
     return targets if isinstance(targets, Mapping) else None
 
 
+def stated_kinds(dataset: Any) -> dict[str, str]:
+    """The kinds that a data set's option ``targets`` states: ``{animal: {kind: label, ...}}``."""
+    given = dataset.get("targets") if isinstance(dataset, Mapping) else None
+    targets = given.items() if isinstance(given, Mapping) else ()
+    return {key: each["kind"] for key, each in targets if isinstance(each, Mapping) and "kind" in each}
+
+
 def _named(key: str, entry: Any, context: Context, details: Details) -> Any:
     """``entry`` with its name and its loss; None where the data set lacks the target and there is no name."""
     given = {"name": entry} if isinstance(entry, str) else entry
@@ -89,7 +96,12 @@ def _named(key: str, entry: Any, context: Context, details: Details) -> Any:
         details.add(f"the data set has no target {key!r}{nearest}; it has {', '.join(targets)}", key)
         if "name" not in given:
             return None  # a misspelt key is one problem, not also an unknown kind
-    kind = targets[key].kind if targets and key in targets else key if key in table else None
+    known = (
+        {key: key for key in table}
+        | context.kinds
+        | {each: info.kind for each, info in (targets or {}).items()}
+    )
+    kind = known.get(key)
     name = given.get("name", kind)
     if name is None:
         nearest = did_you_mean(key, table)

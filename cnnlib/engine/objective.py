@@ -41,11 +41,12 @@ class Objective(nn.Module):
             raise CnnlibError(
                 f"the model must return a mapping of raw outputs for {', '.join(self.tasks)}; it returned {came}"
             )
-        size = batch["image"].shape[-2:]
+        count, _, *size = batch["image"].shape
         total = torch.zeros((), device=batch["image"].device)
         parts: dict[str, Tensor] = {}
         for name, task in self.tasks.items():
-            inputs = partial(task.loss_inputs, raw=outputs[name], target=batch[name], size=size)
+            _check_output(name, outputs[name], task, count)
+            inputs = partial(task.loss_inputs, raw=outputs[name], target=batch[name], size=tuple(size))
             loss, terms = self.losses[name](inputs, batch["image"])
             total = total + self.weights[name] * loss
             logged = {f"{name}/loss": loss}
@@ -59,3 +60,11 @@ class Objective(nn.Module):
     def trained(self) -> dict[str, Task]:
         """The tasks whose loss counts."""
         return {name: task for name, task in self.tasks.items() if self.weights[name] > 0}
+
+
+def _check_output(name: str, raw: Tensor, task: Task, count: int) -> None:
+    """Raises ``CnnlibError`` unless the output has the shape that the task's head asks for."""
+    wanted = (count, task.head.channels)
+    if raw.shape[:2] != wanted or raw.ndim != (4 if task.head.shape == "map" else 2):
+        axes = ", ".join(map(str, wanted)) + (", H, W" if task.head.shape == "map" else "")
+        raise CnnlibError(f"the model's output for {name!r} must be ({axes}); it is {tuple(raw.shape)}")

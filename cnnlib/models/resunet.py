@@ -7,16 +7,16 @@ from types import MappingProxyType
 from typing import Annotated, TypeAlias
 
 import torch.nn.functional as F
-from annotated_types import Ge, MinLen
+from annotated_types import MinLen
 from torch import Tensor, nn
 
-from cnnlib.checks import check_rank, checked
+from cnnlib.checks import checked
+from cnnlib.models.base import Channels, check_heads, check_image
 from cnnlib.models.layers import Decoder, Encoder, VectorHead
 from cnnlib.types import CnnlibError, Head, Outputs, Size
 
 _MASK_AND_DEPTH: Mapping[str, Head] = MappingProxyType({"mask": Head("map", 1), "depth": Head("map", 1)})
 
-Channels: TypeAlias = Annotated[int, Ge(1)]
 Widths: TypeAlias = Annotated[Sequence[Channels], MinLen(1)]
 
 
@@ -49,7 +49,7 @@ class ResUNet(nn.Module):
         widths: Widths = (32, 64, 128, 256),
     ) -> None:
         super().__init__()
-        _check_names(heads)
+        check_heads(heads)
         self.in_channels = in_channels
         self.encoder = Encoder(in_channels, widths)
         self.decoders = nn.ModuleDict()
@@ -79,19 +79,8 @@ class ResUNet(nn.Module):
         return self.encoder.parameters()
 
     def _check_image(self, image: Tensor) -> None:
-        check_rank(image, 4, "the image", "(B, C, H, W)")
-        if image.shape[1] != self.in_channels:
-            raise CnnlibError(
-                f"the model takes images of {self.in_channels} channels; this one has {image.shape[1]} "
-                f"(shape {tuple(image.shape)}): set the model's in_channels, or give it the image it was made for"
-            )
-        if not image.is_floating_point():
-            raise CnnlibError(
-                f"the model takes float images in [0, 1]; this one is {image.dtype}: divide it by 255"
-            )
+        check_image(image, self.in_channels)
         b, _, height, width = image.shape
-        if min(height, width) == 0:
-            raise CnnlibError(f"the image has no pixels: its shape is {tuple(image.shape)}")
         if self.training and b == 1 and max(height, width) <= self.encoder.stride:
             raise CnnlibError(
                 f"one image of {height} x {width} leaves a single value for the batch normalisation at the bottom; "
@@ -118,14 +107,3 @@ def _pad_to_multiple(image: Tensor, stride: int) -> Tensor:
     if bottom == 0 and right == 0:
         return image
     return F.pad(image, (0, right, 0, bottom), mode="replicate")
-
-
-def _check_names(heads: Mapping[str, Head]) -> None:
-    if not heads:
-        raise CnnlibError("heads must name at least one task, such as {'mask': Head('map', 1)}; it is empty")
-    for task in heads:
-        if not task or "." in task or hasattr(nn.ModuleDict(), task):
-            raise CnnlibError(
-                f"a task cannot be called {task!r}: its name becomes a module's, so it must not be empty, hold a dot "
-                "or be a word of PyTorch's nn.ModuleDict; choose another name"
-            )

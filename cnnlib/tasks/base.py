@@ -55,6 +55,12 @@ class Task(ABC):
     error_legend: str
     file_note: str
 
+    def __init_subclass__(cls) -> None:
+        if not cls.higher_is_better and cls.score is Task.score:
+            raise TypeError(
+                f"{cls.__name__}: where lower is better, override score(): its best is 1, and higher is better"
+            )
+
     def __init__(self, info: TargetInfo) -> None:
         self.info = info
 

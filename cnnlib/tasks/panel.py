@@ -88,11 +88,13 @@ class _Tile:
         return tile.resize([length * scale for length in tile.size], way) if scale > 1 else tile
 
 
-def _row(task: Task, key: str, sample: Predicted, image: Tensor) -> Iterator[_Tile]:
+def _row(task: Task, key: str, sample: Predicted, image: Tensor) -> Iterator[_Tile | None]:
     prediction, target = sample.predictions[key], sample.targets.get(key)
     if target is not None:
         truth = task.draw(task.as_prediction(target.value), image, target.valid)
         yield _Tile(f"{key}: truth", truth)
+    elif sample.targets:
+        yield None  # the truth of other tasks stands in this column
     yield _Tile(f"{key}: prediction", task.draw(prediction, image))
     if target is not None:
         yield _Tile(f"{key}: error", task.draw_error(prediction, target, image))

@@ -14,10 +14,10 @@ from cnnlib.types import CnnlibError, Size, Target
 
 
 class RowTask(Task):
-    """A task whose prediction is a few numbers.
+    """A task whose prediction is a few numbers: one sample's is (N,), or of N elements; a single number is (1,).
 
     Attributes:
-        columns: of the table, one for each number of a prediction.
+        columns: of the table, one for each of the N numbers.
     """
 
     columns: Sequence[str]

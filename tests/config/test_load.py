@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cnnlib.config import Component, ConfigError, SuiteConfig, build, load_suite, to_yaml
+from cnnlib.config import Component, ConfigError, SuiteConfig, build, load_suite, parse_suite, to_yaml
 from cnnlib.config.tables import Tables
 from cnnlib.config.yaml_text import parse_yaml
 from cnnlib.lookup import find
@@ -619,3 +619,29 @@ def test_a_saved_run_is_complete(parse: Parse, suite: dict[str, Any]) -> None:
         "experiments": {"first": {}},
         "baseline": "first",
     }
+
+
+def test_the_kind_that_a_data_set_is_given_is_its_tasks(tmp_path: Path) -> None:
+    suite = {
+        "dataset": {
+            "name": "folders",
+            "root": str(tmp_path),
+            "inputs": {"image": "images"},
+            "targets": {
+                "animal": {"kind": "label", "by_folder": True},
+                "fur": {"kind": "semantic", "folder": "fur"},
+            },
+        },
+        "model": "resunet",
+        "tasks": {"animal": {}, "fur": {"loss": "dice"}},
+        "optimizer": "adamw",
+        "training": {"epochs": 1},
+    }
+    (experiment,) = parse_suite(suite).experiments.values()
+    assert {key: task.name for key, task in experiment.tasks.items()} == {
+        "animal": "label",
+        "fur": "semantic",
+    }
+    suite["tasks"] = {"animl": {}}
+    with pytest.raises(ConfigError, match="'animl' is no kind of task"):
+        parse_suite(suite)

@@ -162,3 +162,11 @@ def test_a_task_without_any_label_in_a_batch_is_logged_as_nothing_and_trains_not
 def test_only_trained_tasks_choose_the_best_epoch() -> None:
     objective = Objective(TASKS, make_objective().losses, {"mask": 1.0, "depth": 0.0})
     assert list(objective.trained) == ["mask"]
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (2, 2, 4, 4), (3, 1, 4, 4), (2, 4, 4)])
+def test_an_output_of_another_shape_than_the_heads_is_named(shape: tuple[int, ...]) -> None:
+    batch = make_batch(2, 0)
+    outputs = Echo()(batch["image"]) | {"depth": torch.zeros(shape)}
+    with pytest.raises(CnnlibError, match=r"the model's output for 'depth' must be \(2, 1, H, W\); it is "):
+        make_objective()(outputs, batch)

@@ -54,6 +54,16 @@ def _count(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+@pytest.mark.parametrize("make", [ResUNet, ResUNetLite])
+def test_the_default_is_the_journals_pair_of_pictures_to_mask_and_depth(make: type[ResUNet]) -> None:
+    with torch.no_grad():
+        outputs = make().eval()(torch.rand(1, 6, 32, 32))
+    assert {task: value.shape for task, value in outputs.items()} == {
+        "mask": (1, 1, 32, 32),
+        "depth": (1, 1, 32, 32),
+    }
+
+
 def test_every_row_of_the_journals_table() -> None:
     journal = _journal_rows()
     assert len(journal) == 129

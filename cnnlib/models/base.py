@@ -1,0 +1,42 @@
+"""What models of the library have in common: the checks of what they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, TypeAlias
+
+from annotated_types import Ge
+from torch import Tensor, nn
+
+from cnnlib.checks import check_rank
+from cnnlib.types import CnnlibError, Head
+
+Channels: TypeAlias = Annotated[int, Ge(1)]
+
+
+def check_image(image: Tensor, in_channels: int) -> None:
+    """Raises ``CnnlibError`` unless ``image`` is float (B, in_channels, H, W) with pixels."""
+    check_rank(image, 4, "the image", "(B, C, H, W)")
+    if image.shape[1] != in_channels:
+        raise CnnlibError(
+            f"the model takes images of {in_channels} channels; this one has {image.shape[1]} "
+            f"(shape {tuple(image.shape)}): set the model's in_channels, or give it the image it was made for"
+        )
+    if not image.is_floating_point():
+        raise CnnlibError(
+            f"the model takes float images in [0, 1]; this one is {image.dtype}: divide it by 255"
+        )
+    if min(image.shape[2:]) == 0:
+        raise CnnlibError(f"the image has no pixels: its shape is {tuple(image.shape)}")
+
+
+def check_heads(heads: Mapping[str, Head]) -> None:
+    """Raises ``CnnlibError`` for no heads, or a task's name that an ``nn.ModuleDict`` cannot hold."""
+    if not heads:
+        raise CnnlibError("heads must name at least one task, such as {'mask': Head('map', 1)}; it is empty")
+    for task in heads:
+        if not task or "." in task or hasattr(nn.ModuleDict(), task):
+            raise CnnlibError(
+                f"a task cannot be called {task!r}: its name becomes a module's, so it must not be empty, hold a dot "
+                "or be a word of PyTorch's nn.ModuleDict; choose another name"
+            )
