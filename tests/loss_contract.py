@@ -284,7 +284,6 @@ def check_twin(case: LossCase) -> None:
     of_function = dict(list(inspect.signature(function).parameters.items())[3:])
     of_function.pop("image", None)
     of_module = inspect.signature(case.loss).parameters
-    of_module = {name: option for name, option in of_module.items() if option.kind != option.VAR_KEYWORD}
     assert of_function.keys() == of_module.keys()
     for name, option in of_module.items():
         assert of_function[name].default in (option.default, inspect.Parameter.empty)

@@ -87,7 +87,6 @@ def _section(name: str, loss: type[Loss]) -> str:
 def _options(loss: type[Loss]) -> list[str]:
     notes, hints = argument_notes(loss), get_type_hints(loss.__init__, include_extras=True)
     options = inspect.signature(loss).parameters.values()
-    options = [option for option in options if option.kind != option.VAR_KEYWORD]
     if missing := [option.name for option in options if option.name not in notes]:
         raise ValueError(
             f"the docstring of {loss.__name__} lacks a line under Args: for {', '.join(missing)}"

@@ -11,7 +11,7 @@ from annotated_types import Ge, Le
 from torch import Tensor
 
 from cnnlib.augmentations.base import Photometric
-from cnnlib.augmentations.parameters import Probability, uniform
+from cnnlib.augmentations.parameters import Probability, Share, uniform
 from cnnlib.checks import checked
 
 # The luma, and the two colour differences of the YIQ space, of (R, G, B).
@@ -19,8 +19,6 @@ _RGB_TO_YIQ = torch.tensor(
     [[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]], dtype=torch.float64
 )
 _YIQ_TO_RGB = torch.linalg.inv(_RGB_TO_YIQ)
-
-Share = Annotated[float, Ge(0), Le(1)]
 
 
 @checked

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Le
+from annotated_types import Ge
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from cnnlib.augmentations.base import Photometric
-from cnnlib.augmentations.parameters import Probability, uniform
+from cnnlib.augmentations.parameters import Probability, Share, uniform
 from cnnlib.checks import checked
 
 
@@ -29,7 +29,7 @@ class Cutout(Photometric):
 
     name = "cutout"
     holes: Annotated[int, Ge(1)] = 1
-    size: Annotated[float, Ge(0), Le(1)] = 0.25
+    size: Share = 0.25
     p: Probability = 0.5
 
     def alter(self, images: Tensor) -> Tensor:

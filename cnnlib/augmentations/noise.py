@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from annotated_types import Ge, Le
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
 from cnnlib.augmentations.base import Photometric
-from cnnlib.augmentations.parameters import Probability, uniform
+from cnnlib.augmentations.parameters import Probability, Share, uniform
 from cnnlib.checks import checked
 
 
@@ -25,7 +23,7 @@ class Noise(Photometric):
     """
 
     name = "noise"
-    std: Annotated[float, Ge(0), Le(1)] = 0.03
+    std: Share = 0.03
     p: Probability = 0.5
 
     def alter(self, images: Tensor) -> Tensor:

@@ -7,7 +7,8 @@ from typing import Annotated, TypeAlias
 import torch
 from annotated_types import Ge, Le
 
-Probability: TypeAlias = Annotated[float, Ge(0), Le(1)]
+Share: TypeAlias = Annotated[float, Ge(0), Le(1)]
+Probability: TypeAlias = Share
 
 
 def uniform(low: float, high: float) -> float:

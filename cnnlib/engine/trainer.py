@@ -81,13 +81,10 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self.state = TrainingState()
-        self.average = (
-            AveragedModel(
-                self.model.module, multi_avg_fn=get_ema_multi_avg_fn(self.ema_decay), use_buffers=True
-            )
-            if self.ema_decay is not None
-            else None
-        )
+        self.average = None
+        if self.ema_decay is not None:
+            update = get_ema_multi_avg_fn(self.ema_decay)
+            self.average = AveragedModel(self.model.module, multi_avg_fn=update, use_buffers=True)
 
     def fit(
         self,

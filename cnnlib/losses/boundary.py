@@ -40,11 +40,11 @@ def boundary_loss(
     return (weight * values).sum() / weight.sum().clamp(min=1)
 
 
+class BoundaryLoss(FunctionLoss, function=boundary_loss, values={"logits"}, needs_map=True): ...
+
+
 def _local_mean(values: Tensor, valid: Tensor, radius: int) -> Tensor:
     """Mean over the valid pixels of the square of ``2 * radius + 1`` pixels around each, (B, C, H, W)."""
     flat = values.new_ones(radius + 1)
     count = window_sums(valid.to(values.dtype), flat)
     return torch.where(valid, window_sums(values, flat) / count, 0.0)
-
-
-class BoundaryLoss(FunctionLoss, function=boundary_loss, values={"logits"}, needs_map=True): ...

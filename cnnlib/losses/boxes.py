@@ -32,6 +32,9 @@ def giou_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tens
     return mean_over_valid(1 - iou + (hull - union) / hull, valid)
 
 
+class GIoULoss(FunctionLoss, function=giou_loss, values={"boxes"}): ...
+
+
 def ciou_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
     """Complete IoU: one minus IoU, plus terms for the distance of the centres and for the aspect ratio.
 
@@ -47,6 +50,9 @@ def ciou_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tens
     shape = (4 / math.pi**2) * (_diagonal_angle(pred) - _diagonal_angle(target)).square()
     weight = (shape / (1 - iou + shape).clamp(min=1e-7)).detach()
     return mean_over_valid(1 - iou + distance + weight * shape, valid)
+
+
+class CIoULoss(FunctionLoss, function=ciou_loss, values={"boxes"}): ...
 
 
 def _valid_boxes(pred: Tensor, target: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -79,9 +85,3 @@ def _hull_sides(pred: Tensor, target: Tensor) -> Tensor:
 def _diagonal_angle(boxes: Tensor) -> Tensor:
     width, height = _sides(boxes).unbind(dim=-1)
     return torch.atan(width / height)
-
-
-class GIoULoss(FunctionLoss, function=giou_loss, values={"boxes"}): ...
-
-
-class CIoULoss(FunctionLoss, function=ciou_loss, values={"boxes"}): ...

@@ -23,9 +23,9 @@ def cosine_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Te
     return mean_over_valid(chord.square().sum(dim=1) / 2, valid.all(dim=1))
 
 
+class CosineLoss(FunctionLoss, function=cosine_loss, values={"directions"}): ...
+
+
 def _unit(vectors: Tensor) -> Tensor:
     """Each vector with length 1; one shorter than 0.000001 has no direction and stays short."""
     return vectors * vectors.square().sum(dim=1, keepdim=True).clamp(min=1e-12).rsqrt()
-
-
-class CosineLoss(FunctionLoss, function=cosine_loss, values={"directions"}): ...

@@ -24,6 +24,9 @@ def gradient_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> 
     return multi_scale_gradient_loss(pred, target, valid, scales=1)
 
 
+class GradientLoss(FunctionLoss, function=gradient_loss, values={"lengths"}, needs_map=True): ...
+
+
 def multi_scale_gradient_loss(
     pred: Tensor, target: Tensor, valid: Tensor | None = None, scales: Annotated[int, Ge(1)] = 4
 ) -> Tensor:
@@ -47,6 +50,11 @@ def multi_scale_gradient_loss(
             slope, both_valid = _slope(error[..., ::step, ::step], valid[..., ::step, ::step], axis)
             total = total + mean_over_valid(slope.abs(), both_valid)
     return total
+
+
+class MultiScaleGradientLoss(
+    FunctionLoss, function=multi_scale_gradient_loss, values={"lengths"}, needs_map=True
+): ...
 
 
 def smoothness_loss(
@@ -83,21 +91,13 @@ def smoothness_loss(
     return total
 
 
+class SmoothnessLoss(
+    FunctionLoss, function=smoothness_loss, values={"lengths"}, needs_map=True, needs_image=True
+): ...
+
+
 def _slope(values: Tensor, valid: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     """Each pixel's difference to the one before along ``axis``, and whether both are valid."""
     size = valid.shape[axis]
     both_valid = valid.narrow(axis, 0, size - 1) & valid.narrow(axis, 1, size - 1)
     return values.diff(dim=axis), both_valid
-
-
-class GradientLoss(FunctionLoss, function=gradient_loss, values={"lengths"}, needs_map=True): ...
-
-
-class MultiScaleGradientLoss(
-    FunctionLoss, function=multi_scale_gradient_loss, values={"lengths"}, needs_map=True
-): ...
-
-
-class SmoothnessLoss(
-    FunctionLoss, function=smoothness_loss, values={"lengths"}, needs_map=True, needs_image=True
-): ...

@@ -27,6 +27,9 @@ def lovasz_loss(logits: Tensor, target: Tensor, valid: Tensor | None = None) -> 
     return mean_over_images((hinge * steps).sum(dim=-1), valid)
 
 
+class LovaszLoss(FunctionLoss, function=lovasz_loss, values={"logits"}, needs_map=True): ...
+
+
 def _jaccard_steps(foreground: Tensor) -> Tensor:
     """How much each pixel adds to the Jaccard loss if all up to it are wrong: the extension's gradient.
 
@@ -36,6 +39,3 @@ def _jaccard_steps(foreground: Tensor) -> Tensor:
     intersection = positives - foreground.cumsum(dim=-1)
     union = positives + (1 - foreground).cumsum(dim=-1)
     return (1 - intersection / union).diff(dim=-1, prepend=torch.zeros_like(positives))
-
-
-class LovaszLoss(FunctionLoss, function=lovasz_loss, values={"logits"}, needs_map=True): ...

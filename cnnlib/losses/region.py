@@ -27,6 +27,9 @@ def dice_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None, smooth:
     return tversky_loss(pred, target, valid, alpha=0.5, beta=0.5, smooth=smooth)
 
 
+class DiceLoss(FunctionLoss, function=dice_loss, values={"probabilities"}, needs_map=True): ...
+
+
 def jaccard_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None, smooth: Positive = 1.0) -> Tensor:
     """One minus the intersection over union (IoU) of the foreground, image by image.
 
@@ -39,6 +42,9 @@ def jaccard_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None, smoo
         smooth: pixels added to the overlap.
     """
     return tversky_loss(pred, target, valid, alpha=1.0, beta=1.0, smooth=smooth)
+
+
+class JaccardLoss(FunctionLoss, function=jaccard_loss, values={"probabilities"}, needs_map=True): ...
 
 
 def tversky_loss(
@@ -61,6 +67,9 @@ def tversky_loss(
         smooth: pixels added to the overlap.
     """
     return focal_tversky_loss(pred, target, valid, alpha, beta, gamma=1.0, smooth=smooth)
+
+
+class TverskyLoss(FunctionLoss, function=tversky_loss, values={"probabilities"}, needs_map=True): ...
 
 
 def focal_tversky_loss(
@@ -91,15 +100,6 @@ def focal_tversky_loss(
     wrong = alpha * false_positives + beta * false_negatives
     # This is 1 - (overlap + smooth) / (...), without the rounding of a difference of almost equal numbers.
     return mean_over_images(power(wrong / (overlap + wrong + smooth), 1 / gamma), valid)
-
-
-class DiceLoss(FunctionLoss, function=dice_loss, values={"probabilities"}, needs_map=True): ...
-
-
-class JaccardLoss(FunctionLoss, function=jaccard_loss, values={"probabilities"}, needs_map=True): ...
-
-
-class TverskyLoss(FunctionLoss, function=tversky_loss, values={"probabilities"}, needs_map=True): ...
 
 
 class FocalTverskyLoss(

@@ -71,6 +71,9 @@ def ssi_loss(
     return mean_over_images(_trimmed_mean(values, inside, trim), valid)
 
 
+class SSILoss(FunctionLoss, function=ssi_loss, values={"lengths"}, needs_map=True): ...
+
+
 def _residual_after_alignment(pred: Tensor, target: Tensor, inside: Tensor) -> Tensor:
     """``s · pred + b - target``, (B, N), with the s and b of each row that make its squares least."""
     pred = pred - _mean(pred, inside)  # centred, the shift is solved for
@@ -96,6 +99,3 @@ def _mean(values: Tensor, inside: Tensor) -> Tensor:
     """Mean (B, 1) of each row's ``values`` (B, N) that are ``inside``; 0 where none is."""
     total = torch.where(inside, values, 0.0).sum(dim=1, keepdim=True)
     return total / inside.sum(dim=1, keepdim=True).clamp(min=1)
-
-
-class SSILoss(FunctionLoss, function=ssi_loss, values={"lengths"}, needs_map=True): ...

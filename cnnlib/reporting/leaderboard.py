@@ -26,41 +26,36 @@ class Cell:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Experiments (best first, by the first of ``ranked``) by metrics.
+    """Experiments (best first, by the first of the metrics that runs are ranked by) by metrics.
 
     Attributes:
-        ranked: the metrics that runs are ranked by; whether higher is better.
-        others: the rest by task, without losses, which differ in kind between experiments.
+        others: the other metrics by task, without losses, which differ in kind between experiments.
         of_names: those of a single class or point, by task.
         rows: experiment to metric to cell.
-        constant: metric to what the constant predictor gets; NaN where the experiments' data differ.
         measured: metric to the number of test images that it is of, where those are not all.
-        findings: for each of ``ranked``, what can be said in a sentence or two.
+        findings: for each metric that runs are ranked by, what can be said in a sentence or two.
     """
 
-    ranked: Mapping[str, bool]
     others: Mapping[str, Sequence[str]]
     of_names: Mapping[str, Sequence[str]]
     rows: Mapping[str, Mapping[str, Cell]]
-    constant: Mapping[str, float]
     measured: Mapping[str, int]
     findings: Mapping[str, Sequence[str]]
 
     @classmethod
     def of(cls, suite: SuiteResults, indices: Mapping[str, int]) -> Leaderboard:
-        ranked, constant = suite.ranked_by, suite.constant
-        metrics = list(dict.fromkeys([*ranked, *constant]))
+        metrics = list(dict.fromkeys([*suite.ranked_by, *suite.constant]))
         rows = _rows(suite, indices, metrics)
-        findings = {metric: _findings(metric, suite, rows, constant) for metric in ranked}
+        findings = {metric: _findings(metric, suite, rows) for metric in suite.ranked_by}
         others: dict[str, list[str]] = {}
         of_names: dict[str, list[str]] = {}
         for metric in metrics:
-            if metric not in ranked:
+            if metric not in suite.ranked_by:
                 group = of_names if _is_of_a_name(metric, suite) else others
                 group.setdefault(metric.partition("/")[0], []).append(metric)
         measured = {metric: suite.measured(metric) for metric in metrics}
         some = {metric: count for metric, count in measured.items() if 0 < count < len(suite.groups)}
-        return cls(ranked, others, of_names, rows, constant, some, findings)
+        return cls(others, of_names, rows, some, findings)
 
 
 def _rows(
@@ -106,9 +101,7 @@ def _span(runs: Sequence[RunResult], metric: str) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _findings(
-    metric: str, suite: SuiteResults, rows: Mapping[str, Mapping[str, Cell]], constant: Mapping[str, float]
-) -> list[str]:
+def _findings(metric: str, suite: SuiteResults, rows: Mapping[str, Mapping[str, Cell]]) -> list[str]:
     cells = {
         name: row[metric]
         for name, row in rows.items()
@@ -122,8 +115,8 @@ def _findings(
     interval = f" (95 % interval {number(top.low)} to {number(top.high)}, {top.n} seeds)" if top.n > 1 else ""
     opening = f"{word}: {best} with" if len(cells) > 1 else f"{best} reaches"
     sentences = [f"{opening} {number(top.mean)}{interval}."]
-    if math.isfinite(constant.get(metric, math.nan)):
-        sentences.append(f"The constant predictor gets {number(constant[metric])}.")
+    if math.isfinite(constant := suite.constant.get(metric, math.nan)):
+        sentences.append(f"The constant predictor gets {number(constant)}.")
     verdicts: dict[str, list[str]] = {}
     for name, cell in cells.items():
         if cell.comparison and name != suite.baseline:

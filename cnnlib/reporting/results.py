@@ -181,7 +181,7 @@ class SuiteResults:
             for metric, text in task.metric().explanations.items()
         }
 
-    @property
+    @cached_property
     def groups(self) -> dict[str, str]:
         """Every test image and its group, as a run has them."""
         return {name: group for run in self.runs for name, group in run.groups.items()}
@@ -191,7 +191,7 @@ class SuiteResults:
         tables = (run.per_image.get(metric, {}) for run in self.runs)
         return len({name for table in tables for name, value in table.items() if math.isfinite(value)})
 
-    @property
+    @cached_property
     def constant(self) -> dict[str, float]:
         """Metric to what the constant predictor gets; NaN where runs differ in it: their data are not the same."""
         shared: dict[str, float] = {}
@@ -201,7 +201,7 @@ class SuiteResults:
                 shared[metric] = value if alike else math.nan
         return shared
 
-    @property
+    @cached_property
     def ranked_by(self) -> dict[str, bool]:
         """The metrics that runs are ranked by, and whether higher is better."""
         ranked_by = [ranked for run in self.runs for ranked in run.result["ranked_by"]]
