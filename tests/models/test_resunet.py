@@ -201,3 +201,12 @@ def test_compiles_without_graph_breaks() -> None:
         call(image)["x"].square().sum().backward()
         gradients.append([parameter.grad.clone() for parameter in model.parameters()])
     torch.testing.assert_close(gradients[0], gradients[1], atol=1e-4, rtol=1e-4)
+
+
+def test_vectors_are_computed_in_float32_under_autocast() -> None:
+    torch.manual_seed(0)
+    model = ResUNet(in_channels=3, heads={"v": Head("vector", 2)}, widths=(4, 8)).eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        vector = model(torch.rand(4, 3, 16, 16))["v"]
+    assert vector.dtype == torch.float32
+    assert not torch.equal(vector, vector.bfloat16().float())
