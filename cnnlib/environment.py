@@ -51,7 +51,7 @@ def _processor() -> str:
 
 
 class OtherLoad:
-    """Measures how much of the machine's cores other processes use, from its creation to the call of ``share``.
+    """Measures how much of this process's cores others use, from its creation to the call of ``share``.
 
     A run whose cores are shared trains slower than its figures would suggest to a reader.
     """
@@ -60,21 +60,22 @@ class OtherLoad:
         self._began = time.perf_counter(), _busy_seconds(), _own_seconds()
 
     def share(self) -> float | None:
-        """From 0 to 1, of all cores; ``None`` where the system does not tell (it is Linux that does)."""
+        """From 0 to 1, of the cores that this process may use; ``None`` where the system does not tell (Linux does)."""
         began, busy, own = self._began
         if busy is None:
             return None
         others = (_busy_seconds() - busy) - (_own_seconds() - own)
-        return max(0.0, others / ((time.perf_counter() - began) * os.cpu_count()))
+        return max(0.0, others / ((time.perf_counter() - began) * len(os.sched_getaffinity(0))))
 
 
 def _busy_seconds() -> float | None:
-    """The time that all cores together have spent on processes."""
+    """The time that the cores of this process have spent on any process."""
     path = Path("/proc/stat")
     if not path.exists():
         return None
-    user, nice, system = map(int, path.read_text().split()[1:4])
-    return (user + nice + system) / os.sysconf("SC_CLK_TCK")
+    cores = {f"cpu{index}" for index in os.sched_getaffinity(0)}
+    lines = map(str.split, path.read_text().splitlines())
+    return sum(sum(map(int, times[:3])) for name, *times in lines if name in cores) / os.sysconf("SC_CLK_TCK")
 
 
 def _own_seconds() -> float:

@@ -40,8 +40,9 @@ def load_checkpoint(path: Path, net: str) -> dict[str, Any]:
         raise CnnlibError(
             f"{path}: not a readable checkpoint ({reason}); delete it to start afresh"
         ) from None
-    if state.get("net") != net:
+    found = state.get("net") if isinstance(state, dict) else None
+    if found != net:
         raise CnnlibError(
-            f"{path}: holds the weights of another net, {state.get('net')}; the configuration describes {net}"
+            f"{path}: holds the weights of another net, {found}; the configuration describes {net}"
         )
     return state

@@ -18,7 +18,7 @@ class Means:
         self._sums: dict[str, Tensor] = {}
         self._weights: dict[str, Tensor] = {}
 
-    def add(self, values: Mapping[str, Tensor], weight: float = 1.0) -> None:
+    def add(self, values: Mapping[str, Tensor], weight: float | Tensor = 1.0) -> None:
         for key, value in values.items():
             known = ~value.detach().isnan()
             self._sums[key] = self._sums.get(key, 0.0) + torch.where(

@@ -48,7 +48,8 @@ class Objective(nn.Module):
             _check_output(name, outputs[name], task, count)
             inputs = partial(task.loss_inputs, raw=outputs[name], target=batch[name], size=tuple(size))
             loss, terms = self.losses[name](inputs, batch["image"])
-            total = total + self.weights[name] * loss
+            if self.weights[name] > 0:  # what is only logged must not spoil the sum where it is NaN
+                total = total + self.weights[name] * loss
             logged = {f"{name}/loss": loss}
             if len(terms) > 1:
                 logged |= {f"{name}/loss/{term}": value for term, value in terms.items()}

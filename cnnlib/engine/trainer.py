@@ -21,7 +21,7 @@ from cnnlib.engine.evaluator import evaluate, mean_score
 from cnnlib.engine.means import Means
 from cnnlib.engine.objective import Objective
 from cnnlib.engine.schedule import Schedule
-from cnnlib.types import Batch, MetricLogger, PredictionSink, Progress, SplitMetric
+from cnnlib.types import Batch, CnnlibError, MetricLogger, PredictionSink, Progress, SplitMetric
 
 _STEPS_BETWEEN_READS = 10  # reading a loss makes an accelerator wait, so it is not done every step
 
@@ -37,6 +37,8 @@ class TrainingState:
     epoch: int = 0
     best_epoch: int = 0
     best_score: float = -math.inf
+    best_loss: float = math.inf
+    """The validation loss of the best epoch, which decides between equal scores: a coarse metric can stand still."""
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
 
@@ -103,6 +105,7 @@ class Trainer:
 
         Raises:
             TrainingDivergedError: a loss was NaN or infinite.
+            CnnlibError: the validation split has no label for a trained task.
         """
         self.progress.start(self.epochs, len(train), self.state.epoch)
         while self.state.epoch < self.epochs and not self._out_of_patience():
@@ -112,6 +115,11 @@ class Trainer:
             numbers = self.validate(val, [sink(epoch)] if sink else [])
             _refuse_divergence(numbers["loss"], f"on the validation split after epoch {epoch}")
             score = mean_score(self.objective.trained, numbers)
+            if math.isnan(score):
+                trained = ", ".join(self.objective.trained)
+                raise CnnlibError(
+                    f"no image of the validation split has a valid label for {trained}; give it some"
+                )
             self.schedule.after_epoch(score)
 
             row |= {f"val/{key}": value for key, value in numbers.items()}
@@ -121,8 +129,12 @@ class Trainer:
             self.state.history.append(row)
             for logger in loggers:
                 logger.log_scalars(row, epoch)
-            if score > self.state.best_score or self.state.best_epoch == 0:
-                self.state.best_score, self.state.best_epoch = score, epoch
+            if (score, -numbers["loss"]) > (self.state.best_score, -self.state.best_loss):
+                self.state.best_epoch, self.state.best_score, self.state.best_loss = (
+                    epoch,
+                    score,
+                    numbers["loss"],
+                )
                 save_checkpoint(
                     self.folder / "best.ckpt", {"net": self.net, "model": self.evaluated.state_dict()}
                 )

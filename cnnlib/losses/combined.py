@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
+import torch
 from torch import Tensor, nn
 
 from cnnlib.losses.base import Loss
@@ -47,5 +48,7 @@ class CombinedLoss(nn.Module):
             loss(*views[values], **({"image": image} if loss.needs_image else {}))
             for loss, values in zip(self.losses, self.values, strict=True)
         ]
-        total = sum(weight * term for weight, term in zip(self.weights, terms, strict=True))
+        # A term that is only logged must not spoil the sum where it is NaN.
+        weighted = [weight * term for weight, term in zip(self.weights, terms, strict=True) if weight > 0]
+        total = torch.stack(weighted).sum() if weighted else 0 * terms[0]
         return total, {name: term.detach() for name, term in zip(self.names, terms, strict=True)}

@@ -71,9 +71,11 @@ def test_a_checkpoint_runs_nobodys_code(tmp_path: Path, monkeypatch: pytest.Monk
     assert not (tmp_path / "trapped").exists()
 
 
-@pytest.mark.parametrize("state", [{"net": "another net"}, {}], ids=["another", "not said"])
-def test_weights_of_another_net_are_refused(tmp_path: Path, state: dict) -> None:
-    save_checkpoint(tmp_path / "best.ckpt", {"model": {}} | state)
+@pytest.mark.parametrize(
+    "state", [{"net": "another net", "model": {}}, {"model": {}}, [1], torch.ones(2)], ids=str
+)
+def test_weights_of_another_net_are_refused(tmp_path: Path, state: object) -> None:
+    save_checkpoint(tmp_path / "best.ckpt", state)
     with pytest.raises(
         CnnlibError, match=r"best\.ckpt: holds the weights of another net.*describes resunet\("
     ):

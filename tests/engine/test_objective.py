@@ -14,7 +14,7 @@ from cnnlib.engine.evaluator import evaluate, mean_score
 from cnnlib.engine.objective import Objective
 from cnnlib.losses import BCELoss, CombinedLoss, L1Loss, MSELoss
 from cnnlib.tasks import DepthTask, MaskTask
-from cnnlib.types import Batch, CnnlibError, Target, TargetInfo
+from cnnlib.types import Batch, CnnlibError, LossInputs, Target, TargetInfo
 
 TASKS = {"mask": MaskTask(TargetInfo("mask")), "depth": DepthTask(TargetInfo("depth"))}
 WEIGHTS = {"mask": 5.0, "depth": 0.5}
@@ -170,3 +170,19 @@ def test_an_output_of_another_shape_than_the_heads_is_named(shape: tuple[int, ..
     outputs = Echo()(batch["image"]) | {"depth": torch.zeros(shape)}
     with pytest.raises(CnnlibError, match=r"the model's output for 'depth' must be \(2, 1, H, W\); it is "):
         make_objective()(outputs, batch)
+
+
+def test_what_is_only_logged_cannot_spoil_what_is_trained() -> None:
+    batch = make_batch(3, 8)
+    image = batch["image"].requires_grad_()
+    outputs = Echo()(image)
+    outputs["depth"] = outputs["depth"] * torch.nan
+    total, parts = Objective(TASKS, make_objective().losses, {"mask": 1.0, "depth": 0.0})(outputs, batch)
+    total.backward()
+    assert total.item() == pytest.approx(parts["mask/loss"].item())
+    assert image.grad[:, 0].isfinite().all()
+    terms = {"l1": (L1Loss(), 1.0, "lengths"), "mse": (MSELoss(), 0.0, "lengths")}
+    pred, target, valid = torch.full((2, 1), 1e30), torch.ones(2, 1), torch.ones(2, 1, dtype=torch.bool)
+    loss, logged = CombinedLoss(terms)(lambda values: LossInputs(pred, target, valid), image)
+    assert loss.isfinite()
+    assert logged["mse"].isinf()

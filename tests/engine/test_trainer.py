@@ -10,6 +10,7 @@ from cnnlib.datasets.loading import derived_seed
 from cnnlib.engine.checkpoint import load_checkpoint
 from cnnlib.engine.schedule import Schedule, constant
 from cnnlib.engine.trainer import TrainingDivergedError
+from cnnlib.types import CnnlibError
 from tests.engine.tiny import NET, Recorder, Samples, make_trainer, same, train_loader, val_loader
 
 
@@ -166,3 +167,20 @@ def test_a_seed_that_is_derived_depends_on_the_whole_path() -> None:
     paths = [(7, 3), (7, 3, 0), (7, 3, 0, 0), (7, 3, 1), (3, 7), (0, 7, 3), (7,)]
     assert len({derived_seed(*path) for path in paths}) == len(paths)
     assert derived_seed(7, 3) == derived_seed(7, 3)
+
+
+def test_equal_scores_are_decided_by_the_validation_loss(tmp_path: Path) -> None:
+    """A share of points within a radius may be 0 for many epochs, in which the net learns."""
+    recorder = Recorder()
+    trainer = make_trainer(tmp_path, recorder, epochs=5)
+    trainer.metrics["depth"].compute = lambda: {"mae": 0.5}
+    state = trainer.fit(train_loader(), val_loader(), loggers=[recorder])
+    losses = [row["val/loss"] for row in recorder.rows]
+    assert state.best_epoch == losses.index(min(losses)) + 1 > 1
+
+
+def test_a_validation_split_without_labels_ends_the_run(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, epochs=2)
+    trainer.metrics["depth"].compute = lambda: {"mae": float("nan")}
+    with pytest.raises(CnnlibError, match="no image of the validation split has a valid label for depth"):
+        trainer.fit(train_loader(), val_loader())
