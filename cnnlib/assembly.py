@@ -144,12 +144,19 @@ def targets_of(data: ExperimentData, name: str, count: int | None = _MAX_SAMPLES
 
 
 def check_targets(data: ExperimentData, count: int) -> None:
-    """Raises ``CnnlibError``, naming the task, if the targets of ``count`` training samples do not suit its options."""
+    """Raises ``CnnlibError``, naming the task, if the targets of ``count`` training samples do not suit its options,
+    or if nothing is valid in those of all training samples.
+    """
     for name, task in data.tasks.items():
         try:
             values = [task.valid_values(target) for target in targets_of(data, name, count)]
             if values:
                 task.check_values(torch.cat(values))
+            if not any(map(len, values)) and not any(map(len, valid_values(data, name))):
+                raise CnnlibError(
+                    "no training sample has a valid target, so nothing could be learned; are the table's cells empty, "
+                    "or all pixels of the files marked as not known?"
+                )
         except CnnlibError as error:
             raise CnnlibError(f"tasks.{name}: {error}") from None
 

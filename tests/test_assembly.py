@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 from cnnlib.assembly import ExperimentData, check_targets, measure_constant_predictor, open_data
 from cnnlib.config import parse_suite
 from cnnlib.datasets import Scenes
+from cnnlib.tasks import TASKS
 from cnnlib.types import CnnlibError, Sample, SampleSource, Split, Target
 from tests.tiny_suite import TINY
 
@@ -70,6 +72,19 @@ def test_targets_are_checked_however_rare_they_are() -> None:
     opening = {"mask": {}, "depth": {"max_depth": 0.2}}
     with pytest.raises(CnnlibError, match=r"tasks\.depth: .* of the depth targets cannot be predicted"):
         check_targets(opened(data, **opening), 4)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_targets_that_are_valid_nowhere_are_refused(task: str) -> None:
+    """They would train on nothing, with a loss of 0; one that is valid is enough, wherever it is."""
+
+    def hide(index: int, sample: Sample, shown: int = -1) -> Sample:
+        missing = TASKS[task](info=Scenes.targets[task]).missing((16, 16))
+        return sample if index == shown else {**sample, task: Target(sample[task].value, missing.valid)}
+
+    with pytest.raises(CnnlibError, match=rf"tasks\.{task}: no training sample has a valid target"):
+        check_targets(opened(ChangedScenes(hide), **{task: {}}), 4)
+    check_targets(opened(ChangedScenes(partial(hide, shown=17)), **{task: {}}), 4)
 
 
 @pytest.mark.parametrize("part", ["train", "val", "test"])

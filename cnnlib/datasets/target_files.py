@@ -24,6 +24,7 @@ from cnnlib.datasets.image_files import ImageFileError, read_color, read_gray, r
 from cnnlib.datasets.listing import ImageFolder, read_table, without_suffix
 from cnnlib.lookup import find
 from cnnlib.tasks import TASKS, Task
+from cnnlib.tasks.row import RowTask
 from cnnlib.types import CnnlibError, Size, Target, TargetInfo
 
 _READERS: dict[str, Callable[[Path], np.ndarray]] = {
@@ -116,18 +117,19 @@ def _check_options(reader: Callable[..., Target] | None, options: Mapping[str, A
 
 def _table(task: Task, path: Path) -> TargetSource:
     """A target from the columns that predictions of ``task`` are saved with."""
-    row = task.store(task.as_prediction(task.missing((1, 1)).value))
-    if not isinstance(row, dict):
+    if not isinstance(task, RowTask):
         raise CnnlibError(
             f"a target of kind {task.kind!r} cannot be read from a table; give the folder of its images"
         )
-    columns = list(row)
     table = read_table(path, ["name"], "file")
-    if table and not set(columns) & table[0].keys():
+    needed = task.needed_columns()
+    if table and not any(table[0].keys() >= set(columns) for columns in needed):
         raise CnnlibError(
-            f"file {path} has the columns {', '.join(table[0])}; expected name and {', '.join(columns)} (or some)"
+            f"file {path} has the columns {', '.join(table[0])}; expected name and "
+            f"{', or '.join(', '.join(columns) for columns in needed)}"
         )
-    rows = {without_suffix(row["name"]): dict.fromkeys(columns, "") | row for row in table}
+    optional = dict.fromkeys(task.columns, "")
+    rows = {without_suffix(row["name"]): optional | row for row in table}
     return TargetSource(task.info, rows, partial(_read_row, task, rows))
 
 

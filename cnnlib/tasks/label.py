@@ -43,6 +43,9 @@ class LabelTask(RowTask):
         self.columns = [f"p_{name}" for name in info.names]
         self.file_note = "predicted: the class (several: separated by ;); p_<class>: its probability"
 
+    def needed_columns(self) -> list[list[str]]:
+        return [["predicted"], self.columns]
+
     def missing(self, size: Size) -> Target:
         if self.info.multi_label:
             return Target(torch.zeros(self.head.channels), torch.zeros(self.head.channels, dtype=torch.bool))

@@ -64,6 +64,9 @@ class PointsTask(CoordinatesTask):
         self.legend = color_key(info.names, self._colors)
         self.columns = [f"{name}_{end}" for name in info.names for end in ("x", "y", "confidence")]
 
+    def needed_columns(self) -> list[list[str]]:
+        return [[f"{name}_{axis}" for name in self.info.names for axis in "xy"]]
+
     def missing(self, size: Size) -> Target:
         count = len(self.info.names)
         return Target(torch.zeros(count, 2), torch.zeros(count, dtype=torch.bool))

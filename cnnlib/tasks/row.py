@@ -22,6 +22,10 @@ class RowTask(Task):
 
     columns: Sequence[str]
 
+    def needed_columns(self) -> Sequence[Sequence[str]]:
+        """Of a table of targets: alternatives, one of which it must have whole."""
+        return [self.columns]
+
     def store(self, prediction: Tensor, valid: Tensor | None = None) -> dict[str, Any]:
         """Seven digits of each number; NaN and what is not valid are left empty."""
         if valid is not None:

@@ -281,13 +281,28 @@ def test_every_option_that_cannot_work_is_named(root: Path, options: dict[str, A
 def test_a_table_of_something_else_is_reported(root: Path) -> None:
     write_csv(root / "t.csv", ("name", "x", "y"), ("a", "1", "2"))
     given = {"kind": "points", "file": "t.csv", "names": ["p"]}
-    with pytest.raises(
-        CnnlibError, match="has the columns name, x, y; expected name and p_x, p_y, p_confidence"
-    ):
+    with pytest.raises(CnnlibError, match=r"has the columns name, x, y; expected name and p_x, p_y$"):
         make(root, targets={"x": given})
     write_csv(root / "t.csv", ("name", "p_x", "p_y"), ("a", "1", "left"))
     with pytest.raises(CnnlibError, match=r"not usable as points: 1\n    a: .*'left'"):
         make(root, targets={"x": given}).check()
+
+
+@pytest.mark.parametrize(
+    ("given", "columns", "expected"),
+    [
+        ({"kind": "points", "names": ["p", "q"]}, "p_x,p_y,q_x,p_confidence", "p_x, p_y, q_x, q_y"),
+        ({"kind": "box"}, "xmin,ymin,xmax", "xmin, ymin, xmax, ymax"),
+        ({"kind": "label", "names": ["a", "b"]}, "p_a,b", "predicted, or p_a, p_b"),
+    ],
+)
+def test_a_table_that_lacks_a_column_is_reported(
+    root: Path, given: dict[str, Any], columns: str, expected: str
+) -> None:
+    header = ("name", *columns.split(","))
+    write_csv(root / "t.csv", header, ("a", *["1"] * (len(header) - 1)))
+    with pytest.raises(CnnlibError, match=f"expected name and {expected}$"):
+        make(root, targets={"x": {**given, "file": "t.csv"}})
 
 
 def test_what_does_not_pair_is_reported_at_once(root: Path) -> None:
