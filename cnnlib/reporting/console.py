@@ -23,7 +23,7 @@ def print_results(suite: SuiteResults, console: Console | None = None) -> None:
     if suite.runs:
         console.print(_table(suite))
         console.print(
-            "(constant): the best prediction that looks at no image, such as the training set's mean"
+            "(constant): a prediction that looks at no image, such as the mean of the training targets"
         )
     _warn_of_shared_cores(suite.runs, console)
     failed = [run for run in suite.unfinished if run.error is not None]

@@ -133,7 +133,7 @@ class Task(ABC):
         return prediction
 
     def constant(self, targets: Iterable[Target]) -> Tensor:
-        """The best prediction that looks at no image, of one sample: the mean of what is valid.
+        """A prediction that looks at no image, of one sample: the mean of what is valid.
 
         Elements that are valid nowhere get the mean of those that are ``alike`` (0 where nothing is valid at all).
 
