@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -14,7 +15,7 @@ from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, pai
 from cnnlib.datasets.listing import groups_of, list_folders, name_part, without_suffix
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_indices
-from cnnlib.datasets.target_files import target_source
+from cnnlib.datasets.target_files import place_of, target_source
 from cnnlib.types import CnnlibError, Split
 
 
@@ -71,28 +72,39 @@ class Folders(FileDataSource):
         described = {
             key: given if isinstance(given, Mapping) else {"folder": given} for key, given in targets.items()
         }
+        places = {}
+        for key, given in described.items():
+            with _named(key):
+                places[key] = place_of(given)
         roles = {f"inputs.{key}": folder for key, folder in inputs.items()}
-        roles |= {f"targets.{key}": given["folder"] for key, given in described.items() if "folder" in given}
+        roles |= {f"targets.{key}": described[key]["folder"] for key in places if places[key] == "folder"}
         as_folders = _split_folders(base, splits)
         folders = list_folders(
             {role: _places(base, folder, as_folders) for role, folder in roles.items()},
             problems,
-            nested=any(given.get("by_folder") for given in described.values()),
+            nested="by_folder" in places.values(),
         )
         pictures = {key: Input(folders[f"inputs.{key}"]) for key in inputs}
         *_, (main, _, _) = pictures.values()
         sources = {}
         for key, given in described.items():
-            try:
+            with _named(key):
                 sources[key] = target_source(key, given, base, main, folders.get(f"targets.{key}"))
-            except CnnlibError as error:
-                raise CnnlibError(f"targets.{key}: {error}") from None
         names = paired_names(pictures, sources, problems)
         groups = None if group_of is None else groups_of(names, group_of, "group", problems)
         parts = None if splits is None else _given_parts(base, names, splits, problems)
         problems.raise_any()
         parts = parts or split_indices(len(names), val, test, seed, groups)
         super().__init__(FileSamples(names, pictures, sources, size, groups), parts, what, check)
+
+
+@contextmanager
+def _named(key: str) -> Iterator[None]:
+    """Errors name the target."""
+    try:
+        yield
+    except CnnlibError as error:
+        raise CnnlibError(f"targets.{key}: {error}") from None
 
 
 def _split_folders(root: Path, splits: Mapping[Split, str] | None) -> list[str]:
@@ -121,8 +133,7 @@ def _given_parts(
     parts: dict[Split, np.ndarray] = {}
     for part, place in splits.items():
         if (root / place).is_file():
-            lines = (root / place).read_text(encoding="utf-8-sig").splitlines()
-            listed = [without_suffix(line.strip()) for line in lines if line.strip()]
+            listed = [without_suffix(line.strip()) for line in _lines(root / place) if line.strip()]
         else:
             listed = [name for name in names if name.startswith(f"{place}/")]
         for name in listed:
@@ -134,3 +145,10 @@ def _given_parts(
         if not listed:
             problems.add("splits without a sample", f"{part}: {place}")
     return parts
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CnnlibError(f"splits: {path} cannot be read as a list of names, UTF-8 text ({error})") from None

@@ -33,7 +33,7 @@ _READERS: dict[str, Callable[[Path], np.ndarray]] = {
     "index": read_indices,
 }
 _INFO = TypeAdapter(TargetInfo)
-_PLACES = ("folder", "file", "by_folder")
+_PLACES = {"folder": (str, "text"), "file": (str, "text"), "by_folder": (bool, "true or false")}
 _ABOUT_DATA = ("names", "flip_order", "unit")  # what goes into the TargetInfo
 
 
@@ -67,22 +67,19 @@ def target_source(
     """
     options = dict(given)
     kind = options.pop("kind", key)
-    task = find(kind, TASKS, f"kind of target (targets.{key})", needs=("kind",))
     about = {name: options.pop(name) for name in _ABOUT_DATA if name in options}
     info = _info({"kind": kind, **about})
-    places = {name: place for name in _PLACES if (place := options.pop(name, None))}
-    if len(places) != 1:
-        raise CnnlibError(
-            f"it needs one of folder (images), file (a CSV table) or by_folder: true; it has "
-            f"{' and '.join(places) or 'none'}"
-        )
-    if "folder" in places and not hasattr(task, "from_pixels"):
+    task = find(kind, TASKS, f"kind of target (targets.{key})", needs=("kind",))
+    place = place_of(given)
+    for name in _PLACES:
+        options.pop(name, None)
+    if place == "folder" and not hasattr(task, "from_pixels"):
         raise CnnlibError(f"a target of kind {kind!r} cannot be read from images")
-    _check_options(task.from_pixels if "folder" in places else None, options)
+    _check_options(task.from_pixels if place == "folder" else None, options)
     if folder is not None:
         return TargetSource(info, folder, partial(_read_map, task, folder, options), task.bits_matter)
-    if "file" in places:
-        return _table(task(info=info), root / places["file"])
+    if place == "file":
+        return _table(task(info=info), root / given["file"])
     classes = {name: name.split("/")[-2] for name in pictures}
     info = replace(info, names=info.names or tuple(sorted(set(classes.values()))))
     value = task(info=info).missing((1, 1)).value
@@ -91,6 +88,24 @@ def target_source(
     if strange := set(classes.values()) - set(info.names):
         raise CnnlibError(f"names does not list the folder {min(strange)!r}")
     return TargetSource(info, classes, partial(_read_class, info.names, classes))
+
+
+def place_of(given: Mapping[str, Any]) -> str:
+    """Which of ``folder``, ``file`` and ``by_folder`` the description of a target gives.
+
+    Raises:
+        CnnlibError: it gives none, several, or something of another type.
+    """
+    for name, (expected, words) in _PLACES.items():
+        if name in given and not isinstance(given[name], expected):
+            raise CnnlibError(f"{name} must be {words}; it is {given[name]!r}")
+    places = [name for name in _PLACES if given.get(name)]
+    if len(places) != 1:
+        raise CnnlibError(
+            f"it needs one of folder (images), file (a CSV table) or by_folder: true; it has "
+            f"{' and '.join(places) or 'none'}"
+        )
+    return places[0]
 
 
 def _info(given: Mapping[str, Any]) -> TargetInfo:

@@ -52,10 +52,11 @@ class PointsTask(CoordinatesTask):
         super().__init__(info)
         check_names(info, 1, "points")
         count = len(info.names)
-        if info.flip_order and [info.flip_order[i] for i in info.flip_order] != list(range(count)):
+        order, own = info.flip_order, list(range(count))
+        if order and (sorted(order) != own or [order[i] for i in order] != own):
             raise CnnlibError(
                 f"flip_order must give, for each of the {count} points, the index of the one that it changes places "
-                f"with; it is {info.flip_order}"
+                f"with; it is {order}"
             )
         self.sigma = sigma
         self.head = Head("map", count) if head == "heatmap" else Head("vector", 2 * count)

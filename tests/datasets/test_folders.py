@@ -141,6 +141,11 @@ def test_splits_may_be_lists_of_names(root: Path) -> None:
         match=r"(?s)names in two splits: 1\n    a: val and test.*in test.txt without an image: 1\n    z",
     ):
         make(root, splits=splits)
+    (root / "test.txt").write_bytes("fünf\n".encode("latin-1"))
+    with pytest.raises(
+        CnnlibError, match=r"splits: .*test\.txt cannot be read as a list of names, UTF-8 text"
+    ):
+        make(root, splits=splits)
     with pytest.raises(CnnlibError, match="splits must name train, val and test; test is missing"):
         make(root, splits={"train": "train.txt", "val": "val.txt"})
 
@@ -248,6 +253,16 @@ def test_saved_predictions_are_targets(root: Path) -> None:
         ({"targets": {"maks": "masks"}}, r"targets\.maks: .*'maks' \(did you mean 'mask'\?\)"),
         ({"targets": {"x": {"kind": "mask"}}}, r"targets\.x: it needs one of folder .* it has none"),
         ({"targets": {"mask": {"folder": "masks", "file": "a.csv"}}}, "it has folder and file"),
+        ({"targets": {"mask": {"folder": None}}}, r"targets\.mask: folder must be text; it is None"),
+        ({"targets": {"mask": {"folder": 3}}}, r"targets\.mask: folder must be text; it is 3"),
+        ({"targets": {"mask": {"folder": ["a"]}}}, r"targets\.mask: folder must be text; it is \['a'\]"),
+        ({"targets": {"box": {"file": 5}}}, r"targets\.box: file must be text; it is 5"),
+        ({"targets": {"label": {"by_folder": "images"}}}, "by_folder must be true or false; it is 'images'"),
+        ({"targets": {"label": {"by_folder": True, "file": "a.csv"}}}, "it has file and by_folder"),
+        (
+            {"targets": {"x": {"kind": ["box"], "file": "a.csv"}}},
+            r"targets\.x: kind must be text; it is \['b",
+        ),
         (
             {"targets": {"x": {"kind": "box", "folder": "masks"}}},
             r"targets\.x: .*'box' cannot be read from images",

@@ -116,7 +116,7 @@ def test_points_that_leave_the_image_are_not_valid_and_stay_finite() -> None:
     assert mirrored.value[1].tolist() == [63, 0]
 
 
-@pytest.mark.parametrize("order", [(1, 2, 0), (0, 1), (0, 0, 2)])
+@pytest.mark.parametrize("order", [(1, 2, 0), (0, 1), (0, 0, 2), (0, 1, 3), (2, 1, -3)])
 def test_names_change_places_in_pairs(order: tuple[int, ...]) -> None:
     with pytest.raises(
         CnnlibError, match="flip_order must give, for each of the 3 points, the index of the one"
