@@ -126,6 +126,10 @@ def paired_names(
     for key, target in targets.items():
         for name in sorted(set(target.names) - pictures.keys()):
             problems.add(f"{key} targets without an image of the same name in {pictures}", name)
+        for name in target.repeated:
+            problems.add(
+                f"{key} targets in several rows; several per image, such as boxes, are not supported", name
+            )
         if pictures.keys().isdisjoint(target.names):
             problems.add("targets that no image has", key)
     names = sorted(pictures)

@@ -86,6 +86,8 @@ class Folders(FileDataSource):
         )
         pictures = {key: Input(folders[f"inputs.{key}"]) for key in inputs}
         *_, (main, _, _) = pictures.values()
+        for folder in main.empty:
+            problems.add("folders of classes without a jpg or png file", str(folder))
         sources = {}
         for key, given in described.items():
             with _named(key):

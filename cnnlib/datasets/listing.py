@@ -24,7 +24,7 @@ _SUFFIXES = (".jpg", ".jpeg", ".png")
 class ImageFolder(dict[str, str]):
     """The jpg and png files of one kind: from the name, what stands before the ending, to the ending.
 
-    Hidden files, other folders and other formats are passed over.
+    Hidden files and folders, other folders and other formats are passed over.
 
     Args:
         places: the folders that they are in, each with what it puts in front of the names of its files:
@@ -33,18 +33,28 @@ class ImageFolder(dict[str, str]):
 
     Attributes:
         ambiguous: names that two files have.
+        empty: nested folders without a file.
+        outside: names of files that are in none of the nested folders.
     """
 
     def __init__(self, places: Mapping[str, Path], nested: bool = False) -> None:
         super().__init__()
         self.places = dict(places)
         self.ambiguous: list[str] = []
+        self.empty: list[Path] = []
+        self.outside: list[str] = []
         for prefix, place in self.places.items():
             if not nested:
                 self._list(place, prefix)
                 continue
+            self.outside += ImageFolder({prefix: place})
             for folder in sorted(path for path in place.iterdir() if path.is_dir()):
+                if folder.name.startswith("."):
+                    continue
+                before = len(self)
                 self._list(folder, f"{prefix}{folder.name}/")
+                if len(self) == before:
+                    self.empty.append(folder)
 
     def _list(self, folder: Path, prefix: str) -> None:
         with os.scandir(folder) as entries:
@@ -83,6 +93,8 @@ def list_folders(
         listed[role] = folder = ImageFolder(places, nested)
         for name in sorted(folder.ambiguous):
             problems.add("names that two files of one folder have", f"{folder.path(name).with_suffix('')}.*")
+        for name in sorted(folder.outside):
+            problems.add("images beside the folders of classes, and in none of them", f"{folder}: {name}")
         if not folder:
             problems.add("folders without a jpg or png file", str(folder))
     problems.raise_any()
@@ -121,7 +133,7 @@ def groups_of(names: Sequence[str], group_of: Partner, what: str, problems: Prob
 
 
 def read_table(path: Path, needed: Sequence[str], what: str) -> list[dict[str, str]]:
-    """The rows of a CSV file with a header line, without spaces around values.
+    """The rows of a CSV file with a header line, without spaces around names of columns and values.
 
     Args:
         needed: columns that it must have; in every row they hold something.
@@ -130,7 +142,8 @@ def read_table(path: Path, needed: Sequence[str], what: str) -> list[dict[str, s
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            columns = [column for column in reader.fieldnames or () if column]
+            reader.fieldnames = [column.strip() for column in reader.fieldnames or ()]
+            columns = [column for column in reader.fieldnames if column]
             for column in needed:
                 if column not in columns:
                     raise CnnlibError(

@@ -7,7 +7,8 @@ Image files are read by the class method ``from_pixels`` that a kind of task on 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -49,6 +50,8 @@ class TargetSource:
     target's own). Raises ``ImageFileError``."""
     bits_matter: bool = False
     """Its files must all have 8 bits, or all 16."""
+    repeated: Sequence[str] = ()
+    """Samples that its table names more than once."""
 
 
 def target_source(
@@ -145,7 +148,9 @@ def _table(task: Task, path: Path) -> TargetSource:
         )
     optional = dict.fromkeys(task.columns, "")
     rows = {without_suffix(row["name"]): optional | row for row in table}
-    return TargetSource(task.info, rows, partial(_read_row, task, rows))
+    counts = Counter(without_suffix(row["name"]) for row in table)
+    repeated = [name for name, count in counts.items() if count > 1]
+    return TargetSource(task.info, rows, partial(_read_row, task, rows), repeated=repeated)
 
 
 def _read_map(

@@ -167,6 +167,26 @@ def test_classes_by_folder(root: Path) -> None:
         Folders(str(root), {"image": "animals"}, {"animal": given})
 
 
+def test_class_folders_are_full_and_hold_all_images(root: Path) -> None:
+    def opened() -> Folders:
+        return Folders(str(root), {"image": "images"}, {"animal": {"kind": "label", "by_folder": True}})
+
+    for seed, name in enumerate(("cat/1", "cat/2", "dog/1", ".trash/1")):
+        save(photo(seed), root / "images" / f"{name}.jpg")
+    (root / "images" / ".cache").mkdir()
+    with pytest.raises(
+        CnnlibError,
+        match=r"(?s)images beside the folders of classes, and in none of them: 6\n    .*images: a\n",
+    ):
+        opened()
+    for name in NAMES:
+        (root / "images" / f"{name}.jpg").unlink()
+    assert opened().targets["animal"].names == ("cat", "dog")
+    (root / "images" / "empty").mkdir()
+    with pytest.raises(CnnlibError, match=r"folders of classes without a jpg or png file: 1\n    .*empty"):
+        opened()
+
+
 def test_classes_of_pixels_keep_their_indices_and_ignore_one(root: Path) -> None:
     levels = (np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH) % 3).astype(np.uint8)
     levels[:3] = 255
@@ -301,6 +321,20 @@ def test_a_table_of_something_else_is_reported(root: Path) -> None:
     write_csv(root / "t.csv", ("name", "p_x", "p_y"), ("a", "1", "left"))
     with pytest.raises(CnnlibError, match=r"not usable as points: 1\n    a: .*'left'"):
         make(root, targets={"x": given}).check()
+
+
+def test_a_table_has_one_row_for_each_image(root: Path) -> None:
+    """And not silently the last of several; whether a name has its ending does not matter."""
+    edges = ("1", "2", "8", "9")
+    header = ("name", " xmin", "ymin ", "xmax", "ymax")  # spaces around names of columns do not matter
+    write_csv(root / "t.csv", header, ("a", *edges), ("b", *edges))
+    box = {"kind": "box", "file": "t.csv"}
+    assert only_target(root, box)["a"].value.tolist() == [1, 2, 8, 9]
+    write_csv(root / "t.csv", header, ("a", *edges), ("b", *edges), ("a.jpg", *edges))
+    with pytest.raises(
+        CnnlibError, match=r"x targets in several rows; several per image, .*not supported: 1\n    a$"
+    ):
+        make(root, targets={"x": box})
 
 
 @pytest.mark.parametrize(
