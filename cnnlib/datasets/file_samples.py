@@ -167,6 +167,7 @@ class _Look(NamedTuple):
     kind: str = ""  # what all files of its role must have in common, in words; "" if that is nothing
     blank: bool = False  # it is 0 everywhere
     error: ImageFileError | None = None
+    size: Size | None = None  # of an image
 
 
 def _check_files(samples: FileSamples, count: int | None, problems: Problems) -> None:
@@ -190,7 +191,7 @@ def _check_files(samples: FileSamples, count: int | None, problems: Problems) ->
             transient=True,
             disable=not console.is_terminal,
         )
-        for role, name, kind, is_blank, error in chain.from_iterable(progress):
+        for role, name, kind, is_blank, error, _ in chain.from_iterable(progress):
             if error is not None:
                 problems.add(f"files that are {error.kind}", error.detail)
                 continue
@@ -210,7 +211,12 @@ def _look(samples: FileSamples, name: str) -> list[_Look]:
     *_, main = samples.inputs.values()
     targets = {role: target for role, target in samples.targets.items() if name in target.names}
     looks = _look_at_image(main.path(name), name, samples.size is None)
-    return looks + [_look_at_target(role, name, target) for role, target in targets.items()]
+    stored = looks[0].size  # without it, no coordinates can be checked
+    return looks + [
+        _look_at_target(role, name, target, stored or (1, 1))
+        for role, target in targets.items()
+        if stored or isinstance(target.names, ImageFolder)
+    ]
 
 
 def _look_at_image(path: Path, name: str = "", of_one_size: bool = False) -> list[_Look]:
@@ -218,12 +224,13 @@ def _look_at_image(path: Path, name: str = "", of_one_size: bool = False) -> lis
         picture = read_color(path)
     except ImageFileError as error:
         return [_Look(error=error)]
-    return [_Look("", name, f"{picture.height} x {picture.width} pixels" if of_one_size else "")]
+    size = (picture.height, picture.width)
+    return [_Look("", name, f"{size[0]} x {size[1]} pixels" if of_one_size else "", size=size)]
 
 
-def _look_at_target(role: str, name: str, source: TargetSource) -> _Look:
+def _look_at_target(role: str, name: str, source: TargetSource, stored: Size) -> _Look:
     try:
-        target = source.read(name, (1, 1), None)
+        target = source.read(name, stored, None)
     except ImageFileError as error:
         return _Look(error=error)
     if not isinstance(source.names, ImageFolder):

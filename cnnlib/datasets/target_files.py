@@ -150,7 +150,7 @@ def _table(task: Task, path: Path) -> TargetSource:
     rows = {without_suffix(row["name"]): optional | row for row in table}
     counts = Counter(without_suffix(row["name"]) for row in table)
     repeated = [name for name, count in counts.items() if count > 1]
-    return TargetSource(task.info, rows, partial(_read_row, task, rows), repeated=repeated)
+    return TargetSource(task.info, rows, partial(_read_row, task, path, rows), repeated=repeated)
 
 
 def _read_map(
@@ -171,18 +171,21 @@ def _read_map(
 
 
 def _read_row(
-    task: Task, rows: Mapping[str, Mapping[str, str]], name: str, stored: Size, size: Size | None
+    task: Task, path: Path, rows: Mapping[str, Mapping[str, str]], name: str, stored: Size, size: Size | None
 ) -> Target:
-    """Not valid where a value is empty."""
+    """Not valid where a value is empty; checked in the pixels that its author sees."""
     try:
         prediction = task.load(rows[name])
-    except ValueError as error:
-        raise ImageFileError(f"not usable as {task.kind}", Path(name), str(error)) from None
-    value = task.as_value(task.resize(prediction, stored, size or stored))
-    known = value.isfinite() if value.is_floating_point() else prediction.isfinite().all()  # no class is NaN
-    while known.ndim > task.missing((1, 1)).valid.ndim:
-        known = known.all(-1)
-    return Target(value.nan_to_num(0), known)
+        value = task.as_value(prediction)
+        known = (
+            value.isfinite() if value.is_floating_point() else prediction.isfinite().all()
+        )  # no class is NaN
+        while known.ndim > task.missing((1, 1)).valid.ndim:
+            known = known.all(-1)
+        _, valid = task.check(Target(value.nan_to_num(0), known), stored)
+    except (ValueError, CnnlibError) as error:
+        raise ImageFileError(f"not usable as {task.kind}", path, f"{name}: {error}") from None
+    return Target(task.as_value(task.resize(prediction, stored, size or stored)).nan_to_num(0), valid)
 
 
 def _read_class(

@@ -17,6 +17,8 @@ from cnnlib.tasks.drawing import BLUE, ORANGE, Canvas, color_key, palette
 from cnnlib.tasks.row import CoordinatesTask, width_height
 from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, TargetInfo, View
 
+_ROUNDING = 0.001  # pixels
+
 
 class PointsTask(CoordinatesTask):
     """Target: float (K, 2), x and y in pixels with (0, 0) at the centre of the first pixel; valid (K,): seen or not.
@@ -72,10 +74,14 @@ class PointsTask(CoordinatesTask):
         count = len(self.info.names)
         return Target(torch.zeros(count, 2), torch.zeros(count, dtype=torch.bool))
 
+    def check(self, target: Target, size: Size) -> Target:
+        """Points outside of the picture are not valid, whether they left it or were never in it."""
+        value, valid = super().check(target, size)
+        return Target(value, valid & _inside(value + 0.5, size))
+
     def move(self, target: Target, view: View) -> Target:
         corner = view.points(target.value + 0.5)
-        seen = ((corner >= 0) & (corner <= width_height(view.size, corner))).all(1)
-        value, valid = corner - 0.5, target.valid & seen
+        value, valid = corner - 0.5, target.valid & _inside(corner, view.size)
         if view.mirrored and self.info.flip_order:
             order = list(self.info.flip_order)
             return Target(value[order], valid[order])
@@ -158,3 +164,8 @@ class PointsTask(CoordinatesTask):
     def _peak(self, shape: Size) -> float:
         """What a Gaussian of sum 1 is multiplied by, so that its peak becomes 1."""
         return 2 * math.pi * (self.sigma * max(shape)) ** 2
+
+
+def _inside(corner: Tensor, size: Size) -> Tensor:
+    """Which places (K, 2), counted from the picture's corner, lie in it or, but for rounding, on its edge."""
+    return ((corner >= -_ROUNDING) & (corner <= width_height(size, corner) + _ROUNDING)).all(1)

@@ -10,8 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
+from cnnlib.augmentations import Pipeline
 from cnnlib.datasets import Folders
 from cnnlib.datasets.loading import labelled
+from cnnlib.tasks import PointsTask
 from cnnlib.types import CnnlibError, TargetInfo
 from tests.datasets.pictures import (
     HEIGHT,
@@ -238,6 +240,29 @@ def test_points_and_boxes_come_from_tables_in_pixels_of_the_stored_picture(root:
     assert box.valid.item() is True
 
 
+def test_places_are_checked_in_pixels_of_the_stored_picture(root: Path) -> None:
+    """Outside of it they are not valid, also without augmentation; far outside is an error of the table."""
+    header = ("name", "p_x", "p_y", "q_x", "q_y")
+    write_csv(root / "t.csv", header, ("a", str(WIDTH - 0.5), str(HEIGHT - 0.5), str(WIDTH), "3"))
+    points = {"kind": "points", "file": "t.csv", "names": ["p", "q"]}
+    for size in (7, 13, 224, None):
+        data = make(root, targets={"x": points}, size=size)
+        task = PointsTask(data.targets["x"])
+        (found,) = (Pipeline([], {"x": task})(sample) for sample in samples(data) if "x" in sample)
+        assert found["x"].valid.tolist() == [True, False]
+        data.check()
+    write_csv(root / "t.csv", header, ("a", "1", "2", "100", "3"))
+    data = make(root, targets={"x": points}, size=224)
+    message = r"t\.csv: a: a point lies at x=100, y=3, far outside of the picture of 32 x 24 pixels"
+    with pytest.raises(CnnlibError, match=rf"not usable as points: 1\n    .*{message}"):
+        data.check()
+    with pytest.raises(CnnlibError, match=message):
+        samples(data)
+    write_csv(root / "t.csv", ("name", "xmin", "ymin", "xmax", "ymax"), ("a", "1", "2", "100", "3"))
+    with pytest.raises(CnnlibError, match=r"t\.csv: a: a corner of a box lies at x=100, y=3, far outside"):
+        make(root, targets={"x": {"kind": "box", "file": "t.csv"}}).check()
+
+
 def test_classes_come_from_a_table_by_name(root: Path) -> None:
     write_csv(root / "t.csv", ("name", "predicted"), ("a", "dog"), ("b", "cat"), ("c", ""))
     given = {"kind": "label", "file": "t.csv", "names": ["cat", "dog"]}
@@ -251,14 +276,12 @@ def test_classes_come_from_a_table_by_name(root: Path) -> None:
     found = only_target(root, given)
     assert (int(found["a"].value), bool(found["a"].valid), bool(found["b"].valid)) == (1, True, False)
     write_csv(root / "t.csv", ("name", "predicted"), ("a", "cow"))
-    with pytest.raises(CnnlibError, match=r"not usable as label: 1\n    a: 'cow' is no class"):
+    with pytest.raises(CnnlibError, match=r"not usable as label: 1\n    .*t\.csv: a: 'cow' is no class"):
         make(root, targets={"x": given}).check()
 
 
 def test_saved_predictions_are_targets(root: Path) -> None:
     """What a task stores of a row is what a table of targets holds."""
-    from cnnlib.tasks import PointsTask
-
     task = PointsTask(TargetInfo("points", names=("p",)))
     row = task.store(torch.tensor([[3.25, 4.5, 0.9]]))
     write_csv(root / "t.csv", ("name", *row), ("a", *map(str, row.values())))
@@ -319,7 +342,7 @@ def test_a_table_of_something_else_is_reported(root: Path) -> None:
     with pytest.raises(CnnlibError, match=r"has the columns name, x, y; expected name and p_x, p_y$"):
         make(root, targets={"x": given})
     write_csv(root / "t.csv", ("name", "p_x", "p_y"), ("a", "1", "left"))
-    with pytest.raises(CnnlibError, match=r"not usable as points: 1\n    a: .*'left'"):
+    with pytest.raises(CnnlibError, match=r"not usable as points: 1\n    .*t\.csv: a: .*'left'"):
         make(root, targets={"x": given}).check()
 
 

@@ -154,6 +154,13 @@ def test_coordinates_of_something_else_are_refused() -> None:
     HEATMAP.check(Target(far, torch.tensor([True, False, True])), SIZE)
 
 
+def test_points_outside_of_the_picture_are_not_valid() -> None:
+    places = torch.tensor([[-0.5, -0.5], [63.5, 47.5], [63.6, 20]])
+    checked = HEATMAP.check(Target(places), SIZE)
+    assert checked.valid.tolist() == [True, True, False]
+    assert torch.equal(HEATMAP.move(known(places), Similarity().view(SIZE)).valid, checked.valid)
+
+
 def test_resizing_keeps_the_half_pixel() -> None:
     """As torchvision scales boxes: a point is the centre of a box of one pixel."""
     prediction = HEATMAP.as_prediction(PLACES)
