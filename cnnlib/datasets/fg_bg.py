@@ -35,7 +35,8 @@ class FgBg(FileDataSource):
     Args:
         root: the folder that the other four are in.
         size: samples become ``size`` x ``size``. Without it they stay as stored, and must share one size.
-        image_folder, background_folder, mask_folder, depth_folder: names below ``root``.
+        image_folder, background_folder, mask_folder, depth_folder: names below ``root``. ``None`` for one of the last
+            two: there are no masks, or no depths.
         background_pattern, background_divisor, background_rounding, background_name: how the background
             follows from the image's name. The first group of the regular expression is a number; divided and
             rounded, it is put into the format: by default ``img_0050`` has number 50, 50 / 10 = 5, and the
@@ -67,8 +68,8 @@ class FgBg(FileDataSource):
         size: Annotated[int, Ge(1)] | None = None,
         image_folder: str = "fg_bg",
         background_folder: str = "bg",
-        mask_folder: str = "fg_bg_mask",
-        depth_folder: str = "fg_bg_depth",
+        mask_folder: str | None = "fg_bg_mask",
+        depth_folder: str | None = "fg_bg_depth",
         background_pattern: str = r"img_(\d+)",
         background_divisor: Annotated[int, Ge(1)] | None = 10,
         background_rounding: Literal["floor", "ceil"] = "ceil",
@@ -93,8 +94,13 @@ class FgBg(FileDataSource):
             "mask_folder": mask_folder,
             "depth_folder": depth_folder,
         }
-        folders = list_folders({role: {"": base / name} for role, name in roles.items()}, problems)
-        images, backgrounds, masks, depths = folders.values()
+        if mask_folder is depth_folder is None:
+            raise CnnlibError(
+                "mask_folder and depth_folder are both null, so there is no target; give one of them"
+            )
+        places = {role: {"": base / name} for role, name in roles.items() if name is not None}
+        folders = list_folders(places, problems)
+        images, backgrounds = folders["image_folder"], folders["background_folder"]
         rule, expected = _background_rule(
             root,
             background_pattern,
@@ -103,14 +109,15 @@ class FgBg(FileDataSource):
             background_name,
             background_file,
         )
-        depth = {"folder": depth_folder, "scale": depth_scale, "zero_is_invalid": depth_zero_is_invalid}
-        if depth_scale is not None or _has_16_bits(depths):
-            depth["unit"] = "m"
         inputs = {"bg": Input(backgrounds, rule, expected), "fg_bg": Input(images)}
-        targets = {
-            "mask": target_source("mask", {"folder": mask_folder}, base, images, masks),
-            "depth": target_source("depth", depth, base, images, depths),
-        }
+        targets = {}
+        if masks := folders.get("mask_folder"):
+            targets["mask"] = target_source("mask", {"folder": mask_folder}, base, images, masks)
+        if depths := folders.get("depth_folder"):
+            depth = {"folder": depth_folder, "scale": depth_scale, "zero_is_invalid": depth_zero_is_invalid}
+            if depth_scale is not None or _has_16_bits(depths):
+                depth["unit"] = "m"
+            targets["depth"] = target_source("depth", depth, base, images, depths)
         names = paired_names(inputs, targets, problems)
         if limit is not None:
             names = [names[index] for index in tiny_subset(len(names), limit, seed)]

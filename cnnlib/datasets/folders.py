@@ -35,8 +35,8 @@ class Folders(FileDataSource):
         targets: by name, a folder (the name is then the kind: ``{mask: masks}``), or a mapping with one of ``folder``,
             ``file`` (a CSV table: ``name`` and the columns that such predictions are saved with, in pixels) or
             ``by_folder: true`` (classes: each is a folder of samples); and ``kind``, ``names`` of classes or points,
-            ``flip_order``, ``unit``, and what else the kind takes: depth ``scale`` and ``zero_is_invalid``, semantic
-            ``ignore_index``.
+            ``flip_order``, ``unit``, ``multi_label: true`` (labels: several classes of an image), and what else the
+            kind takes: depth ``scale`` and ``zero_is_invalid``, semantic ``ignore_index``.
         size: samples become ``size`` x ``size``. Without it they stay as stored, and must share one size.
         splits: of each of train, val and test a folder (``train/images`` or ``images/train``; it starts the names of
             its samples: ``train/x``), or text files with a name per line. Without it, samples are split at random.

@@ -436,6 +436,19 @@ def test_a_sample_without_a_file_has_no_such_target(root: Path) -> None:
         )
 
 
+@pytest.mark.parametrize(("absent", "left"), [("mask", "depth"), ("depth", "mask")])
+def test_masks_or_depths_may_be_left_out(root: Path, absent: str, left: str) -> None:
+    for file in (root / f"fg_bg_{absent}").iterdir():
+        file.unlink()
+    (root / f"fg_bg_{absent}").rmdir()
+    data = FgBg(str(root), **{f"{absent}_folder": None})
+    data.check()
+    assert list(data.targets) == [left]
+    assert all(left in sample and absent not in sample for sample in samples(data))
+    with pytest.raises(CnnlibError, match="mask_folder and depth_folder are both null"):
+        FgBg(str(root), mask_folder=None, depth_folder=None)
+
+
 def test_missing_folders_are_all_named(tmp_path: Path) -> None:
     (tmp_path / "fg_bg").mkdir()
     with pytest.raises(

@@ -162,8 +162,9 @@ def test_classes_by_folder(root: Path) -> None:
     assert data.targets["animal"] == TargetInfo("label", names=("cat", "dog", "panda"))
     found = {sample["name"]: int(sample["animal"].value) for sample in samples(data)}
     assert found == {"cat/b": 0, "cat/e": 0, "dog/a": 1, "dog/d": 1, "panda/c": 2, "panda/f": 2}
-    with pytest.raises(CnnlibError, match="kind 'mask' cannot be read from the names of folders"):
-        Folders(str(root), {"image": "animals"}, {"mask": {"by_folder": True}})
+    for kind, options in (("mask", {}), ("label", {"multi_label": True})):
+        with pytest.raises(CnnlibError, match=f"kind '{kind}' cannot be read from the names of folders"):
+            Folders(str(root), {"image": "animals"}, {kind: {"by_folder": True, **options}})
     given = {"kind": "label", "by_folder": True, "names": ["cat", "dog"]}
     with pytest.raises(CnnlibError, match=r"targets\.animal: names does not list the folder 'panda'"):
         Folders(str(root), {"image": "animals"}, {"animal": given})
@@ -278,6 +279,24 @@ def test_classes_come_from_a_table_by_name(root: Path) -> None:
     write_csv(root / "t.csv", ("name", "predicted"), ("a", "cow"))
     with pytest.raises(CnnlibError, match=r"not usable as label: 1\n    .*t\.csv: a: 'cow' is no class"):
         make(root, targets={"x": given}).check()
+
+
+def test_several_classes_of_an_image_come_from_a_table(root: Path) -> None:
+    """Separated by semicolons, or a column for each with 0, 1 or nothing."""
+    given = {"kind": "label", "file": "t.csv", "names": ["cat", "dog"], "multi_label": True}
+    write_csv(root / "t.csv", ("name", "predicted"), ("a", "cat;dog"), ("b", "dog"), ("c", ""))
+    found = only_target(root, given)
+    assert {name: target.value.tolist() for name, target in found.items() if target.valid.all()} == {
+        "a": [1, 1],
+        "b": [0, 1],
+    }
+    assert not found["c"].valid.any()
+    write_csv(root / "t.csv", ("name", "p_cat", "p_dog"), ("a", "0", "0"), ("b", "1", ""))
+    found = only_target(root, given)
+    assert (found["a"].value.tolist(), found["a"].valid.tolist()) == ([0, 0], [True, True])
+    assert (found["b"].value.tolist(), found["b"].valid.tolist()) == ([1, 0], [True, False])
+    with pytest.raises(CnnlibError, match="multi_label must be"):
+        make(root, targets={"x": {**given, "multi_label": "perhaps"}})
 
 
 def test_saved_predictions_are_targets(root: Path) -> None:
