@@ -17,6 +17,7 @@ from cnnlib.types import CnnlibError, Head, Size, SplitMetric, Target, View
 
 _BRIGHTEST = 30.0  # degrees of error
 _MAX_LENGTH_ERROR = 0.2  # of a direction in a file, as JPEG leaves it
+_GRAY = 16  # levels between the channels of a grey pixel, as JPEG leaves it
 _COLOR_AXES = (1.0, -1.0, -1.0)  # red: right, green: up, blue: towards the viewer
 
 
@@ -44,9 +45,23 @@ class NormalsTask(DenseTask):
 
     @classmethod
     def from_pixels(cls, array: np.ndarray) -> Target:
-        """The colours of ``legend``; not valid where they are no direction, such as black or grey."""
+        """The colours of ``legend``; not valid where they are no direction, such as black or grey.
+
+        Raises:
+            CnnlibError: these are no directions: most of its pixels with a colour are none, or it has levels of grey
+                alone.
+        """
         shown = torch.from_numpy(array.astype(np.float32)).permute(2, 0, 1) / 127.5 - 1
         valid = (shown.norm(dim=0, keepdim=True) - 1).abs() < _MAX_LENGTH_ERROR
+        colored = torch.from_numpy(np.ptp(array, axis=2) > _GRAY)
+        wrong = (colored & ~valid[0]).sum() / colored.sum()
+        if wrong > 0.5:
+            raise CnnlibError(
+                f"{wrong:.0%} of its pixels that are neither black nor grey are no direction; expected colours in "
+                "which value / 127.5 - 1 has length 1"
+            )
+        if not colored.any() and np.ptp(array) > _GRAY:
+            raise CnnlibError("it has levels of grey alone; expected the directions as colours")
         return Target(_unit(shown * torch.tensor(_COLOR_AXES).view(3, 1, 1), 0), valid)
 
     def check_values(self, values: Tensor) -> None:

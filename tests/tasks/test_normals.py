@@ -130,3 +130,19 @@ def test_broken_normals_are_refused(values: Tensor, message: str) -> None:
     TASK.check_values(TASK.valid_values(Target(random_normals(), torch.ones(1, *SIZE, dtype=torch.bool))))
     with pytest.raises(CnnlibError, match=message):
         TASK.check_values(values)
+
+
+def test_files_of_something_else_are_refused() -> None:
+    """Black and grey pixels are not known; a file may hold nothing else, or few pixels that are no direction."""
+    photo = np.random.default_rng(0).integers(70, 190, (*SIZE, 3), dtype=np.uint8)
+    with pytest.raises(CnnlibError, match="of its pixels that are neither black nor grey are no direction"):
+        TASK.from_pixels(photo)
+    depth = np.repeat(np.linspace(0, 250, SIZE[0] * SIZE[1]).astype(np.uint8).reshape(*SIZE, 1), 3, axis=2)
+    with pytest.raises(CnnlibError, match="levels of grey alone"):
+        TASK.from_pixels(depth)
+    for level in (0, 128):
+        assert not TASK.from_pixels(np.full((*SIZE, 3), level, np.uint8)).valid.any()
+    colors = TASK.store(random_normals())
+    colors[:20], colors[20:40], colors[40:43] = 0, 128, photo[40:43]
+    assert TASK.from_pixels(colors).valid[0, 43:].all()
+    assert not TASK.from_pixels(colors).valid[0, :40].any()
