@@ -58,6 +58,7 @@ def says_what_it_is(task: Task) -> None:
     assert task.values
     assert task.default_loss in LOSSES
     assert LOSSES[task.default_loss].compares(task)
+    assert "truth" not in task.legend  # new images have none; how it is drawn stands in error_legend
     for text in (task.kind, task.legend, task.error_legend, task.file_note):
         assert text
         assert text == text.strip()

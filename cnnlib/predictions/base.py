@@ -37,7 +37,7 @@ _OWN_FOLDERS = ("truth", "valid", "input", "panels")
 @checked
 @dataclass(eq=False)
 class Persister(ABC):
-    """Keeps each sample's files, and at the end the tables.
+    """Keeps each sample's files, and at the end the tables and ``README.txt``.
 
     Args:
         out: the folder; made if it is not there. Files of the same names are replaced, others left alone.
@@ -63,13 +63,13 @@ class Persister(ABC):
             )
         self._names: dict[str, str] = {}
         self._rows: dict[str, list[dict[str, Any]]] = {}  # by the table's path
+        self._folders: set[str] = set()  # directly below ``out``, as far as they are used
         try:
             self.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CnnlibError(
                 f"{self.out}: cannot hold predictions ({error.strerror}); choose another folder"
             ) from None
-        self.keep({"README.txt": self._readme().encode()})
 
     @abstractmethod
     def keep(self, files: Mapping[str, bytes]) -> None:
@@ -80,12 +80,11 @@ class Persister(ABC):
             self.keep(self._files(sample))
 
     def close(self) -> None:
-        self.keep(
-            {
-                path: csv_text(list(dict.fromkeys(column for row in rows for column in row)), rows).encode()
-                for path, rows in self._rows.items()
-            }
-        )
+        tables = {
+            path: csv_text(list(dict.fromkeys(column for row in rows for column in row)), rows)
+            for path, rows in self._rows.items()
+        }
+        self.keep({path: text.encode() for path, text in {**tables, "README.txt": self._readme()}.items()})
 
     def _files(self, sample: Predicted) -> dict[str, bytes]:
         """By path; rows are kept for ``close``."""
@@ -105,17 +104,22 @@ class Persister(ABC):
         for name, picture in input_pictures(sample.image, self.inputs).items():
             files[f"input/{file_stem(name)}/{stem}.png"] = _png(to_uint8(picture).permute(1, 2, 0).numpy())
         files[f"panels/{stem}.png"] = _png(np.array(draw_panel(sample, self.inputs, self.tasks)))
+        self._folders |= {path.split("/")[0] for path in (*files, *self._rows)}
         return files
 
     def _readme(self) -> str:
         lines = [f"{file_stem(name)}: {task.file_note}" for name, task in self.tasks.items()]
+        if "truth" in self._folders:
+            lines.append("truth/...: the targets, in the same form as the predictions")
+        if "valid" in self._folders:
+            lines.append(
+                "valid/<task>/<name>.png: only where some of the target is unknown: 255 is known, 0 is not"
+            )
         return "\n".join(
             [
                 "Predictions: maps are <task>/<name>.png, one file per sample; others are rows of <task>.csv.",
                 "",
                 *lines,
-                "truth/...: the targets, in the same form as the predictions",
-                "valid/<task>/<name>.png: only where some of the target is unknown: 255 is known, 0 is not",
                 "input/<input>/<name>.png: what the model was shown",
                 "panels/<name>.png: all of it as one picture",
                 "",

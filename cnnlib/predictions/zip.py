@@ -5,8 +5,6 @@ from __future__ import annotations
 import secrets
 import weakref
 from collections.abc import Mapping
-from functools import cached_property
-from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from cnnlib.predictions.base import Persister
@@ -14,12 +12,18 @@ from cnnlib.types import Predicted
 
 
 class ZipPersister(Persister):
-    """Writes ``out/predictions.zip``: held open from the first sample to ``close``, and not there until then.
+    """Writes ``out/predictions.zip``: held open until ``close``, and not there before.
 
     Samples are appended to a hidden file that ``close`` moves into place. If writing breaks, or ``close`` is never
     reached, the hidden file is removed and what stood under the final name before still does.
     Equal samples in equal order give an equal file, byte for byte.
     """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._partial = self.out / f".predictions.zip.{secrets.token_hex(4)}.partial"
+        weakref.finalize(self, self._partial.unlink, missing_ok=True)  # at the latest when the process ends
+        self._archive = ZipFile(self._partial, "w")
 
     def keep(self, files: Mapping[str, bytes]) -> None:
         for path, content in files.items():
@@ -46,15 +50,6 @@ class ZipPersister(Persister):
         except BaseException:
             self._discard()
             raise
-
-    @cached_property
-    def _partial(self) -> Path:
-        return self.out / f".predictions.zip.{secrets.token_hex(4)}.partial"
-
-    @cached_property
-    def _archive(self) -> ZipFile:
-        weakref.finalize(self, self._partial.unlink, missing_ok=True)  # at the latest when the process ends
-        return ZipFile(self._partial, "w")
 
     def _discard(self) -> None:
         try:

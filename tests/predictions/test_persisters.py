@@ -89,8 +89,8 @@ def test_everything_that_was_written_is_read_back(tmp_path: Path, kind: str) -> 
         shown = given_sample["image"][3 * index : 3 * index + 3].permute(1, 2, 0).numpy()
         np.testing.assert_allclose(picture(files[f"input/{name}/a.png"]) / 255, shown, atol=0.00197)
     assert min(picture(files["panels/a.png"]).shape[:2]) > 256
-    for task in TASKS.values():
-        assert task.file_note in files["README.txt"].decode()
+    notes = files["README.txt"].decode()
+    assert all(text in notes for text in (*(task.file_note for task in TASKS.values()), "truth/", "valid/"))
 
 
 def test_folder_and_zip_hold_the_same_files(tmp_path: Path) -> None:
@@ -107,6 +107,9 @@ def test_a_new_image_has_no_truth_to_save(tmp_path: Path, kind: str) -> None:
     sink = PERSISTERS[kind](tmp_path, TASKS, INPUTS)
     sink.write(Predicted("a", **(sample() | {"targets": {}})))
     sink.close()
+    notes = contents(tmp_path)["README.txt"].decode()
+    assert "mask" in notes
+    assert not any(word in notes for word in ("truth", "valid", "target"))
     assert {path.split("/")[0] for path in contents(tmp_path)} == {
         "mask",
         "depth",
