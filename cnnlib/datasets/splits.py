@@ -62,7 +62,7 @@ def split_indices(
     if len(sizes) < 3:
         raise CnnlibError(
             f"training, validation and test need at least 3 samples that may be separated; there are {count} "
-            f"samples in {len(sizes)} groups"
+            f"samples in {len(sizes)} group{'' if len(sizes) == 1 else 's'}"
         )
     parts = _assign(sizes, {"test": test * count, "val": val * count}, seed)[group_of_sample]
     return {part: np.flatnonzero(parts == part) for part in ("train", "val", "test")}

@@ -101,7 +101,8 @@ def _samples(suite: SuiteResults, indices: Mapping[str, int]) -> tuple[list[Samp
     chosen = choose_images(scores, higher_is_better)
     if not chosen:
         return [], f"No test image was kept by every run and has {metric} in per_image.csv."
-    note = f"The best three, three typical and the worst three of {len(scores)} test images by {metric}"
+    images = "test image" if len(scores) == 1 else "test images"
+    note = f"The best three, three typical and the worst three of {len(scores)} {images} by {metric}"
     note += ", averaged over all experiments and seeds. " if len(suite.runs) > 1 else ". "
     left_out = [name for name in suite.finished if name not in shown]
     if left_out:

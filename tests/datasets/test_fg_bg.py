@@ -495,7 +495,7 @@ def test_every_option_that_cannot_work_is_named(root: Path, options: dict[str, A
 def test_too_few_groups_are_reported(root: Path) -> None:
     rows = [(f"img_{number:04d}", "bg_001") for number in NUMBERS]
     write_csv(root / "pairs.csv", ("image", "background"), *rows)
-    with pytest.raises(CnnlibError, match=r"with group_by: background, .* 6 samples in 1 group"):
+    with pytest.raises(CnnlibError, match=r"with group_by: background, .* 6 samples in 1 group$"):
         FgBg(str(root), background_file="pairs.csv")
     assert len(samples(FgBg(str(root), background_file="pairs.csv", group_by="sample"))) == 6
 

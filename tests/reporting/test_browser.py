@@ -71,6 +71,12 @@ def test_every_picture_is_shown(page: object) -> None:
     assert broken == 0
 
 
+def test_every_picture_has_an_outline(page: object) -> None:
+    """A white mask on a white page would look like a missing picture."""
+    outlines = "[...document.querySelectorAll('img')].map(i => getComputedStyle(i).outlineStyle)"
+    assert set(page.evaluate(outlines)) == {"solid"}
+
+
 def test_a_click_sorts_the_table(page: object) -> None:
     rows = "[...document.querySelectorAll('.leaderboard tbody tr:not(.constant)')]"
     values = f"{rows}.map(row => +row.cells[1].dataset.value)"

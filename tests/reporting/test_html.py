@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cnnlib.files import write_csv
 from cnnlib.reporting.html import write_report
 from cnnlib.reporting.results import read_suite
 from tests.reporting.fake_suite import TARGETS, fail, write_suite
@@ -201,6 +202,17 @@ def test_seven_tasks_read_well(tmp_path: Path) -> None:
         "black: floor; red: wall; green: ball",
     ):
         assert words in found.text
+
+
+def test_one_image_and_one_group_are_singular(tmp_path: Path) -> None:
+    one = {"experiments": {"a": 0.4, "b": -0.5}, "seeds": (0,), "size": 16, "epochs": 1}
+    text = page(write_suite(tmp_path / "one", images=1, persister="folder", **one)).text
+    assert "of 1 test image by mask/iou" in text
+    folder = write_suite(tmp_path / "group", images=3, **one)
+    for path in folder.glob("*/*/per_image.csv"):
+        rows = [{**row, "group": "room"} for row in csv.DictReader(path.read_text().splitlines())]
+        write_csv(path, list(rows[0]), rows)
+    assert "The 3 test images are of 1 group (such as one background)" in page(folder).text
 
 
 def test_it_says_which_class_is_taken_for_which(tmp_path: Path) -> None:
