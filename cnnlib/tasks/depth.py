@@ -59,7 +59,9 @@ class DepthTask(DenseTask):
         self.max_depth = max_depth
         self.file_scale = file_scale
         unit = f" {info.unit}" if info.unit else ""
-        self.legend = f"bright: near; dark: far; the scale is 0 to {max_depth:g}{unit}"
+        self.legend = (
+            f"bright: near; dark: far; all pictures of depth share the scale from 0 to {max_depth:g}{unit}"
+        )
         self.error_legend = f"the absolute error; black: none; brightest: {0.1 * max_depth:g}{unit} or more"
         self.file_note = f"16-bit PNG: {file_scale:g} steps per {info.unit or 'unit of depth'}"
 
