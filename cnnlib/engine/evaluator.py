@@ -40,7 +40,7 @@ def evaluate(
         images += count
         total_loss += float(total) * count
         for name in objective.tasks:
-            labelled = batch[name].valid.flatten(1).any(1).sum()
+            labelled = batch[name].valid.reshape(count, -1).any(1).sum()
             means.add({key: value for key, value in parts.items() if key.startswith(f"{name}/")}, labelled)
         size = batch["image"].shape[-2:]
         predictions = {name: task.decode(outputs[name], size) for name, task in objective.tasks.items()}
