@@ -64,8 +64,8 @@ def check_model(config: ExperimentConfig, context: Context) -> None:
 
 def fitting_losses(task: Factory, tables: Tables) -> list[str]:
     """The losses that can compare something of a task with default options."""
-    infos = Context(tables, None).infos("", task.kind)
-    return _fitting([task(info=info) for info in infos], tables["loss"])
+    tasks = [task(info=info) for info in Context(tables, None).infos("", task.kind)]
+    return [name for name, loss in tables["loss"].items() if _compared(loss, tasks)]
 
 
 def dataset_targets(dataset: Any, table: Mapping[str, Factory]) -> Mapping[str, TargetInfo] | None:
@@ -137,15 +137,11 @@ def _check_losses(key: str, task: TaskConfig, context: Context, details: Details
             offered = ", ".join(dict.fromkeys(values for task in tasks for values in task.values))
             reason = f"it compares {wanted}; this {tasks[0].head.shape} task offers {offered}"
             text = f"{term.name!r} does not fit a {tasks[0].kind} task ({reason})"
-            fitting = ", ".join(_fitting(tasks, table)) or "none"
+            fitting = ", ".join(name for name, other in table.items() if _compared(other, tasks)) or "none"
             details.add(f"{text}; losses that fit: {fitting}", key, "loss", index)
         elif term.on not in (None, *compared):
             text = f"must be {' or '.join(compared)}, which {term.name!r} can compare for this task"
             details.add(f"{text}; it is {show(term.on)}", key, "loss", index, "on")
-
-
-def _fitting(tasks: list[Task], table: Mapping[str, Factory]) -> list[str]:
-    return [name for name, loss in table.items() if _compared(loss, tasks)]
 
 
 def _compared(loss: Factory, tasks: list[Task]) -> list[str]:
