@@ -14,13 +14,13 @@ from typing import TypeAlias
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from cnnlib.assembly import describe_net, make_fabric, make_model, make_tasks, resolve_precision
 from cnnlib.config import ExperimentConfig, load_suite
 from cnnlib.datasets import DATASETS
-from cnnlib.datasets.image_files import read_color, to_image
+from cnnlib.datasets.image_files import read_color, to_image, to_rgb
 from cnnlib.datasets.listing import ImageFolder
 from cnnlib.engine.checkpoint import load_checkpoint
 from cnnlib.lookup import find
@@ -166,7 +166,7 @@ def _opened(picture: Picture, name: str, channels: int) -> Image.Image | Tensor:
     if given != channels:
         raise CnnlibError(f"the input {name!r} has {channels} channels; got {given}")
     if isinstance(picture, Image.Image):
-        return picture.convert("RGB")
+        return to_rgb(ImageOps.exif_transpose(picture))
     if not (picture.is_floating_point() and picture.min() >= 0 and picture.max() <= 1):
         raise CnnlibError(f"the input {name!r} must be float in [0, 1]: divide levels of 0 to 255 by 255")
     return picture

@@ -167,3 +167,19 @@ def test_a_run_without_weights_is_reported(
         main([str(pictures / "run"), str(pictures / "in"), *background, "--out", str(pictures / "out")]) == 2
     )
     assert "best.ckpt: no such checkpoint" in capsys.readouterr().err
+
+
+def test_an_opened_picture_is_turned_and_scaled_as_its_file_is(run: Path, pictures: Path) -> None:
+    """A photograph with an EXIF orientation, and one of 16 bits."""
+    pixels = np.random.default_rng(1).integers(0, 255, (24, 40, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    Image.fromarray(pixels).save(pictures / "turned.png", exif=exif)
+    Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(pictures / "deep.png")
+    trained, background = load_run(run), pictures / "bg/a.png"
+    for name in ("turned.png", "deep.png"):
+        from_file = trained.predict(pictures / name, bg=background)
+        opened = trained.predict(Image.open(pictures / name), bg=Image.open(background))
+        for task, prediction in from_file.items():
+            torch.testing.assert_close(opened[task], prediction, equal_nan=True)
+    assert trained.predict(pictures / "turned.png", bg=background)["mask"].shape == (1, 40, 24)

@@ -46,7 +46,12 @@ def to_image(pictures: Sequence[Image.Image], size: Size | None) -> Tensor:
 
 def read_color(path: Path) -> Image.Image:
     """A picture as 8-bit RGB, whatever it is stored as. Transparent parts are black."""
-    image = _on_black(path)
+    return to_rgb(_upright(path))
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """An upright picture as ``read_color`` gives it."""
+    image = _on_black(image)
     if image.mode.startswith("I"):  # 16 bits: Pillow's own conversion would clip them
         image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
     return image.convert("RGB")
@@ -54,7 +59,7 @@ def read_color(path: Path) -> Image.Image:
 
 def read_gray(path: Path) -> np.ndarray:
     """The grey levels of a mask or a depth map, (H, W), uint8 or uint16 as stored; transparent is 0. Not of colours."""
-    image = _on_black(path)
+    image = _on_black(_upright(path))
     if image.mode.startswith("I"):
         return np.asarray(image).astype(np.uint16)
     if image.mode not in ("L", "1"):
@@ -71,8 +76,7 @@ def read_indices(path: Path) -> np.ndarray:
     return np.array(image) if image.mode in ("P", "L") else read_gray(path)
 
 
-def _on_black(path: Path) -> Image.Image:
-    image = _upright(path)
+def _on_black(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         black = Image.new("RGBA", image.size, "black")
         image = Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")
