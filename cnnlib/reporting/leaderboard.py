@@ -87,8 +87,11 @@ def _best_first(summaries: Mapping[str, Mapping[str, Summary]], ranked: Mapping[
 
 
 def _is_of_a_name(metric: str, suite: SuiteResults) -> bool:
+    """Whether it is one of as many metrics as the task has names: ``iou_<class>``, for every class."""
     task = suite.tasks.get(metric.partition("/")[0])
-    return task is not None and any(metric.endswith(f"_{name}") for name in task.info.names)
+    names = task.info.names if task else ()
+    stems = [metric.removesuffix(name) for name in names if metric.endswith(f"_{name}")]
+    return any(all(f"{stem}{name}" in suite.constant for name in names) for stem in stems)
 
 
 def _span(runs: Sequence[RunResult], metric: str) -> tuple[float, float]:

@@ -13,6 +13,7 @@ import pytest
 
 from cnnlib.files import write_csv
 from cnnlib.reporting.html import write_report
+from cnnlib.reporting.leaderboard import Leaderboard
 from cnnlib.reporting.results import read_suite
 from tests.reporting.fake_suite import TARGETS, fail, write_suite
 from tools import report as tool
@@ -243,3 +244,17 @@ def test_it_says_which_class_is_taken_for_which(tmp_path: Path) -> None:
         )
         assert f"label: {experiment} {' '.join(names)} {rows}" in text
     assert "Which class" not in page(write_suite(tmp_path / "t", images=4, size=16, persister="folder")).text
+
+
+def test_a_class_called_like_the_end_of_a_metric_hides_nothing(tmp_path: Path) -> None:
+    folder = write_suite(tmp_path / "zoo", experiments={"one": 0.0}, seeds=(0,), tasks=("label", "semantic"))
+    for path in folder.glob("*/*/data.json"):
+        path.write_text(path.read_text().replace('"small"', '"f1"'))
+    for path in folder.glob("*/*/result.json"):
+        result = json.loads(path.read_text())
+        result["test"]["label/macro_f1"] = result["constant"]["label/macro_f1"] = 0.5
+        path.write_text(json.dumps(result))
+    suite = read_suite(folder)
+    board = Leaderboard.of(suite, {"one": 0})
+    assert "label/macro_f1" in board.others["label"]
+    assert set(board.of_names) == {"semantic"}
