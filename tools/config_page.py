@@ -92,10 +92,11 @@ def _named(name: str, schema: dict[str, Any]) -> str:
 
 
 def _range(schema: dict[str, Any]) -> str:
-    """``"0 to 1"``, ``"above 0"``; of a list, what its entries must be."""
+    """``"0 to 1"``, ``"above 0"``; of a list or a mapping, what its values must be."""
+    inner = schema.get("items") or schema.get("additionalProperties")
     found = {
         key: value
-        for one in (schema, schema.get("items", {}))
+        for one in (schema, inner if isinstance(inner, dict) else {})
         for key, value in one.items()
         if key in _BOUNDS
     }

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
+from cnnlib.checks import did_you_mean
 from cnnlib.config.component import Context
 from cnnlib.config.errors import MISSING, ConfigError, Problem, problems_of, show
 from cnnlib.config.expand import PathError, folder_problems, override, variants
 from cnnlib.config.schema import (
     SECTION_DEFAULTS,
     SECTIONS,
+    SEEDS_BELOW,
     ExperimentConfig,
     SuiteConfig,
     SuiteFile,
@@ -26,6 +30,7 @@ from cnnlib.config.tables import Tables, load_tables
 from cnnlib.config.tasks import check_model, dataset_targets, stated_kinds
 from cnnlib.config.yaml_text import parse_yaml
 from cnnlib.lookup import unknown
+from cnnlib.types import CnnlibError
 
 _NAMES_LISTED = 3
 
@@ -96,6 +101,39 @@ def to_yaml(experiment: ExperimentConfig, suite: str, name: str, seed: int) -> s
     return SuiteConfig(name=suite, seeds=(seed,), baseline=name, experiments={name: experiment}).to_yaml()
 
 
+def until_decided(suite: SuiteConfig, max_seeds: int) -> SuiteConfig:
+    """The suite as ``--until decided --max-seeds N`` runs it: compared after its seeds, then after each further one.
+
+    The further seeds are the integers that follow the largest one, up to ``max_seeds`` seeds in all.
+
+    Raises:
+        CnnlibError: if there is nothing to decide or no seed to add, or the config says already how long to go on.
+    """
+    count, last = len(suite.seeds), max(suite.seeds)
+    if suite.first_seeds is not None:
+        raise CnnlibError(
+            f"the config says first_seeds: {suite.first_seeds}, and so goes on until all is decided: leave out --until"
+        )
+    if len(suite.experiments) < 2:
+        raise CnnlibError("--until decided needs at least two experiments to compare; the suite has 1")
+    if count < 2:
+        raise CnnlibError(
+            "--until decided first compares after the suite's seeds; it has 1: give at least two under seeds, "
+            "e.g. --set seeds=[0,1,2]"
+        )
+    if max_seeds <= count:
+        raise CnnlibError(
+            f"--max-seeds must be above the suite's number of seeds, {count}; it is {max_seeds}"
+        )
+    after = last + 1 + max_seeds - count
+    if after > SEEDS_BELOW:
+        raise CnnlibError(
+            f"--max-seeds {max_seeds} adds the seeds that follow {last}, and a seed must be below {SEEDS_BELOW}: "
+            "give smaller ones under seeds"
+        )
+    return suite.model_copy(update={"seeds": (*suite.seeds, *range(last + 1, after)), "first_seeds": count})
+
+
 def _attributed(stages: Sequence[tuple[str, dict[str, Any]]], name: str, tables: Tables) -> list[Problem]:
     """The problems of the last stage; what came with an override, the name of a stage, says so."""
     origins: dict[Problem, str] = {}
@@ -130,12 +168,45 @@ def _read(suite: dict[str, Any], name: str, tables: Tables) -> tuple[SuiteConfig
     baseline = file.baseline or names[0]
     if baseline not in names and complete:
         problems.append(Problem("baseline", unknown("experiment", baseline, names)))
+    if file.first_seeds is not None and file.first_seeds >= len(file.seeds) and "seeds" not in wrong:
+        text = f"must be below the number of seeds, {len(file.seeds)}; it is {file.first_seeds}"
+        problems.append(Problem("first_seeds", f"{text}: give more seeds, or null to run them all"))
     experiments, more = _check_all(found, common, tables)
+    # A task that cannot be read is one problem, not also one of what names it.
+    if complete and not any(re.fullmatch(r"tasks(\.[^.]+)?", problem.path) for problem in more):
+        problems += _task_problems(file, {each: sections["tasks"] for each, sections in found})
     # Where overrides were left out, so was what they hold.
     problems += [problem for problem in more if complete or problem.text != MISSING]
     if problems:
         return None, problems
-    return SuiteConfig(name=file.name, seeds=file.seeds, baseline=baseline, experiments=experiments), []
+    config = SuiteConfig(
+        name=file.name,
+        seeds=file.seeds,
+        baseline=baseline,
+        margins=file.margins,
+        main_task=file.main_task,
+        first_seeds=file.first_seeds,
+        experiments=experiments,
+    )
+    return config, []
+
+
+def _task_problems(file: SuiteFile, tasks: Mapping[str, Collection[str]]) -> Iterator[Problem]:
+    """Of ``margins`` and ``main_task``, where they name no task.
+
+    Args:
+        tasks: each experiment's.
+    """
+    names = list(dict.fromkeys(chain(*tasks.values())))
+    for key in file.margins:
+        if key not in names:
+            yield Problem(f"margins.{key}", unknown("task", key, names))
+    lacking = [experiment for experiment, own in tasks.items() if file.main_task not in own]
+    if file.main_task is not None and lacking:
+        shared = [name for name in names if all(name in own for own in tasks.values())]
+        word = f"{file.main_task!r}{did_you_mean(file.main_task, shared)}"
+        text = f"must be a task of every experiment; {word} is missing in {_experiment_names(lacking)}"
+        yield Problem("main_task", f"{text}; allowed: {', '.join(shared) or 'none'}")
 
 
 def _check_all(

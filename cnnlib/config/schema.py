@@ -32,6 +32,7 @@ def _distinct(entries: tuple[Any, ...]) -> tuple[Any, ...]:
 FolderName = Annotated[str, AfterValidator(folder_name)]
 KeyPath = Annotated[str, AfterValidator(_key_path)]
 Weight = Annotated[float, Ge(0)]
+SEEDS_BELOW = 2**32
 
 
 class LossTerm(Component):
@@ -117,7 +118,10 @@ class SuiteFile(Section):
     name: FolderName
     """Default: the file's name."""
     seeds: Annotated[
-        tuple[Annotated[int, Ge(0), Lt(2**32)], ...], Strict(False), MinLen(1), AfterValidator(_distinct)
+        tuple[Annotated[int, Ge(0), Lt(SEEDS_BELOW)], ...],
+        Strict(False),
+        MinLen(1),
+        AfterValidator(_distinct),
     ] = (0,)
     """Every experiment is run once under each."""
     experiments: Annotated[dict[str, dict[KeyPath, Any]], MinLen(1)] = Field(default_factory=dict)
@@ -126,22 +130,34 @@ class SuiteFile(Section):
     """Values by dotted key path; every combination is run, of every experiment."""
     baseline: str = Field(default_factory=str)
     """The experiment that the others are tested against. Default: the first."""
+    margins: dict[str, Annotated[float, Gt(0), Lt(1)]] = Field(default_factory=dict)
+    """By task, how far two experiments may differ in its main metric and still count as equal: a difference where
+    higher is better (default: 0.01), a share of the error where lower is better (default: 0.05, within 5 %)."""
+    main_task: str | None = None
+    """The one task whose main metric is tested; null tests that of every task, and corrects for their number."""
+    first_seeds: Annotated[int, Ge(2)] | None = None
+    """Compare after so many seeds, then after each further one, and train no further what is decided; the list
+    ``seeds`` is then the most. null runs all seeds."""
 
 
 class SuiteConfig(Section):
-    """Experiments that are run under the same seeds and compared."""
+    """Experiments that are run under the same seeds and compared; ``SuiteFile`` says what the keys mean."""
 
     name: str
     seeds: tuple[int, ...]
     baseline: str
+    margins: dict[str, float] = Field(default_factory=dict)
+    main_task: str | None = None
+    first_seeds: int | None = None
     experiments: dict[str, ExperimentConfig]
 
     def to_yaml(self) -> str:
         """A file from which ``load_suite`` makes an equal suite; sections that all experiments share stand once.
 
-        Every option is written, those left to their default too, so that a later default changes nothing.
+        Every option of an experiment is written, those left to their default too, so that a later default changes
+        nothing. Of the suite's own keys, those that are null or empty are left out: a single run has no use for them.
         """
-        suite = self.model_dump(mode="json")
+        suite = {key: value for key, value in self.model_dump(mode="json").items() if value not in (None, {})}
         experiments = suite.pop("experiments")
         for section, value in dict(experiments[self.baseline]).items():
             if all(each[section] == value for each in experiments.values()):

@@ -7,8 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cnnlib.config import Component, ConfigError, SuiteConfig, build, load_suite, parse_suite, to_yaml
+from cnnlib.config import (
+    Component,
+    ConfigError,
+    SuiteConfig,
+    build,
+    load_suite,
+    parse_suite,
+    to_yaml,
+    until_decided,
+)
 from cnnlib.config.tables import Tables
 from cnnlib.config.yaml_text import parse_yaml
 from cnnlib.lookup import find
@@ -35,6 +46,7 @@ def put(mapping: Any, path: list[str], value: Any) -> Any:
 def test_the_least_suite_gets_every_default(parse: Parse, suite: dict[str, Any]) -> None:
     config = parse(suite)
     assert (config.name, config.seeds, config.baseline) == ("trial", (0,), "trial")
+    assert (config.margins, config.main_task, config.first_seeds) == ({}, None, None)
     experiment = config.experiments["trial"]
     assert experiment.dataset == Component(name="rooms", options={"size": 32, "root": None})
     assert experiment.augmentations == ()
@@ -63,7 +75,10 @@ def test_everything_can_be_said(parse: Parse) -> None:
     config = parse(
         {
             "name": "all",
-            "seeds": [3, 1],
+            "seeds": [3, 1, 4],
+            "margins": {"far": 0.1, "mask": 0.02},
+            "main_task": "mask",
+            "first_seeds": 2,
             "dataset": {"name": "files", "root": "some/where"},
             "augmentations": ["turn", {"name": "turn", "p": 1}],
             "model": {"name": "net", "widths": [4], "norm": "group"},
@@ -87,10 +102,11 @@ def test_everything_can_be_said(parse: Parse) -> None:
     )
     assert (config.name, config.seeds, config.baseline, list(config.experiments)) == (
         "all",
-        (3, 1),
+        (3, 1, 4),
         "b",
         ["a", "b"],
     )
+    assert (config.margins, config.main_task, config.first_seeds) == ({"far": 0.1, "mask": 0.02}, "mask", 2)
     a, b = config.experiments.values()
     assert a.dataset.options == {"root": Path("some/where")}
     assert [turn.options["p"] for turn in a.augmentations] == [0.5, 1.0]
@@ -266,6 +282,33 @@ def test_a_suite_can_be_sent_to_another_process(parse: Parse, suite: dict[str, A
         ("seeds", [-1], ["seeds.0: must be at least 0; it is -1"]),
         ("seeds", 0, ["seeds: must be a list; it is 0"]),
         ("seeds", [2**32], ["seeds.0: must be below 4294967296"]),
+        ("margins", {"mask": 0}, ["margins.mask: must be above 0; it is 0"]),
+        ("margins", {"mask": 1}, ["margins.mask: must be below 1; it is 1"]),
+        ("margins", {"mask": float("nan")}, ["margins.mask: must be a finite number"]),
+        ("margins", {"mask": True}, ["margins.mask: must be a number; it is true"]),
+        ("margins", 0.1, ["margins: must be a mapping; it is 0.1"]),
+        (
+            "margins",
+            {"mask": 0.1, "msk": 0.1},
+            ["margins.msk: no task is named 'msk' (did you mean 'mask'?); allowed: mask"],
+        ),
+        ("margins", {"far": 0.1}, ["margins.far: no task is named 'far'; allowed: mask"]),
+        (
+            "main_task",
+            "msk",
+            [
+                "main_task: must be a task of every experiment; 'msk' (did you mean 'mask'?) is missing in experiment "
+                "'trial'; allowed: mask"
+            ],
+        ),
+        ("main_task", ["mask"], ['main_task: must be text; it is ["mask"]']),
+        ("first_seeds", 1, ["first_seeds: must be at least 2; it is 1"]),
+        ("first_seeds", 2.5, ["first_seeds: must be an integer; it is 2.5"]),
+        (
+            "first_seeds",
+            2,
+            ["first_seeds: must be below the number of seeds, 1; it is 2: give more seeds, or"],
+        ),
         ("name", "a/b", ["name: must be fit for a folder"]),
         ("name", 3, ["name: must be text; it is 3"]),
         (
@@ -298,6 +341,21 @@ def test_a_suite_can_be_sent_to_another_process(parse: Parse, suite: dict[str, A
             {"a": {"seeds": [1]}, "b": {}},
             ["seeds: belongs to the whole suite, and cannot differ between experiments [experiment 'a']"],
         ),
+        *(
+            (
+                "experiments",
+                {"a": {path: value}, "b": {}},
+                [
+                    f"{key}: belongs to the whole suite, and cannot differ between experiments [experiment 'a']"
+                ],
+            )
+            for key, path, value in (
+                ("margins", "margins.mask", 0.1),
+                ("main_task", "main_task", "mask"),
+                ("first_seeds", "first_seeds", 2),
+            )
+        ),
+        ("first_seed", 2, ["first_seed: no section is named 'first_seed' (did you mean 'first_seeds'?)"]),
         (
             "experiments",
             {"a": {"training.epochs.x": 1}},
@@ -314,6 +372,71 @@ def test_a_problem_tells_place_value_and_what_is_allowed(
     assert len(reported) == len(problems), reported
     for problem, start in zip(reported, problems, strict=True):
         assert problem.startswith(start)
+
+
+def test_what_names_a_task_is_held_against_the_experiments_tasks(parse: Parse, suite: dict[str, Any]) -> None:
+    suite |= {"experiments": {"both": {"tasks.far": {}}, "alone": {}}, "margins": {"far": 0.1}}
+    assert parse(suite).margins == {"far": 0.1}
+    assert parse(suite | {"main_task": "mask"}).main_task == "mask"
+    assert problems_of(parse, suite | {"main_task": "far"}) == [
+        "main_task: must be a task of every experiment; 'far' is missing in experiment 'alone'; allowed: mask"
+    ]
+    suite["experiments"] = {"near": {}, "far": {"tasks": {"mask": None, "far": {}}}}
+    assert problems_of(parse, suite | {"main_task": "mask"}) == [
+        "main_task: must be a task of every experiment; 'mask' is missing in experiment 'far'; allowed: none"
+    ]
+
+
+def test_a_misspelt_task_is_one_problem_and_not_also_one_of_what_names_it(
+    parse: Parse, suite: dict[str, Any]
+) -> None:
+    suite |= {"tasks": {"msk": {}}, "margins": {"mask": 0.1}, "main_task": "mask"}
+    (problem,) = problems_of(parse, suite)
+    assert problem.startswith("tasks.msk: the data set has no target 'msk'")
+
+
+def test_what_names_no_task_is_reported_with_the_problems_of_experiments(
+    parse: Parse, suite: dict[str, Any]
+) -> None:
+    suite |= {"margins": {"msk": 0.1}, "model": "nt"}
+    suite["tasks"]["mask"]["loss"] = "dise"
+    reported = problems_of(parse, suite, "main_task=far", "first_seeds=3")
+    assert sorted(problem.partition(":")[0] for problem in reported) == [
+        "first_seeds",
+        "main_task",
+        "margins.msk",
+        "model",
+        "tasks.mask.loss",
+    ]
+    assert sorted(problem.rpartition(" [")[2] for problem in reported if problem.endswith("]")) == [
+        "override 'first_seeds=3']",
+        "override 'main_task=far']",
+    ]
+
+
+def test_first_seeds_are_fewer_than_the_seeds(parse: Parse, suite: dict[str, Any]) -> None:
+    suite["seeds"] = [5, 6, 7]
+    assert parse(suite | {"first_seeds": 2}).first_seeds == 2
+    assert problems_of(parse, suite | {"first_seeds": 3}) == [
+        "first_seeds: must be below the number of seeds, 3; it is 3: give more seeds, or null to run them all"
+    ]
+    assert problems_of(parse, suite | {"first_seeds": 3, "seeds": [-1]}) == [
+        "seeds.0: must be at least 0; it is -1"
+    ]
+
+
+def test_how_experiments_are_compared_can_be_overridden(parse: Parse, suite: dict[str, Any]) -> None:
+    suite |= {
+        "margins": {"mask": 0.1, "far": 0.1},
+        "main_task": "far",
+        "seeds": [0, 1, 2, 3],
+        "first_seeds": 3,
+    }
+    suite["tasks"]["far"] = {}
+    config = parse(suite, "margins.mask=0.02", "main_task=mask", "first_seeds=2")
+    assert (config.margins, config.main_task, config.first_seeds) == ({"mask": 0.02, "far": 0.1}, "mask", 2)
+    config = parse(suite, "main_task=", "first_seeds=null")
+    assert (config.main_task, config.first_seeds) == (None, None)
 
 
 @pytest.mark.parametrize("section", ["dataset", "model", "tasks", "optimizer", "training"])
@@ -406,6 +529,64 @@ def test_the_error_survives_another_process(parse: Parse, suite: dict[str, Any])
         parse({**suite, "seeds": []})
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
     assert isinstance(caught.value, CnnlibError)
+
+
+# ---------------------------------------------------------------- until all is decided
+
+
+@pytest.fixture(scope="module")
+def compared(tables: Tables) -> SuiteConfig:
+    sections = {"dataset": "rooms", "model": "net", "tasks": {"mask": {}}, "optimizer": "adam"}
+    experiments = {"a": {}, "b": {"training.epochs": 4}}
+    suite = sections | {"training": {"epochs": 3}, "experiments": experiments, "margins": {"mask": 0.02}}
+    return parse_suite(suite | {"main_task": "mask", "baseline": "b"}, tables=tables)
+
+
+@given(seeds=st.lists(st.integers(0, 99), min_size=2, max_size=6, unique=True), further=st.integers(1, 9))
+def test_until_decided_adds_the_smallest_seeds_above_all_given_ones(
+    compared: SuiteConfig, seeds: list[int], further: int
+) -> None:
+    suite = compared.model_copy(update={"seeds": tuple(seeds)})
+    longer = until_decided(suite, len(seeds) + further)
+    above = [seed for seed in range(99 + 10) if all(seed > given for given in seeds)]
+    assert longer.seeds == (*seeds, *above[:further])
+    assert longer.first_seeds == len(seeds)
+    assert longer.model_copy(update={"seeds": suite.seeds, "first_seeds": None}) == suite
+
+
+def test_until_decided_is_written_as_a_config_says_it(parse: Parse, suite: dict[str, Any]) -> None:
+    suite |= {"experiments": {"a": {}, "b": {}}, "seeds": [10, 12]}
+    longer = until_decided(parse(suite), 5)
+    assert longer == parse(suite | {"seeds": [10, 12, 13, 14, 15], "first_seeds": 2})
+    assert parse(parse_yaml(longer.to_yaml())) == longer
+
+
+@pytest.mark.parametrize(
+    ("changes", "max_seeds", "text"),
+    [
+        ({"first_seeds": 2}, 10, "the config says first_seeds: 2, .*: leave out --until$"),
+        ({"seeds": [4]}, 10, r"--until decided .* has 1: .* e\.g\. --set seeds=\[0,1,2\]$"),
+        (
+            {"experiments": {"a": {}}},
+            10,
+            "--until decided needs at least two experiments to compare; .* has 1$",
+        ),
+        ({}, 3, "--max-seeds must be above the suite's number of seeds, 3; it is 3$"),
+        ({}, -1, "--max-seeds must be above the suite's number of seeds, 3; it is -1$"),
+        ({"seeds": [0, 2**32 - 2]}, 4, "--max-seeds 4 adds .* 4294967294, .* below 4294967296: give smaller"),
+    ],
+)
+def test_until_decided_is_refused_where_it_says_nothing(
+    parse: Parse, suite: dict[str, Any], changes: dict[str, Any], max_seeds: int, text: str
+) -> None:
+    suite |= {"experiments": {"a": {}, "b": {}}, "seeds": [0, 1, 2], **changes}
+    with pytest.raises(CnnlibError, match=f"^{text}"):
+        until_decided(parse(suite), max_seeds)
+
+
+def test_the_largest_seed_can_be_added(parse: Parse, suite: dict[str, Any]) -> None:
+    suite |= {"experiments": {"a": {}, "b": {}}, "seeds": [0, 2**32 - 2]}
+    assert until_decided(parse(suite), 3).seeds == (0, 2**32 - 2, 2**32 - 1)
 
 
 # ---------------------------------------------------------------- files
@@ -581,7 +762,10 @@ def test_build_gives_options_and_what_the_program_injects(
         find("adamw", tables["optimizer"])
 
 
-def test_a_saved_run_is_complete(parse: Parse, suite: dict[str, Any]) -> None:
+def test_a_saved_run_is_complete_and_says_nothing_of_how_the_suite_is_compared(
+    parse: Parse, suite: dict[str, Any]
+) -> None:
+    suite |= {"margins": {"mask": 0.1}, "main_task": "mask", "seeds": [5, 6, 7], "first_seeds": 2}
     text = to_yaml(parse(suite).experiments["trial"], "suite", "first", 7)
     assert parse_yaml(text) == {
         "name": "suite",

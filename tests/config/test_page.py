@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cnnlib.config.options import options_of
+from cnnlib.config.schema import SuiteFile
 from cnnlib.config.tables import REGISTRIES, load_tables
 from tools.config_page import PAGE, render
 
@@ -15,6 +16,14 @@ COMPONENTS = [
 
 def test_the_page_is_fresh() -> None:
     assert PAGE.read_text(encoding="utf-8") == render(), "run: make schema"
+
+
+def test_every_key_of_the_suite_is_on_it_with_its_range() -> None:
+    lines = render().partition("\n## The suite\n")[2].partition("\n## ")[0].splitlines()
+    heads = [line.partition(": ")[0].removeprefix("- ") for line in lines if line]
+    assert [head.partition(" (")[0] for head in heads] == [f"`{key}`" for key in SuiteFile.model_fields]
+    assert "`margins` (above 0 and below 1)" in heads
+    assert "`first_seeds` (at least 2; default null)" in heads
 
 
 @pytest.mark.parametrize(("registry", "name"), COMPONENTS)

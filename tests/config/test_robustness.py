@@ -22,8 +22,11 @@ VALUES = st.recursive(
 )
 WHOLE = {
     "name": "trial",
-    "seeds": [0],
+    "seeds": [0, 1, 2],
     "baseline": "a,epochs=1",
+    "margins": {"mask": 0.02},
+    "main_task": "mask",
+    "first_seeds": 2,
     "dataset": {"name": "rooms", "size": 3},
     "augmentations": [{"name": "turn", "p": 0.5}],
     "model": {"name": "net", "widths": [3]},
@@ -69,6 +72,9 @@ def test_the_whole_suite_is_sound(tables: Tables) -> None:
 @SHARED
 @given(place=st.sampled_from(places(WHOLE)), value=VALUES)
 @example(place=("name",), value="\ud800")
+@example(place=("main_task",), value="\ud800")
+@example(place=("margins",), value={"\ud800": 0.1, "a.b": 0.1, "": 0.1})
+@example(place=("seeds",), value=["a"])
 @example(place=("tasks", "mask"), value={"name": "depth", "loss": {"name": "depth\n"}})
 def test_any_value_at_any_place(tables: Tables, place: tuple[Any, ...], value: Any) -> None:
     outcome(replaced(WHOLE, place, value), [], tables)

@@ -68,9 +68,18 @@ SECTIONS = {
 }
 OVERRIDES = st.fixed_dictionaries({}, optional=SECTIONS)
 EXPERIMENTS = st.dictionaries(NAMES, OVERRIDES, min_size=1, max_size=3)
-SUITES = st.fixed_dictionaries(
-    SECTIONS, optional={"experiments": EXPERIMENTS, "seeds": st.just([3, 2**32 - 1])}
-)
+SEEDS = st.sampled_from([{}, {"seeds": [3, 2**32 - 1]}, {"seeds": [3, 1, 2**32 - 1], "first_seeds": 2}])
+SUITES = st.tuples(
+    st.fixed_dictionaries(
+        SECTIONS,
+        optional={
+            "experiments": EXPERIMENTS,
+            "margins": st.dictionaries(st.just("mask"), st.floats(1e-9, 0.99)),
+            "main_task": st.sampled_from(["mask", None]),
+        },
+    ),
+    SEEDS,
+).map(lambda parts: parts[0] | parts[1])
 
 
 @SHARED
@@ -97,6 +106,16 @@ def test_experiments_that_differ_in_their_tasks_read_back_equal(
     assert parse(saved) == parse(suite)
     assert "tasks" not in saved
     assert "model" not in saved["experiments"]["both"]
+
+
+def test_how_a_suite_is_compared_is_written_where_it_says_so(
+    parse: Callable[..., SuiteConfig], suite: dict[str, Any]
+) -> None:
+    said = {"seeds": [0, 1, 2], "margins": {"mask": 0.02}, "main_task": "mask", "first_seeds": 2}
+    saved = parse_yaml(parse(suite | said).to_yaml())
+    assert {key: saved[key] for key in said} == said
+    unsaid = parse_yaml(parse(suite | {"margins": {}, "main_task": None, "first_seeds": None}).to_yaml())
+    assert not {"margins", "main_task", "first_seeds"} & unsaid.keys()
 
 
 TRAINABLE = [
