@@ -108,12 +108,13 @@ def make_loaders(config: ExperimentConfig, data: ExperimentData, seed: int) -> L
 
 
 def measure_constant_predictor(data: ExperimentData) -> dict[str, float]:
-    """What the test split gives to a predictor that knows the training targets and looks at no image.
+    """What the best simple constant of each task, taken from the training targets, gets on the test split.
 
-    A result that is not far better than this has learned next to nothing from the images.
+    It looks at no image: a result that is not far better has learned next to nothing from the images. ``Task.constant``
+    of each kind says what it is. Of large training splits, 5000 samples settle it.
 
     Raises:
-        CnnlibError: naming the task whose targets cannot be averaged.
+        CnnlibError: naming the task whose targets differ in shape, or of which there are none.
     """
     constants = {}
     for name, task in data.tasks.items():

@@ -1,6 +1,6 @@
 """What every kind of task promises; each function takes a task and checks one promise.
 
-Targets are made without knowing the kind: they are the values of random predictions.
+Targets are made without knowing the kind: they are random predictions, saved and read again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def random_targets(task: Task, batch: int, validity: str = "all", seed: int = 1)
     predictions = task.decode(raw_outputs(task, batch, seed, scale=0.15), SIZE)
     generator = torch.Generator().manual_seed(seed)
     share = {"all": 1.0, "some": 0.6, "none": 0.0}[validity]
-    values = torch.stack(list(map(task.as_value, predictions)))
+    read = [task.load(_through_a_file(task.store(each))) for each in predictions]  # a mask's are then 0 or 1
+    values = torch.stack(list(map(task.as_value, read)))
     return Target(values, torch.rand(batch, *valid.shape, generator=generator) < share)
 
 
@@ -268,7 +269,13 @@ def has_one_constant_whatever_the_order(task: Task) -> None:
     samples = list(map(Target, *random_targets(task, 5, "some")))
     constant = task.constant(samples)
     same(task.constant(samples[::-1] * 2 + [task.missing(SIZE)]), constant)
-    assert not torch.equal(constant, task.constant(samples[:1]))
+    assert not all(torch.equal(constant, task.constant([sample])) for sample in samples)
+
+
+def has_a_constant_where_nothing_is_valid(task: Task) -> None:
+    constant = task.constant([task.missing(SIZE)] * 2)
+    assert constant.shape == task.as_prediction(task.missing(SIZE).value).shape
+    assert constant.isfinite().all()
 
 
 TASK_CONTRACT: tuple[Callable[[Task], None], ...] = (
@@ -289,4 +296,5 @@ TASK_CONTRACT: tuple[Callable[[Task], None], ...] = (
     resizes_and_comes_back,
     knows_the_constant_of_one_target,
     has_one_constant_whatever_the_order,
+    has_a_constant_where_nothing_is_valid,
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from cnnlib.tasks.averages import mean, sums
 from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, TargetInfo, View
 
 Stored: TypeAlias = np.ndarray | dict[str, Any]
@@ -133,30 +134,37 @@ class Task(ABC):
         return prediction
 
     def constant(self, targets: Iterable[Target]) -> Tensor:
-        """A prediction that looks at no image, of one sample: the mean of what is valid.
+        """A prediction that looks at no image, of one sample: the best for ``main_metric``, as far as that is simple.
 
-        Elements that are valid nowhere get the mean of those that are ``alike`` (0 where nothing is valid at all).
+        Here it is the mean of what is valid; a kind of task whose metric has a better one overrides this. Elements that
+        are valid nowhere are filled from those that are ``alike`` (0 where nothing is valid at all).
+
+        Args:
+            targets: those that the training samples have.
 
         Raises:
-            CnnlibError: the ``targets``, those that the training samples have, differ in shape, or there are none.
+            CnnlibError: the ``targets`` differ in shape, or there are none.
         """
-        total = count = None
+        return mean(*sums(self.known(targets)), self.alike).float()
+
+    def known(self, targets: Iterable[Target]) -> Iterator[Tensor]:
+        """The targets as predictions, NaN where they are not valid.
+
+        Raises:
+            CnnlibError: they differ in shape, or there are none.
+        """
+        shape = None
         for target in targets:
-            prediction = self.as_prediction(target.value).double()
-            valid = self.expand_valid(target.valid, prediction)
-            if total is None:
-                total, count = torch.zeros_like(prediction), torch.zeros_like(prediction)
-            if prediction.shape != total.shape:
+            prediction = self.as_prediction(target.value)
+            shape = prediction.shape if shape is None else shape
+            if prediction.shape != shape:
                 raise CnnlibError(
-                    f"a mean needs targets of one shape; one is {tuple(prediction.shape)}, the first was "
-                    f"{tuple(total.shape)}: set the data set's size"
+                    f"the constant predictor needs targets of one shape; one is {tuple(prediction.shape)}, the first "
+                    f"was {tuple(shape)}: set the data set's size"
                 )
-            total += torch.where(valid, prediction, 0)  # what is not valid may hold NaN
-            count += valid
-        if total is None:
+            yield prediction.masked_fill(~self.expand_valid(target.valid, prediction), torch.nan)
+        if shape is None:
             raise CnnlibError("no training sample has this target")
-        others = total.sum(self.alike, keepdim=True) / count.sum(self.alike, keepdim=True).clamp(min=1)
-        return torch.where(count > 0, total / count.clamp(min=1), others).float()
 
     def expand_valid(self, valid: Tensor, prediction: Tensor) -> Tensor:
         """One sample's valid mask in the shape of its prediction."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from cnnlib.metrics.mask import MaskMetrics
+from cnnlib.tasks.averages import mean, sums
 from cnnlib.tasks.dense import DenseTask
 from cnnlib.tasks.drawing import gray_where_invalid, to_uint8
 from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target
@@ -65,6 +67,20 @@ class MaskTask(DenseTask):
 
     def metric(self) -> SplitMetric:
         return MaskMetrics()
+
+    def constant(self, targets: Iterable[Target]) -> Tensor:
+        """1 where the mean mask reaches the threshold that gives the highest IoU on the targets, else 0.
+
+        No mask of another form has a higher IoU on them.
+        """
+        total, count = sums(self.known(targets))
+        shares = mean(total, count, self.alike)
+        order = shares.flatten().argsort(descending=True)
+        both, found = (pixels.flatten()[order].cumsum(0) for pixels in (total, count))
+        truth, valid = total.sum().expand_as(both), count.sum().expand_as(both)
+        iou = MaskMetrics().formulas(torch.stack([both, found, truth, valid], dim=1))["iou"]
+        threshold = shares.flatten()[order[iou.argmax()]]
+        return ((shares >= threshold) & (shares > 0)).float()
 
     def draw(self, prediction: Tensor, image: Tensor, valid: Tensor | None = None) -> Tensor:
         return gray_where_invalid(to_uint8(prediction).expand(3, -1, -1), valid)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cnnlib.checks import checked
 from cnnlib.metrics.points import PointsMetrics
+from cnnlib.tasks.averages import median
 from cnnlib.tasks.base import check_names
 from cnnlib.tasks.drawing import BLUE, ORANGE, Canvas, color_key, palette
 from cnnlib.tasks.row import CoordinatesTask, width_height
@@ -106,6 +107,10 @@ class PointsTask(CoordinatesTask):
 
     def metric(self) -> SplitMetric:
         return PointsMetrics()
+
+    def constant(self, targets: Iterable[Target]) -> Tensor:
+        """The median of x and of y of each point, which outliers do not move."""
+        return median(self.known(targets), self.alike)
 
     def as_prediction(self, value: Tensor) -> Tensor:
         """With a confidence of 1."""

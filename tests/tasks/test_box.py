@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torchvision import tv_tensors
-from torchvision.ops import box_convert
+from torchvision.ops import box_convert, box_iou
 from torchvision.transforms.v2 import functional as F
 
 from cnnlib.augmentations.similarity import Similarity
@@ -116,6 +116,18 @@ def test_a_box_is_drawn_around_its_pixels() -> None:
     both = TASK.draw_error(torch.tensor([8.0, 8, 24, 16]), box(2, 2, 30, 20), image)
     assert (both[0] > both[2]).any()
     assert (both[2] > both[0]).any()
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 9), st.integers(1, 9)] * 2), min_size=1, max_size=8))
+def test_the_constant_is_the_training_box_that_overlaps_most_with_the_others(edges: list[tuple]) -> None:
+    """By torchvision's IoU; whatever lies where there is no box."""
+    boxes = [box(x, y, x + width, y + height) for x, width, y, height in edges]
+    unknown = Target(torch.full((4,), torch.nan), ~KNOWN)
+    constant = TASK.constant([unknown, *boxes, unknown])
+    values = torch.stack([each.value for each in boxes])
+    assert constant.tolist() in values.tolist()
+    means = box_iou(values, values).mean(1)
+    assert box_iou(constant[None], values).mean() == pytest.approx(means.max().item(), abs=1e-6)
 
 
 def test_a_row_and_a_resize() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 
 import numpy as np
@@ -176,11 +177,83 @@ def test_targets_of_another_form_are_refused(target: Target, message: str) -> No
         depth_task().check(target, SIZE)
 
 
-def test_the_constant_of_a_map_fills_pixels_that_are_never_valid_with_the_mean_of_the_others() -> None:
-    one = Target(torch.tensor([[[1.0, 2, math.nan]]]), torch.tensor([[[True, True, False]]]))
-    two = Target(torch.tensor([[[3.0, math.nan, 9]]]), torch.tensor([[[True, False, False]]]))
-    assert depth_task().constant([one, two]).tolist() == [[[2.0, 2.0, 2.0]]]
-    with pytest.raises(CnnlibError, match="no training sample has this target"):
-        depth_task().constant([])
-    with pytest.raises(CnnlibError, match="targets of one shape"):
-        depth_task().constant([one, everywhere(torch.zeros(1, 2, 3))])
+def test_a_constant_needs_targets_of_one_shape() -> None:
+    for task in (mask_task(), depth_task()):
+        with pytest.raises(CnnlibError, match="no training sample has this target"):
+            task.constant([])
+        with pytest.raises(CnnlibError, match="targets of one shape"):
+            task.constant([everywhere(torch.zeros(1, 1, 3)), everywhere(torch.zeros(1, 2, 3))])
+
+
+def some_maps(values: st.SearchStrategy[float], pixels: int) -> st.SearchStrategy[list[Target]]:
+    """One to six targets (1, 1, ``pixels``), not valid here and there."""
+    row = st.lists(values | st.none(), min_size=pixels, max_size=pixels)
+
+    def target(row: list[float | None]) -> Target:
+        value = torch.tensor([[[math.nan if each is None else each for each in row]]])
+        return Target(value, ~value.isnan())
+
+    return st.lists(row.map(target), min_size=1, max_size=6)
+
+
+@given(some_maps(st.sampled_from([0.0, 1.0]), pixels=5))
+def test_no_other_mask_has_a_higher_iou_on_the_training_targets(targets: list[Target]) -> None:
+    """Those at other thresholds of the mean mask, and all the rest. Where there is no foreground, it finds none."""
+    truth, valid = (np.stack([each.flatten() for each in part]) for part in zip(*targets, strict=True))
+
+    def iou(mask: np.ndarray) -> float:
+        both, either = mask & (truth == 1), (mask | (truth == 1)) & valid
+        return both.sum() / either.sum() if either.any() else 1.0
+
+    constant = mask_task().constant(targets)
+    assert constant.shape == (1, 1, 5)
+    assert set(constant.flatten().tolist()) <= {0, 1}
+    mask = constant.flatten().numpy() >= 0.5
+    others = [np.array(other) for other in itertools.product([False, True], repeat=5)]
+    assert iou(mask) == pytest.approx(max(map(iou, others)), abs=1e-12)
+    seen = valid.any(0)
+    shares = (truth == 1).sum(0)[seen] / valid.sum(0)[seen]
+    assert mask[seen][shares >= min(shares[mask[seen]], default=math.inf)].all()
+
+
+def test_the_constant_mask_is_found_where_half_of_the_masks_is_nowhere() -> None:
+    """An object that is in this pixel in a third of the images, in that one in two fifths, elsewhere now and then."""
+    shares = torch.tensor([5, 6, 1, 0, 0]) / 15
+    targets = [everywhere((shares > (index + 0.5) / 15).float().view(1, 1, 5)) for index in range(15)]
+    constant = mask_task().constant(targets)
+    assert constant.tolist() == [[[1, 1, 0, 0, 0]]]
+    metric = mask_task().metric()
+    for target in targets:
+        metric.update(constant[None], target.value[None], target.valid[None], (1, 5))
+    assert metric.compute()["iou"] == pytest.approx(11 / (30 + 1))
+
+
+def test_a_mask_that_is_valid_nowhere_is_constant_as_the_mean_of_the_others() -> None:
+    """The mean of all is 3 / 4, which is above the threshold of 1 / 2, or 1 / 3, which is below that of 2 / 3."""
+    valid = torch.tensor([[[True, True, False]]])
+    often, seldom = ([1.0, 1.0], [1.0, 0.0]), ([1.0, 0.0], [1.0, 0.0], [0.0, 0.0])
+    for rows, expected in ((often, [1, 1, 1]), (seldom, [1, 0, 0])):
+        targets = [Target(torch.tensor([[[*row, math.nan]]]), valid) for row in rows]
+        assert mask_task().constant(targets).tolist() == [[expected]]
+
+
+@given(some_maps(st.floats(0.125, 10, width=32), pixels=4))
+def test_no_other_constant_depth_has_a_smaller_error_on_the_training_targets(targets: list[Target]) -> None:
+    known = np.stack([each.value.double().flatten().numpy() for each in targets])
+
+    def errors(depths: np.ndarray) -> np.ndarray:
+        return np.nansum(np.abs(known - depths), axis=0)  # of each pixel
+
+    constant = depth_task().constant(targets).double().flatten().numpy()
+    assert np.isfinite(constant).all()
+    for other in (*known, np.nan_to_num(known).mean(0), np.full(4, 3.0)):
+        worse = np.where(np.isnan(other), np.inf, errors(other))
+        assert (errors(constant) <= worse + 1e-5).all()
+
+
+def test_the_constant_depth_is_the_median_and_fills_pixels_that_are_never_valid() -> None:
+    rows = [[1.0, 2, math.nan], [9.0, math.nan, math.nan], [2.0, math.nan, math.nan]]
+    targets = [Target(value, ~value.isnan()) for value in torch.tensor(rows)[:, None, None]]
+    assert depth_task().constant(targets).tolist() == [[[2.0, 2.0, 2.0]]]
+    rubbish = Target(torch.tensor([[[77.0, 77, 77]]]), torch.zeros(1, 1, 3, dtype=torch.bool))
+    assert depth_task().constant([*targets, rubbish]).tolist() == [[[2.0, 2.0, 2.0]]]

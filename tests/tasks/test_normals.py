@@ -101,11 +101,17 @@ def test_an_error_is_brighter_the_larger_it_is_up_to_thirty_degrees() -> None:
     assert brightness[3] == brightness[4]
 
 
-def test_the_constant_is_the_mean_direction() -> None:
-    everywhere = torch.ones(1, 1, 1, dtype=torch.bool)
-    one, two = (torch.tensor(vector).view(3, 1, 1) for vector in ([0.6, 0.0, -0.8], [-0.6, 0.0, -0.8]))
-    constant = TASK.constant([Target(one, everywhere), Target(two, everywhere)])
-    torch.testing.assert_close(constant.flatten(), torch.tensor([0.0, 0.0, -1.0]))
+def test_the_constant_is_a_direction_that_most_have_and_not_one_between() -> None:
+    everywhere = torch.ones(1, 1, 2, dtype=torch.bool)
+    floor, wall = torch.tensor([0.0, -0.8, -0.6]), torch.tensor([0.8, 0.0, -0.6])
+    targets = [
+        Target(torch.stack([one, other], dim=1)[:, None], everywhere)
+        for one, other in ((floor, wall), (floor, floor), (wall, wall))
+    ]
+    constant = TASK.constant(targets)
+    torch.testing.assert_close(constant[:, 0], torch.stack([floor, wall], dim=1))
+    between = TASK.constant([targets[0], Target(targets[0].value.flip(2), everywhere)])
+    torch.testing.assert_close(between.norm(dim=0), torch.ones(1, 2))
 
 
 def test_resized_directions_keep_their_length() -> None:

@@ -179,10 +179,16 @@ def test_a_row_per_sample() -> None:
     assert len(row) == 9
 
 
-def test_the_constant_is_the_mean_shape() -> None:
-    one = Target(torch.tensor([[2.0, 4], [6, 8], [math.nan, 0]]), torch.tensor([True, True, False]))
-    two = Target(torch.tensor([[4.0, 8], [0, 0], [math.nan, 0]]), torch.tensor([True, False, False]))
-    assert HEATMAP.constant([one, two]).tolist() == [[3, 6, 1], [6, 8, 1], [4, pytest.approx(20 / 3), 1]]
+def test_the_constant_is_the_median_of_each_coordinate() -> None:
+    """One annotation far off does not move it; a point that is never seen lies amid the others."""
+    places = torch.tensor([[[2.0, 4], [6, 8]], [[3, 6], [6, 8]], [[60, 5], [0, 0]]])
+    valid = torch.tensor([[True, True], [True, True], [True, False]])
+    hidden = torch.full((1, 2), math.nan), torch.tensor([False])
+    targets = [
+        Target(torch.cat([place, hidden[0]]), torch.cat([seen, hidden[1]]))
+        for place, seen in zip(places, valid, strict=True)
+    ]
+    assert HEATMAP.constant(targets).tolist() == [[3, 5, 1], [6, 8, 1], [4.5, 6.5, 1]]
 
 
 def test_discs_lie_on_their_points() -> None:

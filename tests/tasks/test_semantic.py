@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from PIL import Image
+from torchmetrics.functional.classification import multiclass_jaccard_index
 
 from cnnlib.augmentations.similarity import Similarity
 from cnnlib.tasks import SemanticTask
@@ -108,6 +111,7 @@ def test_probabilities_stay_probabilities_when_resized() -> None:
 
 
 def test_the_constant_is_the_frequency_of_each_class() -> None:
+    """Where one of them is everywhere the most frequent, and nothing can be gained."""
     everywhere = torch.ones(1, 1, 2, dtype=torch.bool)
     targets = [
         Target(torch.tensor([[[index, 255]]]), everywhere & (torch.arange(2) == 0)) for index in (0, 0, 1, 2)
@@ -115,3 +119,43 @@ def test_the_constant_is_the_frequency_of_each_class() -> None:
     constant = task().constant(targets)
     assert constant[:, 0, 0].tolist() == [0.5, 0.25, 0.25]
     assert constant[:, 0, 1].tolist() == [0.5, 0.25, 0.25]  # never valid: as the others
+
+
+def random_classes(seed: int, rarest: float) -> tuple[np.ndarray, np.ndarray]:
+    """Ten maps of 4 x 6 pixels and their valid masks; each pixel has its own frequencies of three classes."""
+    random = np.random.default_rng(seed)
+    frequencies = random.dirichlet([1.0, 0.5, rarest], SIZE)
+    value = (random.random((10, *SIZE, 1)) > frequencies.cumsum(-1)[..., :2]).sum(-1)
+    return value, random.random((10, *SIZE)) < 0.8
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), rarest=st.floats(0.05, 1))
+@example(seed=39, rarest=0.1)  # no power up to 0.5 is as good as a higher one
+def test_no_other_power_of_the_frequencies_gives_a_higher_iou(seed: int, rarest: float) -> None:
+    """By torchmetrics' Jaccard index over all valid pixels, so neither does the most frequent class, power 0."""
+    value, valid = random_classes(seed, rarest)
+    targets = [
+        Target(torch.from_numpy(one)[None], torch.from_numpy(seen)[None])
+        for one, seen in zip(value, valid, strict=True)
+    ]
+
+    def miou(found: np.ndarray) -> float:
+        pairs = (torch.from_numpy(each[valid]) for each in (np.broadcast_to(found, value.shape), value))
+        return float(multiclass_jaccard_index(*pairs, num_classes=3))
+
+    counts = np.stack([((value == index) & valid).sum(0) for index in range(3)])
+    shares = counts / valid.sum(0).clip(min=1)
+    shares[:, ~valid.any(0)] = (counts.sum((1, 2)) / valid.sum())[:, None]
+    pixels = counts.sum((1, 2)).clip(min=1)[:, None, None]
+    best = max(miou((shares / pixels**power).argmax(0)) for power in np.linspace(0, 1, 21))
+    constant = task().constant(targets)
+    torch.testing.assert_close(constant.sum(0), torch.ones(SIZE))
+    assert miou(constant.argmax(0).numpy()) >= best - 1e-6
+
+
+def test_the_constant_finds_a_rare_class_where_it_is_less_rare() -> None:
+    """A class that is nowhere the most frequent one: in pixel 0 it is in two of five images, else in none."""
+    rows = [[1, 0, 0, 0]] * 2 + [[0, 0, 0, 0]] * 3
+    targets = [Target(torch.tensor([[row]]), torch.ones(1, 1, 4, dtype=torch.bool)) for row in rows]
+    assert task(2).constant(targets).argmax(0).tolist() == [[1, 0, 0, 0]]
