@@ -23,7 +23,8 @@ def print_results(suite: SuiteResults, console: Console | None = None) -> None:
     if suite.runs:
         console.print(_table(suite))
         console.print(
-            "(constant): a prediction that looks at no image, such as the mean of the training targets"
+            "(constant): a prediction that looks at no image: the best simple constant for the metric, from the "
+            "training set (the mean mask at its best threshold, the median depth, ...)"
         )
     _warn_of_shared_cores(suite.runs, console)
     failed = [run for run in suite.unfinished if run.error is not None]
