@@ -7,7 +7,7 @@ import json
 import shutil
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from cnnlib.config import SuiteConfig
 from cnnlib.estimate import epochs_left, time_trials
 from cnnlib.experiment import Run, run_experiment
 from cnnlib.files import write_atomically, write_csv, write_json
+from cnnlib.reporting.comparison import compare_suite, undecided
 from cnnlib.reporting.html import write_report
 from cnnlib.reporting.results import SuiteResults, read_suite
 from cnnlib.reporting.summary import write_summary
@@ -48,6 +49,9 @@ def run_suite(
 ) -> SuiteResults:
     """Runs what is not finished yet and writes tables and report.
 
+    A suite with ``first_seeds`` is compared after so many seeds, and then after each further one; an experiment whose
+    comparison is decided is trained no further.
+
     Args:
         out: the folder that holds the suite's folder.
         jobs: runs at a time; they share the machine's cores.
@@ -74,13 +78,9 @@ def run_suite(
             if overwrite or not resume or _is_of_another_config(run):
                 _clear(run)
         write_atomically(folder / "suite.yaml", suite.to_yaml())
-        for run, code in run_in_processes(_run, waiting, jobs):
-            if code and not (run.folder / "result.json").exists():
-                _note_failure(
-                    run, f"the process ended with exit code {code} (negative: killed by that signal)"
-                )
-            write_results(runs, folder)
-            if code and fail_fast:
+        for wave in _waves(suite, folder, waiting):
+            failed = _run_all(wave, jobs, fail_fast, lambda: write_results(runs, folder))
+            if failed and fail_fast:
                 break
         write_results(runs, folder)
         results = read_suite(folder)
@@ -89,12 +89,38 @@ def run_suite(
     return results
 
 
+def _waves(suite: SuiteConfig, folder: Path, waiting: Sequence[Run]) -> Iterator[list[Run]]:
+    """What to run before the next comparison; what that leaves open goes on, and the baseline with it."""
+    first = suite.first_seeds or len(suite.seeds)
+    yield [run for run in waiting if run.seed in suite.seeds[:first]]
+    for seed in suite.seeds[first:]:
+        still_open = undecided(compare_suite(read_suite(folder)))
+        if not still_open:
+            return
+        print(f"undecided, so seed {seed} comes next: {', '.join(still_open)}", file=sys.stderr)
+        yield [run for run in waiting if run.seed == seed and run.experiment in (suite.baseline, *still_open)]
+
+
+def _run_all(runs: Sequence[Run], jobs: int, fail_fast: bool, after_each: Callable[[], None]) -> bool:
+    """Whether any failed."""
+    failed = False
+    for run, code in run_in_processes(_run, runs, jobs):
+        if code and not (run.folder / "result.json").exists():
+            _note_failure(run, f"the process ended with exit code {code} (negative: killed by that signal)")
+        after_each()
+        failed = failed or bool(code)
+        if failed and fail_fast:
+            break
+    return failed
+
+
 def forecast_suite(
     suite: SuiteConfig, out: Path, *, jobs: int = 1, overwrite: bool = False, resume: bool = True
 ) -> list[Forecast]:
     """What ``run_suite`` would do with the same arguments, and for how long; leaves nothing in ``out``.
 
-    Opens the data, which fills its caches, and times a few batches of every experiment that has something to run.
+    Opens the data, which fills its caches, and times a few batches of every experiment that has something to run. A
+    suite with ``first_seeds`` may end earlier.
 
     Raises:
         CnnlibError: what ``run_suite`` would raise, or an experiment that cannot even begin.

@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from cnnlib.config import load_suite
+from cnnlib.config import load_suite, until_decided
 from cnnlib.reporting.console import print_forecast, print_results
 from cnnlib.suite import forecast_suite, run_suite
 from cnnlib.types import CnnlibError
@@ -42,14 +42,26 @@ def main(arguments: list[str] | None = None) -> int:
         action="store_true",
         help="only list what would run, and for how long, after short trials",
     )
+    parser.add_argument(
+        "--until",
+        choices=["decided"],
+        help="add seeds, one at a time, to what is compared and not decided, and count the looks in the verdicts",
+    )
+    parser.add_argument(
+        "--max-seeds", type=_positive, help="with --until decided: seeds in all, at most (10)"
+    )
     options = parser.parse_args(arguments)
+    if options.max_seeds and not options.until:
+        parser.error("--max-seeds goes with --until decided")
     try:
         suite = load_suite(options.config, options.overrides)
+        if options.until:
+            suite = until_decided(suite, options.max_seeds or 10)
         if options.dry_run:
             forecasts = forecast_suite(
                 suite, options.out, jobs=options.jobs, overwrite=options.overwrite, resume=options.resume
             )
-            print_forecast(forecasts, options.jobs)
+            print_forecast(forecasts, options.jobs, at_most=suite.first_seeds is not None)
             return 0
         results = run_suite(
             suite,

@@ -1,17 +1,23 @@
-"""Each experiment against the baseline: verdicts, as data and in words."""
+"""Each experiment against the baseline: verdicts, as data."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from statistics import mean
+from statistics import fmean
 
 import numpy as np
 
-from cnnlib.reporting.results import SuiteResults
-from cnnlib.reporting.statistics import LEVEL, DifferenceTest, SeedVariance, difference_test, holm, moderate
+from cnnlib.reporting.looks import price_of_looking
+from cnnlib.reporting.results import RunResult, SuiteResults
+from cnnlib.reporting.scores import Scores, scores_of
+from cnnlib.reporting.seed_variance import SeedVariances, enough_for_blocks
+from cnnlib.reporting.statistics import LEVEL, Difference, difference, holm
+
+MARGIN_OF_SHARES, MARGIN_OF_ERRORS = 0.01, 0.05
+"""What counts as equal where the suite does not say: a difference of shares; a share of an error."""
 
 
 class Verdict(Enum):
@@ -20,140 +26,227 @@ class Verdict(Enum):
     BASELINE = "baseline"
     BETTER = "better"
     WORSE = "worse"
-    NO_DIFFERENCE = "no difference shown"
+    EQUAL = "equal"
+    """Within the margin."""
+    UNDECIDED = "undecided"
     UNCLEAR = "unclear"
     """The images one by one say the opposite of the whole split."""
     NOT_COMPARED = "not compared"
+
+
+OPEN = (Verdict.UNDECIDED, Verdict.UNCLEAR)
+"""What more seeds may settle."""
 
 
 @dataclass(frozen=True)
 class Comparison:
     """An experiment against the baseline in one metric.
 
-    ``seeds`` is the smaller of the two numbers of runs; ``images`` counts a group of images that are not independent
-    as one. ``test`` (its p-value not corrected) is ``None`` where nothing could be compared; ``p`` is Holm's.
+    Attributes:
+        difference: of the means, or of their logarithms where ``ratio`` (see ``cnnlib.reporting.statistics``); ``None``
+            where nothing could be compared, for the ``reason`` given.
+        margin: what counts as equal: a difference, or a share of the baseline's error where ``ratio``.
+        p, p_equal: of no difference, and of one beyond the margin; corrected for the number of comparisons and of
+            looks at them.
+        one_run: it speaks of one training run and not of the method: another seed may turn it round.
+        more_seeds: how many more would probably decide it; ``None`` where it is decided or a hundred would not do.
+        seconds: of training that one more seed takes, of both experiments together.
     """
 
     verdict: Verdict
+    difference: Difference | None = None
+    ratio: bool = False
+    margin: float = math.nan
     p: float = math.nan
-    test: DifferenceTest | None = None
-    seeds: int = 0
-    images: int = 0
+    p_equal: float = math.nan
+    one_run: bool = False
+    more_seeds: int | None = None
+    seconds: float = math.nan
+    reason: str = ""
 
     @property
-    def one_run(self) -> bool:
-        """It speaks of one training run and not of the method: another seed may turn it round."""
-        return self.seeds == 1 and self.test is not None
+    def effect(self) -> tuple[float, float, float]:
+        """The difference, or the ratio to the baseline, and its 95 % interval."""
+        if self.difference is None:
+            return math.nan, math.nan, math.nan
+        value, (low, high) = self.difference.value, self.difference.interval()
+        return (math.exp(value), math.exp(low), math.exp(high)) if self.ratio else (value, low, high)
 
     @property
-    def words(self) -> str:
-        certain = self.verdict is not Verdict.UNCLEAR
-        return self.verdict.value + (" (this training run only)" if self.one_run and certain else "")
+    def small(self) -> bool:
+        """Shown to be within the margin."""
+        return self.p_equal < LEVEL
 
 
-def compare_suite(suite: SuiteResults) -> dict[str, dict[str, Comparison]]:
-    """Metric, experiment to comparison: in the metrics that the runs are ranked by, and only in those.
+@dataclass(frozen=True)
+class MetricComparisons:
+    """Every finished experiment, the baseline too, in one metric.
 
-    These were declared before anything ran. Empty for a single experiment, or where the baseline has no finished run.
+    ``shared`` is the share of the seeds' variance that runs of one seed have in common; ``None`` where it could not be
+    told from so few runs.
     """
-    finished = suite.finished
-    if suite.baseline not in finished or len(finished) < 2:
+
+    experiments: Mapping[str, Comparison]
+    shared: float | None
+
+
+def compare_suite(suite: SuiteResults) -> dict[str, MetricComparisons]:
+    """Metric to comparisons, in the metrics that the suite is tested by, which were declared before anything ran.
+
+    In a suite that ends when all is decided, what was decided at one look stays as it was. Empty for a single
+    experiment, or where the baseline has no finished run.
+    """
+    if suite.baseline not in suite.finished or len(suite.finished) < 2:
         return {}
-    compared = {}
-    for metric, higher_is_better in suite.ranked_by.items():
-        per_image = {
-            name: {run.seed: _by_group(run.per_image.get(metric, {}), run.groups) for run in runs}
-            for name, runs in finished.items()
-        }
-        means = {
-            name: mean(run.test.get(metric, math.nan) for run in runs) for name, runs in finished.items()
-        }
-        compared[metric] = {
-            name: _unless_contradicted(comparison, means[name] - means[suite.baseline])
-            for name, comparison in compare_to_baseline(per_image, suite.baseline, higher_is_better).items()
+    tests: dict[str, dict[str, Comparison]] = {metric: {} for metric in suite.tested_by}
+    compared: dict[str, MetricComparisons] = {}
+    for index, count in enumerate(suite.looks):
+        if index and not (waiting := undecided(compared)):
+            break
+        if index and not suite.has_ended([suite.baseline, *waiting], count):
+            break
+        runs = suite.finished_under(suite.seeds[:count])
+        if suite.baseline not in runs:
+            continue
+        shared = {}
+        for metric, of_metric in tests.items():
+            new, shared[metric] = _test(metric, suite, runs)
+            done = compared[metric].experiments if compared else {}
+            looked = suite.looks[: index + 1]
+            of_metric |= {
+                name: _priced(one, looked, suite.looks[-1])
+                for name, one in new.items()
+                if name not in done or done[name].verdict in OPEN
+            }
+        compared = {
+            metric: MetricComparisons(
+                {suite.baseline: Comparison(Verdict.BASELINE), **judged}, shared[metric]
+            )
+            for metric, judged in _judged(tests, suite, runs).items()
         }
     return compared
 
 
-def compare_to_baseline(
-    per_image: Mapping[str, Mapping[int, Mapping[str, float]]], baseline: str, higher_is_better: bool
-) -> dict[str, Comparison]:
-    """Tests every experiment's difference to ``baseline`` in one metric, over the images that both define.
+def undecided(compared: Mapping[str, MetricComparisons]) -> list[str]:
+    """The experiments that more seeds may yet tell from the baseline, or show to be equal, in some metric."""
+    comparisons = [pair for metric in compared.values() for pair in metric.experiments.items()]
+    return list(dict.fromkeys(name for name, one in comparisons if one.verdict in OPEN))
+
+
+def differences(
+    scores: Mapping[str, Scores], baseline: str
+) -> tuple[dict[str, Difference | str], SeedVariances | None]:
+    """Every experiment's difference to ``baseline``, or why there is none; and what was learned of the seeds.
+
+    The latter is ``None`` where no experiment has two runs.
 
     Args:
-        per_image: experiment, seed, image name to the metric's value. An image that is undefined (NaN) or missing
-            in any run of an experiment is left out of it.
-        baseline: one of the experiments.
-        higher_is_better: what "better" means.
+        scores: of experiments that have some, the baseline among them.
     """
-    tables = {name: _by_image(runs) for name, runs in per_image.items()}
-    known = {name: of_seeds for name, table in tables.items() if (of_seeds := _seed_variance(table))}
-    variances = dict(zip(known, moderate(list(known.values())), strict=True))
-    pairs = {
-        name: _on_same_images(table, tables[baseline]) for name, table in tables.items() if name != baseline
-    }
-    tests = {
-        name: difference_test(*pair, variances.get(name), variances.get(baseline))
-        for name, pair in pairs.items()
-        if min(len(table) for table in pair) > 1 or pair[0].shape[1] > 1
-    }
-    corrected = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
-    found = {baseline: Comparison(Verdict.BASELINE)}
-    for name, (ours, base) in pairs.items():
-        test, p = tests.get(name), corrected.get(name, math.nan)
-        verdict = _verdict(test, p, higher_is_better)
-        found[name] = Comparison(verdict, p, test, min(len(ours), len(base)), ours.shape[1])
-    return {name: found[name] for name in per_image}
+    base = scores[baseline]
+    blocks = enough_for_blocks(len(scores), len(base))
+    variances = _variances(scores, blocks)
+    order = list(scores)
+    found: dict[str, Difference | str] = {}
+    for name, ours in scores.items():
+        if name == baseline:
+            continue
+        common = sorted(ours.keys() & base.keys())
+        if blocks and not common:
+            found[name] = f"it has no seed in common with {baseline}"
+        elif variances is None and next(iter(base.values())).size < 2:
+            found[name] = "one run of each on one image: it needs two seeds or two images"
+        else:
+            tables = [np.stack([one[seed] for seed in (common if blocks else one)]) for one in (ours, base)]
+            of_seeds = variances and variances.of_difference(order.index(name), order.index(baseline))
+            found[name] = difference(*tables, of_seeds, matched=blocks)
+    return found, variances
 
 
-def _verdict(test: DifferenceTest | None, p: float, higher_is_better: bool) -> Verdict:
-    if test is None:
-        return Verdict.NOT_COMPARED
-    if p >= LEVEL:
-        return Verdict.NO_DIFFERENCE
-    return Verdict.BETTER if (test.difference > 0) == higher_is_better else Verdict.WORSE
+def _variances(scores: Mapping[str, Scores], blocks: bool) -> SeedVariances | None:
+    if max(map(len, scores.values())) < 2:
+        return None
+    seeds = sorted({seed for of_name in scores.values() for seed in of_name})
+    means = [
+        [of_name[seed].mean() if seed in of_name else math.nan for seed in seeds]
+        for of_name in scores.values()
+    ]
+    return SeedVariances(np.array(means), blocks, smallest=(1e-12 * np.nanmax(np.abs(means))) ** 2)
 
 
-def _unless_contradicted(comparison: Comparison, difference: float) -> Comparison:
-    """Unclear where the images one by one say the opposite of ``difference``, the whole split's.
+def _test(
+    metric: str, suite: SuiteResults, runs: Mapping[str, Sequence[RunResult]]
+) -> tuple[dict[str, Comparison], float | None]:
+    """Every experiment but the baseline, nothing corrected, no verdict; and the share that seeds have in common."""
+    ratio = not suite.ranked_by[metric]  # lower is better: an error
+    margin = suite.margins.get(metric.partition("/")[0], MARGIN_OF_ERRORS if ratio else MARGIN_OF_SHARES)
+    empty = Comparison(Verdict.NOT_COMPARED, ratio=ratio, margin=margin)
+    scores, reasons = scores_of(metric, runs, ratio)
+    if suite.baseline in reasons:
+        reason = f"{suite.baseline}: {reasons[suite.baseline]}"
+        return {name: replace(empty, reason=reason) for name in runs if name != suite.baseline}, None
+    found, variances = differences(scores, suite.baseline)
+    tested = {name: replace(empty, reason=reason) for name, reason in reasons.items()}
+    for name, one in found.items():
+        if isinstance(one, str):
+            tested[name] = replace(empty, reason=one)
+        else:
+            # Near is near on either side: an error of 1 / 1.05 of the baseline's as one of 1.05.
+            far = math.log1p(margin) if ratio else margin
+            tested[name] = replace(
+                empty, difference=one, p=one.p, p_equal=one.p_outside(far), one_run=variances is None
+            )
+    return tested, variances.shared() if variances and variances.blocks else None
 
-    A method can be better on most images and worse on the few with most of the pixels.
+
+def _priced(one: Comparison, looks: Sequence[int], last: int) -> Comparison:
+    """With p-values that count the looks; a one-sided level is half of a two-sided one."""
+    if one.difference is None:
+        return one
+    equal = price_of_looking(min(1.0, 2 * one.p_equal), looks, last) / 2
+    return replace(one, p=price_of_looking(one.p, looks, last), p_equal=equal)
+
+
+def _judged(
+    tests: Mapping[str, Mapping[str, Comparison]],
+    suite: SuiteResults,
+    runs: Mapping[str, Sequence[RunResult]],
+) -> dict[str, dict[str, Comparison]]:
+    """The comparisons of all metrics with corrected p-values and verdicts."""
+    keys = [(metric, name) for metric, of in tests.items() for name, one in of.items() if one.difference]
+    corrected = holm([tests[metric][name].p for metric, name in keys])
+    equal = holm([tests[metric][name].p_equal for metric, name in keys])
+    judged = {metric: dict(of_metric) for metric, of_metric in tests.items()}
+    for (metric, name), p, p_equal in zip(keys, corrected, equal, strict=True):
+        one = replace(tests[metric][name], p=p, p_equal=p_equal)
+        whole = _whole_split(metric, suite.baseline, name, runs)
+        one = replace(one, verdict=_verdict(one, whole, suite.ranked_by[metric]))
+        if one.verdict in OPEN and not one.one_run:
+            one = _with_plan(one, LEVEL / len(keys), [*runs[name], *runs[suite.baseline]])
+        judged[metric][name] = one
+    return judged
+
+
+def _verdict(one: Comparison, whole: float, higher_is_better: bool) -> Verdict:
     """
-    shown = comparison.verdict in (Verdict.BETTER, Verdict.WORSE)
-    contradicted = shown and comparison.test.difference * difference < 0
-    return replace(comparison, verdict=Verdict.UNCLEAR) if contradicted else comparison
+    Args:
+        whole: the difference of the metrics of the whole split. A method can be better on most images and worse on the
+            few with most of the pixels.
+    """
+    if one.p >= LEVEL:
+        return Verdict.EQUAL if one.small else Verdict.UNDECIDED
+    if one.difference.value * whole < 0:
+        return Verdict.UNCLEAR
+    return Verdict.BETTER if (one.difference.value > 0) == higher_is_better else Verdict.WORSE
 
 
-def _by_image(runs: Mapping[int, Mapping[str, float]]) -> dict[str, np.ndarray]:
-    """Image name to the metric's values, one per run; only images that every run defines."""
-    names = next(iter(runs.values()), {})
-    values = {
-        name: np.array([run.get(name, math.nan) for run in runs.values()], dtype=float) for name in names
-    }
-    return {name: of_runs for name, of_runs in values.items() if np.isfinite(of_runs).all()}
+def _whole_split(metric: str, baseline: str, name: str, runs: Mapping[str, Sequence[RunResult]]) -> float:
+    ours, base = (fmean(run.test.get(metric, math.nan) for run in runs[one]) for one in (name, baseline))
+    return ours - base
 
 
-def _by_group(values: Mapping[str, float], groups: Mapping[str, str]) -> dict[str, float]:
-    """Group to the mean of its images, the undefined ones left out."""
-    members: dict[str, list[float]] = {}
-    for image, value in values.items():
-        if math.isfinite(value):
-            members.setdefault(groups[image], []).append(value)
-    return {group: mean(of_group) for group, of_group in members.items()}
-
-
-def _on_same_images(
-    ours: Mapping[str, np.ndarray], base: Mapping[str, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Both as (seeds, images), of the images that both have; (0, 0) where there are none."""
-    pairs = [(values, base[name]) for name, values in ours.items() if name in base]
-    if not pairs:
-        return np.zeros((0, 0)), np.zeros((0, 0))
-    ours, base = (np.stack(values, axis=1) for values in zip(*pairs, strict=True))
-    return ours, base
-
-
-def _seed_variance(table: Mapping[str, np.ndarray]) -> SeedVariance | None:
-    """``None`` for a single run."""
-    means = np.mean(list(table.values()), axis=0) if table else np.zeros(0)
-    return SeedVariance(float(means.var(ddof=1)), len(means) - 1) if len(means) > 1 else None
+def _with_plan(one: Comparison, level: float, runs: Sequence[RunResult]) -> Comparison:
+    far = math.log1p(one.margin) if one.ratio else one.margin
+    seeds = one.difference.seeds_to_decide(far, level)
+    seconds = 2 * fmean(run.result["seconds"] for run in runs)
+    return replace(one, more_seeds=None if seeds is None else seeds - one.difference.seeds, seconds=seconds)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from statistics import mean, stdev
 
 from rich.console import Console
 from rich.table import Table
 
+from cnnlib.reporting.comparison import MetricComparisons, compare_suite
 from cnnlib.reporting.results import RunResult, SuiteResults
+from cnnlib.reporting.words import duration, effect_words, plan_words, verdict_words
 from cnnlib.types import Forecast
 
 _SHOWN_BY_TENSORBOARD = 40  # with more, it starts with none
@@ -18,14 +21,19 @@ _SHARED_CORES = 0.25  # of all, used by other processes; beyond it, times are no
 
 
 def print_results(suite: SuiteResults, console: Console | None = None) -> None:
-    """One row per experiment (mean and spread over seeds), the constant predictor, the failures, what to open next."""
-    console = console or Console(soft_wrap=True)
+    """One row per experiment (mean and spread over seeds), the constant predictor, the verdicts in each metric, the
+    failures, what to open next.
+    """
+    console = console or _console()
     if suite.runs:
         console.print(_table(suite))
         console.print(
             "(constant): a prediction that looks at no image: the best simple constant for the metric, from the "
             "training set (the mean mask at its best threshold, the median depth, ...)"
         )
+    for metric, found in compare_suite(suite).items():
+        for line in _verdicts(metric, suite.baseline, found):
+            console.print(line, markup=False, highlight=False)
     _warn_of_shared_cores(suite.runs, console)
     failed = [run for run in suite.unfinished if run.error is not None]
     for run in failed:
@@ -45,6 +53,11 @@ def print_results(suite: SuiteResults, console: Console | None = None) -> None:
         console.print(line, markup=False, highlight=False)
 
 
+def _console() -> Console:
+    """A file has no width, and a table that is cut at 80 columns is no use in it."""
+    return Console(soft_wrap=True, width=None if sys.stdout.isatty() else 200)
+
+
 def _warn_of_shared_cores(runs: Sequence[RunResult], console: Console) -> None:
     """For a run alone: the runs of a suite may share the cores with each other."""
     used = runs[0].result.get("cores_used_by_others") if len(runs) == 1 else None
@@ -54,9 +67,15 @@ def _warn_of_shared_cores(runs: Sequence[RunResult], console: Console) -> None:
         )
 
 
-def print_forecast(forecasts: Sequence[Forecast], jobs: int, console: Console | None = None) -> None:
-    """One row per experiment: what is finished, what would run, for how long; then the whole, ``jobs`` at a time."""
-    console = console or Console(soft_wrap=True)
+def print_forecast(
+    forecasts: Sequence[Forecast], jobs: int, at_most: bool = False, console: Console | None = None
+) -> None:
+    """One row per experiment: what is finished, what would run, for how long; then the whole, ``jobs`` at a time.
+
+    Args:
+        at_most: it may end earlier.
+    """
+    console = console or _console()
     table = Table(title="Dry run: nothing was kept", title_justify="left")
     table.add_column("experiment", no_wrap=True)
     for column in ("finished", "to run", "epochs", "about"):
@@ -67,7 +86,7 @@ def print_forecast(forecasts: Sequence[Forecast], jobs: int, console: Console | 
             str(row.finished),
             str(len(row.epochs)),
             str(sum(row.epochs)),
-            _duration(row.seconds) if row.epochs else "",
+            duration(row.seconds) if row.epochs else "",
         )
     console.print(table)
     waiting = sum(len(row.epochs) for row in forecasts)
@@ -76,14 +95,10 @@ def print_forecast(forecasts: Sequence[Forecast], jobs: int, console: Console | 
         return
     at_a_time = min(jobs, waiting)
     seconds = sum(row.seconds for row in forecasts) / at_a_time
-    console.print(f"to do: {waiting}, {at_a_time} at a time, in about {_duration(seconds)}", highlight=False)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
+    limit = "at most " if at_most else ""
+    console.print(
+        f"to do: {limit}{waiting}, {at_a_time} at a time, in about {duration(seconds)}", highlight=False
+    )
 
 
 def _table(suite: SuiteResults) -> Table:
@@ -105,6 +120,16 @@ def _table(suite: SuiteResults) -> Table:
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def _verdicts(metric: str, baseline: str, found: MetricComparisons) -> list[str]:
+    others = {name: one for name, one in found.experiments.items() if name != baseline}
+    width = max(map(len, others))
+    lines = [f"{metric} against {baseline}"]
+    for name, one in others.items():
+        plan = f"; {plan_words(one)}" if plan_words(one) else ""
+        lines.append(f"  {name:{width}}  {verdict_words(one)}: {effect_words(one)}{plan}")
+    return lines
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from cnnlib.reporting.charts import interval_plot
-from cnnlib.reporting.comparison import Comparison, compare_suite
+from cnnlib.reporting.comparison import Comparison, MetricComparisons, compare_suite
+from cnnlib.reporting.leader import Leader, find_leader
 from cnnlib.reporting.results import RunResult, SuiteResults
 from cnnlib.reporting.summary import Summary, summarise_suite
 from cnnlib.reporting.templates import number
+from cnnlib.reporting.words import plan_words, verdict_words
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Leaderboard:
         rows: experiment to metric to cell.
         measured: metric to the number of test images that it is of, where those are not all.
         findings: for each metric that runs are ranked by, what can be said in a sentence or two.
+        shared: metric to the share of the seeds' variance that runs of one seed have in common, where it is known.
     """
 
     others: Mapping[str, Sequence[str]]
@@ -41,11 +44,13 @@ class Leaderboard:
     rows: Mapping[str, Mapping[str, Cell]]
     measured: Mapping[str, int]
     findings: Mapping[str, Sequence[str]]
+    shared: Mapping[str, float]
 
     @classmethod
     def of(cls, suite: SuiteResults, indices: Mapping[str, int]) -> Leaderboard:
         metrics = list(dict.fromkeys([*suite.ranked_by, *suite.constant]))
-        rows = _rows(suite, indices, metrics)
+        compared = compare_suite(suite)
+        rows = _rows(suite, indices, metrics, compared)
         findings = {metric: _findings(metric, suite, rows) for metric in suite.ranked_by}
         others: dict[str, list[str]] = {}
         of_names: dict[str, list[str]] = {}
@@ -55,13 +60,16 @@ class Leaderboard:
                 group.setdefault(metric.partition("/")[0], []).append(metric)
         measured = {metric: suite.measured(metric) for metric in metrics}
         some = {metric: count for metric, count in measured.items() if 0 < count < len(suite.groups)}
-        return cls(others, of_names, rows, some, findings)
+        shared = {metric: found.shared for metric, found in compared.items() if found.shared is not None}
+        return cls(others, of_names, rows, some, findings, shared)
 
 
 def _rows(
-    suite: SuiteResults, indices: Mapping[str, int], metrics: Sequence[str]
+    suite: SuiteResults,
+    indices: Mapping[str, int],
+    metrics: Sequence[str],
+    compared: Mapping[str, MetricComparisons],
 ) -> dict[str, dict[str, Cell]]:
-    comparisons = compare_suite(suite)
     summaries: dict[str, dict[str, Summary]] = {name: {} for name in indices}
     for summary in summarise_suite(suite):
         summaries[summary.experiment][summary.metric] = summary
@@ -71,7 +79,8 @@ def _rows(
         summary = summaries[name][metric]
         values = [run.test.get(metric, math.nan) for run in suite.finished[name]]
         plot = interval_plot(indices[name], values, summary.mean, summary.low, summary.high, spans[metric])
-        return Cell(summary, comparisons.get(metric, {}).get(name), plot)
+        comparison = compared[metric].experiments.get(name) if metric in compared else None
+        return Cell(summary, comparison, plot)
 
     return {
         name: {metric: cell(name, metric) for metric in metrics if metric in summaries[name]}
@@ -105,26 +114,35 @@ def _span(runs: Sequence[RunResult], metric: str) -> tuple[float, float]:
 
 
 def _findings(metric: str, suite: SuiteResults, rows: Mapping[str, Mapping[str, Cell]]) -> list[str]:
-    cells = {
-        name: row[metric]
-        for name, row in rows.items()
-        if metric in row and math.isfinite(row[metric].summary.mean)
-    }
-    if not cells:
+    leader = find_leader(suite, metric)
+    if leader is None:
         return []
-    direction, word = (max, "Highest") if suite.ranked_by[metric] else (min, "Lowest")
-    best = direction(cells, key=lambda name: cells[name].summary.mean)
-    top = cells[best].summary
-    interval = f" (95 % interval {number(top.low)} to {number(top.high)}, {top.n} seeds)" if top.n > 1 else ""
-    opening = f"{word}: {best} with" if len(cells) > 1 else f"{best} reaches"
-    sentences = [f"{opening} {number(top.mean)}{interval}."]
+    sentences = [_leader_words(leader, suite.ranked_by[metric])]
     if math.isfinite(constant := suite.constant.get(metric, math.nan)):
         sentences.append(f"The constant predictor gets {number(constant)}.")
     verdicts: dict[str, list[str]] = {}
-    for name, cell in cells.items():
-        if cell.comparison and name != suite.baseline:
-            verdicts.setdefault(cell.comparison.words, []).append(name)
+    plans: list[tuple[int, str]] = []
+    for name, row in rows.items():
+        comparison = row[metric].comparison if metric in row else None
+        if comparison and name != suite.baseline:
+            verdicts.setdefault(verdict_words(comparison), []).append(name)
+            if comparison.more_seeds:
+                plans.append((comparison.more_seeds, f"{name} needs {plan_words(comparison)}"))
     if verdicts:
         listed = "; ".join(f"{words}: {', '.join(names)}" for words, names in sorted(verdicts.items()))
         sentences.append(f"Against the baseline {suite.baseline}, {listed}.")
+    elif len(suite.finished) > 1 and metric not in suite.tested_by:
+        sentences.append(f"Not tested: the suite's main task is {suite.main_task}.")
+    if plans:
+        sentences.append(f"To decide more, {min(plans)[1]}.")
     return sentences
+
+
+def _leader_words(leader: Leader, higher_is_better: bool) -> str:
+    word = "Highest" if higher_is_better else "Lowest"
+    interval = ""
+    if math.isfinite(leader.low):
+        interval = f" (95 % interval {number(leader.low)} to {number(leader.high)}, {leader.seeds} seeds"
+        interval += f", wide enough for the best of {leader.of})" if leader.of > 1 else ")"
+    opening = f"{word}: {leader.experiment} with" if leader.of > 1 else f"{leader.experiment} reaches"
+    return f"{opening} {number(leader.mean)}{interval}."

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from cnnlib.types import CnnlibError, Target
 
 _FILES = {
     "metrics.csv": "left out of the training curves",
-    "per_image.csv": "left out of the tests and of the choice of images",
+    "per_image.csv": "left out of the verdicts and of the choice of images",
     "config.yaml": "no pictures",
     "data.json": "no pictures",
 }
@@ -130,14 +130,23 @@ class SuiteResults:
     Attributes:
         baseline: the experiment that the others are tested against.
         experiments: all that were asked for, finished or not.
+        seeds: that each may be run under.
+        unfinished: runs that should be there; without those that an earlier look may make needless.
+        margins: task to what counts as equal, where the suite says so.
+        main_task: the one whose main metric is tested; ``None`` tests all.
+        first_seeds: experiments are compared after so many seeds, and then after each; ``None`` waits for all.
     """
 
     folder: Path
     name: str
     baseline: str
     experiments: tuple[str, ...]
+    seeds: tuple[int, ...]
     runs: tuple[RunResult, ...]
     unfinished: tuple[UnfinishedRun, ...]
+    margins: Mapping[str, float] = field(default_factory=dict)
+    main_task: str | None = None
+    first_seeds: int | None = None
 
     @property
     def missing(self) -> list[str]:
@@ -156,8 +165,24 @@ class SuiteResults:
     @cached_property
     def finished(self) -> dict[str, list[RunResult]]:
         """The finished runs of each experiment that has any."""
-        grouped = {name: [run for run in self.runs if run.experiment == name] for name in self.experiments}
-        return {name: runs for name, runs in grouped.items() if runs}
+        return self.finished_under(self.seeds)
+
+    def finished_under(self, seeds: Sequence[int]) -> dict[str, list[RunResult]]:
+        """The finished runs of each experiment that has any under ``seeds``."""
+        runs = [run for run in self.runs if run.seed in seeds]
+        grouped = {name: [run for run in runs if run.experiment == name] for name in self.experiments}
+        return {name: of_name for name, of_name in grouped.items() if of_name}
+
+    def has_ended(self, experiments: Sequence[str], count: int) -> bool:
+        """Whether all of ``experiments`` have finished, or failed, under the first ``count`` seeds."""
+        failed = [run for run in self.unfinished if run.error is not None]
+        ended = {(run.experiment, run.seed) for run in [*self.runs, *failed]}
+        return all((name, seed) in ended for name in experiments for seed in self.seeds[:count])
+
+    @property
+    def looks(self) -> range:
+        """The numbers of seeds after which experiments are compared."""
+        return range(self.first_seeds or len(self.seeds), len(self.seeds) + 1)
 
     @cached_property
     def described(self) -> dict[str, RunResult]:
@@ -203,9 +228,15 @@ class SuiteResults:
 
     @cached_property
     def ranked_by(self) -> dict[str, bool]:
-        """The metrics that runs are ranked by, and whether higher is better."""
+        """The metrics that runs are ranked by, the main task's first, and whether higher is better."""
         ranked_by = [ranked for run in self.runs for ranked in run.result["ranked_by"]]
+        ranked_by.sort(key=lambda ranked: ranked["metric"].partition("/")[0] != self.main_task)
         return {ranked["metric"]: ranked["higher_is_better"] for ranked in ranked_by}
+
+    @property
+    def tested_by(self) -> list[str]:
+        """Those in which experiments are tested against the baseline."""
+        return [metric for metric in self.ranked_by if self.main_task in (None, metric.partition("/")[0])]
 
 
 def read_suite(folder: Path) -> SuiteResults:
@@ -222,15 +253,30 @@ def read_suite(folder: Path) -> SuiteResults:
         name, experiments = suite["name"], tuple(suite["experiments"])
         seeds = [int(seed) for seed in suite["seeds"]]
         baseline = suite.get("baseline") or experiments[0]
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        margins = {task: float(margin) for task, margin in (suite.get("margins") or {}).items()}
+        main_task, first_seeds = (
+            typed(suite.get("main_task", "null")),
+            typed(suite.get("first_seeds", "null")),
+        )
+        if not (first_seeds is None or isinstance(first_seeds, int)):
+            raise ValueError(f"first_seeds is {first_seeds!r}")
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise CnnlibError(
             f"{path}: needs name, experiments and seeds as run_suite writes them (the problem: {error}); "
             "run the suite again to have it written anew"
         ) from None
-    found = [_read_run(folder / name / f"seed-{seed}", name, seed) for name in experiments for seed in seeds]
+    surely = seeds[:first_seeds]
+    found = [
+        _read_run(path, name, seed)
+        for name in experiments
+        for seed in seeds
+        if (path := folder / name / f"seed-{seed}").exists() or seed in surely
+    ]
     runs = tuple(run for run in found if isinstance(run, RunResult))
     unfinished = tuple(run for run in found if isinstance(run, UnfinishedRun))
-    return SuiteResults(folder, name, baseline, experiments, runs, unfinished)
+    return SuiteResults(
+        folder, name, baseline, experiments, tuple(seeds), runs, unfinished, margins, main_task, first_seeds
+    )
 
 
 def _read_run(folder: Path, experiment: str, seed: int) -> RunResult | UnfinishedRun:

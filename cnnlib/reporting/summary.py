@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 from scipy import stats
 
 from cnnlib.files import write_csv
-from cnnlib.reporting.comparison import compare_suite
+from cnnlib.reporting.comparison import Comparison, Verdict, compare_suite
 from cnnlib.reporting.results import SuiteResults
 from cnnlib.reporting.statistics import LEVEL
+from cnnlib.reporting.words import verdict_words
 
 
 @dataclass(frozen=True)
@@ -56,18 +57,36 @@ def summarise_suite(suite: SuiteResults) -> list[Summary]:
 def write_summary(suite: SuiteResults) -> Path:
     """``summary.csv`` in the suite's folder: one row per experiment and metric.
 
-    Columns: experiment, metric, mean, std, n, low, high (95 % t-interval), verdict, p (Holm's). The last two are
-    empty except for the metrics that the runs are ranked by.
+    Columns: experiment, metric, mean, std, n, low, high (95 % t-interval), verdict, effect (the difference to the
+    baseline; of errors the ratio), effect_low, effect_high (its 95 % interval), p (of no difference), margin, p_equal
+    (of a difference beyond the margin), more_seeds (that would probably decide it). Those from verdict on are empty
+    except for the metrics in which experiments are compared.
     """
-    comparisons = compare_suite(suite)
+    compared = compare_suite(suite)
     rows = []
     for summary in summarise_suite(suite):
-        comparison = comparisons.get(summary.metric, {}).get(summary.experiment)
-        tested = {"verdict": comparison.words, "p": comparison.p} if comparison else {}
-        rows.append(vars(summary) | tested)
+        metric = compared.get(summary.metric)
+        comparison = metric and metric.experiments.get(summary.experiment)
+        rows.append(vars(summary) | (_tested(comparison) if comparison else {}))
     path = suite.folder / "summary.csv"
-    write_csv(path, ["experiment", "metric", "mean", "std", "n", "low", "high", "verdict", "p"], rows)
+    write_csv(
+        path, [*(field.name for field in fields(Summary)), *_tested(Comparison(Verdict.BASELINE))], rows
+    )
     return path
+
+
+def _tested(comparison: Comparison) -> dict[str, float | str | None]:
+    effect, low, high = comparison.effect
+    return {
+        "verdict": verdict_words(comparison),
+        "effect": effect,
+        "effect_low": low,
+        "effect_high": high,
+        "p": comparison.p,
+        "margin": comparison.margin,
+        "p_equal": comparison.p_equal,
+        "more_seeds": comparison.more_seeds,
+    }
 
 
 def _mean_and_interval(values: np.ndarray) -> tuple[float, float, int, float, float]:

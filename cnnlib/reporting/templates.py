@@ -7,6 +7,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from cnnlib.reporting.words import effect_words, plan_words, verdict_words
+
 
 def number(value: float | None) -> str:
     """Four decimals, fewer for large values; n/a for what is undefined."""
@@ -23,3 +25,8 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 TEMPLATES.filters["number"] = number
+TEMPLATES.globals |= {
+    "effect_words": effect_words,
+    "plan_words": plan_words,
+    "verdict_words": verdict_words,
+}

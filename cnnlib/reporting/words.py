@@ -1,0 +1,76 @@
+"""Comparisons in words; no other place makes them."""
+
+from __future__ import annotations
+
+from cnnlib.reporting.comparison import Comparison, Verdict
+
+_TIMES = 1.5  # a ratio beyond it, or below its inverse, is told as "times", another in percent
+
+
+def verdict_words(one: Comparison) -> str:
+    """``better``, ``equal within 0.01``, ``worse, by less than 5 %``, ..."""
+    words = one.verdict.value
+    if one.verdict is Verdict.EQUAL:
+        words = f"equal within {margin_words(one)}"
+    elif one.verdict in (Verdict.BETTER, Verdict.WORSE) and one.small:
+        words += f", by less than {margin_words(one)}"
+    shown = one.verdict in (Verdict.BETTER, Verdict.WORSE, Verdict.EQUAL)
+    return words + (" (this training run only)" if one.one_run and shown else "")
+
+
+def margin_words(one: Comparison) -> str:
+    return f"{one.margin:.4g}" if not one.ratio else f"{100 * one.margin:.4g} %"
+
+
+def effect_words(one: Comparison, baseline: str = "") -> str:
+    """``5.4 times l1's error (1.6 to 18)``, ``11 % less error than l1 (-17 % to -5 %)``, ``0.004 above bce (...)``.
+
+    Without the baseline's name it is left out, as below a heading that has it.
+    """
+    if one.difference is None:
+        return one.reason
+    value, low, high = one.effect
+    if not one.ratio:
+        side = (
+            ("above " if value >= 0 else "below ") + baseline
+            if baseline
+            else "higher"
+            if value >= 0
+            else "lower"
+        )
+        return f"{abs(value):.4f} {side} ({low:+.4f} to {high:+.4f})"
+    if 1 / _TIMES < value < _TIMES:
+        than = f" than {baseline}" if baseline else ""
+        side = "more" if value >= 1 else "less"
+        interval = f"{_percent(low - 1, '+')} to {_percent(high - 1, '+')}"
+        return f"{_percent(abs(value - 1))} {side} error{than} ({interval})"
+    whose = f"{baseline}'s" if baseline else "the"
+    return f"{_two_digits(value)} times {whose} error ({_two_digits(low)} to {_two_digits(high)})"
+
+
+def plan_words(one: Comparison) -> str:
+    """What would decide it: ``about 4 more seeds, 12 min``; empty where that is no question."""
+    if one.verdict is not Verdict.UNDECIDED:
+        return ""
+    if one.one_run:
+        return "needs several seeds"
+    if one.more_seeds is None:
+        return "a hundred seeds would not decide it"
+    plural = "" if one.more_seeds == 1 else "s"
+    return f"about {one.more_seeds} more seed{plural}, {duration(one.more_seeds * one.seconds)}"
+
+
+def duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _percent(share: float, sign: str = "") -> str:
+    digits = 0 if abs(share) >= 0.0995 else 1
+    return f"{100 * share:{sign}.{digits}f} %"
+
+
+def _two_digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
