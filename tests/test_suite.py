@@ -21,7 +21,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from cnnlib.types import Sample
 from tests.half_labelled import has_label
-from tests.tiny_suite import TINY, assert_same_weights, write_suite
+from tests.tiny_suite import TINY, assert_same_weights, session_of, write_suite
 from tools.run_suite import main
 
 SEVEN = ("mask", "depth", "semantic", "normals", "points", "label", "box")
@@ -423,19 +423,6 @@ def test_a_killed_suite_ends_with_the_table_of_an_unbroken_one(tmp_path: Path, p
     assert one == other
     summaries = [(suite / "summary.csv").read_text() for suite in (killed, tmp_path / "whole" / "tiny")]
     assert summaries[0] == summaries[1]
-
-
-def session_of(leader: int) -> list[int]:
-    """The living processes that ``leader`` started, and theirs."""
-    left = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, _, session = path.read_text().rpartition(")")[2].split()[:4]
-        except OSError:  # it ended meanwhile
-            continue
-        if int(session) == leader and state != "Z":
-            left.append(int(path.parent.name))
-    return left
 
 
 def test_a_dry_run_lists_what_is_left_and_leaves_nothing(

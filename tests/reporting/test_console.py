@@ -36,7 +36,9 @@ def printed(results: list[dict[str, Any]]) -> str:
         else:
             failed.append(UnfinishedRun(*identity, one["error"]))
     names = tuple(dict.fromkeys(one["experiment"] for one in results))
-    print_results(SuiteResults(folder, "zoo", names[0], names, tuple(runs), tuple(failed)), console)
+    seeds = tuple(sorted({one["seed"] for one in results}))
+    suite = SuiteResults(folder, "zoo", names[0], names, seeds, tuple(runs), tuple(failed))
+    print_results(suite, console)
     return console.file.getvalue()
 
 
