@@ -73,6 +73,10 @@ class Comparison:
         return (math.exp(value), math.exp(low), math.exp(high)) if self.ratio else (value, low, high)
 
     @property
+    def p_of_verdict(self) -> float:
+        return self.p_equal if self.verdict is Verdict.EQUAL else self.p
+
+    @property
     def small(self) -> bool:
         """Shown to be within the margin."""
         return self.p_equal < LEVEL

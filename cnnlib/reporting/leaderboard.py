@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from cnnlib.reporting.charts import interval_plot
-from cnnlib.reporting.comparison import Comparison, MetricComparisons, compare_suite
+from cnnlib.reporting.comparison import Comparison, MetricComparisons, Verdict, compare_suite
 from cnnlib.reporting.leader import Leader, find_leader
 from cnnlib.reporting.results import RunResult, SuiteResults
 from cnnlib.reporting.summary import Summary, summarise_suite
@@ -120,16 +120,17 @@ def _findings(metric: str, suite: SuiteResults, rows: Mapping[str, Mapping[str, 
     sentences = [_leader_words(leader, suite.ranked_by[metric])]
     if math.isfinite(constant := suite.constant.get(metric, math.nan)):
         sentences.append(f"The constant predictor gets {number(constant)}.")
-    verdicts: dict[str, list[str]] = {}
+    verdicts: dict[tuple[int, str], list[str]] = {}
     plans: list[tuple[int, str]] = []
     for name, row in rows.items():
         comparison = row[metric].comparison if metric in row else None
         if comparison and name != suite.baseline:
-            verdicts.setdefault(verdict_words(comparison), []).append(name)
+            order = list(Verdict).index(comparison.verdict)
+            verdicts.setdefault((order, verdict_words(comparison)), []).append(name)
             if comparison.more_seeds:
                 plans.append((comparison.more_seeds, f"{name} needs {plan_words(comparison)}"))
     if verdicts:
-        listed = "; ".join(f"{words}: {', '.join(names)}" for words, names in sorted(verdicts.items()))
+        listed = "; ".join(f"{words}: {', '.join(names)}" for (_, words), names in sorted(verdicts.items()))
         sentences.append(f"Against the baseline {suite.baseline}, {listed}.")
     elif len(suite.finished) > 1 and metric not in suite.tested_by:
         sentences.append(f"Not tested: the suite's main task is {suite.main_task}.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -19,10 +19,16 @@ from cnnlib.files import write_atomically, write_csv
 from cnnlib.reporting.comparison import Comparison, Verdict, compare_suite
 from cnnlib.reporting.results import SuiteResults, read_suite
 from cnnlib.reporting.summary import Summary, summarise_suite
+from cnnlib.reporting.words import effect_words, verdict_words
 from cnnlib.types import CnnlibError
 
 HERE = Path(__file__).parent
-COLORS = {"better": "#1a7f37", "worse": "#b42318", "baseline": "#1f5fbf"}
+COLORS = {
+    Verdict.BETTER: "#1a7f37",
+    Verdict.WORSE: "#b42318",
+    Verdict.BASELINE: "#1f5fbf",
+    Verdict.EQUAL: "#0e7490",
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,17 +50,18 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 2
     task = options.metric.partition("/")[0]
-    rows = ranked_rows(suite, compared[options.metric], options.metric, options.others)
+    found = compared[options.metric].experiments
+    rows = ranked_rows(suite, found, options.metric, options.others)
     write_csv(HERE / f"{task}.csv", list(rows[0]), rows)
     constant = suite.constant[options.metric]
-    write_atomically(HERE / f"{task}.md", as_markdown(rows, options.metric, options.others, constant))
-    draw_ranking(rows, options.metric, HERE / f"{task}.png")
+    write_atomically(HERE / f"{task}.md", as_markdown(rows, found, options.metric, options.others, constant))
+    draw_ranking(rows, found, options.metric, HERE / f"{task}.png")
     draw_pictures(suite, task, options.metric, [row["loss"] for row in rows], HERE / f"{task}_pictures.png")
     return 0
 
 
 def ranked_rows(
-    suite: SuiteResults, compared: dict[str, Comparison], metric: str, others: Sequence[str]
+    suite: SuiteResults, compared: Mapping[str, Comparison], metric: str, others: Sequence[str]
 ) -> list[dict[str, object]]:
     """One row per loss, the best first."""
     table: dict[str, dict[str, Summary]] = {}
@@ -64,15 +71,20 @@ def ranked_rows(
     rows = []
     for name in sorted(table, key=lambda name: sign * table[name][metric].mean):
         own, found = table[name][metric], compared[name]
+        effect, low, high = found.effect
         rows.append(
             {
                 "loss": name,
                 metric: own.mean,
                 "low": own.low,
                 "high": own.high,
-                "verdict": found.words,
-                "difference": found.test.difference if found.test else math.nan,
+                "verdict": verdict_words(found),
+                "effect": effect,
+                "effect_low": low,
+                "effect_high": high,
                 "p": found.p,
+                "p_equal": found.p_equal,
+                "more_seeds": found.more_seeds,
                 **{other: table[name][other].mean for other in others},
                 "times the constant predictor": own.mean / suite.constant[metric],
             }
@@ -81,31 +93,39 @@ def ranked_rows(
 
 
 def as_markdown(
-    rows: Sequence[dict[str, object]], metric: str, others: Sequence[str], constant: float
+    rows: Sequence[dict[str, object]],
+    compared: Mapping[str, Comparison],
+    metric: str,
+    others: Sequence[str],
+    constant: float,
 ) -> str:
     columns = ["loss", f"{metric} (95 % interval)", "against the baseline", *others]
     lines = [f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
     for row in rows:
         margin = (row["high"] - row["low"]) / 2
-        verdict = row["verdict"]
-        if verdict != Verdict.BASELINE.value:
-            verdict += f" ({row['difference']:+.4f}, p = {row['p']:.3g})"
+        found = compared[row["loss"]]
+        verdict = verdict_words(found)
+        if found.verdict is not Verdict.BASELINE:
+            verdict = f"**{verdict}**: {effect_words(found)}"
         cells = [f"`{row['loss']}`", f"{row[metric]:.4f} ± {margin:.4f}", verdict]
         lines.append(f"| {' | '.join([*cells, *(f'{row[other]:.4f}' for other in others)])} |")
     lines.append(f"| (constant predictor) | {constant:.4f} | |{' |' * len(others)}")
     return "\n".join(lines) + "\n"
 
 
-def draw_ranking(rows: Sequence[dict[str, object]], metric: str, path: Path) -> None:
+def draw_ranking(
+    rows: Sequence[dict[str, object]], compared: Mapping[str, Comparison], metric: str, path: Path
+) -> None:
     """Means with their intervals, the best on top; the colour is the verdict."""
     figure, axis = plt.subplots(figsize=(7.5, 0.27 * len(rows) + 1), layout="constrained")
     for place, row in enumerate(rows):
-        color = COLORS.get(row["verdict"], "#667085")
+        color = COLORS.get(compared[row["loss"]].verdict, "#667085")
         axis.plot([row["low"], row["high"]], [place, place], color=color, linewidth=2, alpha=0.6)
         axis.plot(row[metric], place, "o", color=color, markersize=5)
     axis.set_yticks(range(len(rows)), [row["loss"] for row in rows])
     axis.invert_yaxis()
-    axis.set_xlabel(f"{metric}, mean and 95 % interval over seeds\nblue: baseline, green: better, red: worse")
+    legend = "blue: baseline, green: better, red: worse, teal: equal, grey: undecided"
+    axis.set_xlabel(f"{metric}, mean and 95 % interval over seeds\n{legend}")
     if max(row[metric] for row in rows) > 4 * min(row[metric] for row in rows):
         axis.set_xscale("log")
         axis.set_xlim(left=0.8 * min(row[metric] for row in rows))  # an interval may reach below 0

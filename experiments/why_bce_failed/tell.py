@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -15,7 +16,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from cnnlib.files import write_atomically, write_csv
-from cnnlib.reporting.results import RunResult, read_suite
+from cnnlib.reporting.comparison import compare_suite, differences
+from cnnlib.reporting.results import RunResult, SuiteResults, read_suite
+from cnnlib.reporting.statistics import holm
+from cnnlib.reporting.words import effect_words, verdict_words
 from cnnlib.types import CnnlibError
 
 HERE = Path(__file__).parent
@@ -33,16 +37,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("suite", type=Path, help="the finished suite's folder")
     folder = parser.parse_args(arguments).suite
     try:
-        runs = read_suite(folder).finished
+        suite = read_suite(folder)
     except CnnlibError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    runs = suite.finished
     if missing := [name for name in _names() if name not in runs]:
         print(f"error: {folder}: no finished run of {', '.join(missing)}", file=sys.stderr)
         return 2
     rows = [
         measure(condition, loss, runs[f"{condition}-{loss}"]) for condition in CONDITIONS for loss in LOSSES
     ]
+    for condition, description in CONDITIONS.items():
+        print(f"{description}, IoU as measured and of the saved pictures, against l1:")
+        for lines in (compare_metric(suite, condition), compare_pictures(runs, condition)):
+            print(*lines, sep="\n")
     write_csv(HERE / "table.csv", list(rows[0]), rows)
     write_atomically(HERE / "table.md", as_markdown(rows))
     draw(runs, HERE / "pictures.png")
@@ -61,6 +70,44 @@ def measure(condition: str, loss: str, runs: Sequence[RunResult]) -> dict[str, o
     }.items():
         row |= {key: mean(values), f"{key}_std": stdev(values) if len(values) > 1 else None}
     return row
+
+
+def compare_metric(suite: SuiteResults, condition: str) -> list[str]:
+    """The verdicts against L1 within one condition, as measured."""
+    names = tuple(f"{condition}-{loss}" for loss in LOSSES)
+    runs = tuple(run for run in suite.runs if run.experiment in names)
+    alone = replace(suite, experiments=names, runs=runs, baseline=f"{condition}-l1")
+    found = compare_suite(alone)["mask/iou"].experiments
+    return [
+        f"  {name}: {verdict_words(one)}: {effect_words(one)}"
+        for name, one in found.items()
+        if name != alone.baseline
+    ]
+
+
+def compare_pictures(runs: Mapping[str, Sequence[RunResult]], condition: str) -> list[str]:
+    """The differences to L1 within one condition, by the saved pictures, p-values corrected for three."""
+    scores = {
+        loss: {run.seed: np.array(picture_ious(run)) for run in runs[f"{condition}-{loss}"]}
+        for loss in LOSSES
+    }
+    tests, _ = differences(scores, "l1")
+    corrected = holm([test.p for test in tests.values()])
+    return [
+        f"  {condition}-{loss}, pictures: {test.value:+.3f} ({test.interval()[0]:+.3f} to {test.interval()[1]:+.3f}), "
+        f"p = {p:.2g}"
+        for (loss, test), p in zip(tests.items(), corrected, strict=True)
+    ]
+
+
+def picture_ious(run: RunResult) -> list[float]:
+    """Of each picture's brighter half; 1 where both it and the truth are empty."""
+    found = []
+    for name in run.predictions.names("mask"):
+        seen, truth = (run.predictions.read(*parts, "mask", name) >= 128 for parts in ((), ("truth",)))
+        either = int((seen | truth).sum())
+        found.append(int((seen & truth).sum()) / either if either else 1.0)
+    return found
 
 
 def judge_pictures(run: RunResult) -> tuple[float, float]:
