@@ -31,7 +31,8 @@ class Noise:
         error = np.sqrt(np.maximum(variance, np.finfo(float).tiny))
         uncertain = sum(value**2 / degrees for value, degrees in self.parts)
         with np.errstate(divide="ignore", over="ignore"):
-            degrees = np.minimum(variance**2 / uncertain, 1e8) if uncertain > 0 else 1e8
+            # Of nearly equal parts, one of them negative, Satterthwaite's may be next to none.
+            degrees = np.clip(variance**2 / uncertain, 1, 1e8) if uncertain > 0 else 1e8
             return float(self.weights @ special.stdtr(degrees, -x / error))
 
     def margin(self, level: float) -> float:

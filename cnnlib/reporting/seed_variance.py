@@ -13,7 +13,8 @@ Ignatiadis and Sen (2025, "Empirical partially Bayes multiple testing and compou
 Statistics 53, https://arxiv.org/abs/2303.02887), with the uncertainty of the prior averaged over as well, for there are
 a few experiments here and not thousands. It takes the place of limma's moderated variances (Smyth, 2004; with
 ``robust=TRUE`` Phipson et al., 2016, https://doi.org/10.1214/16-AOAS920): an odd experiment leaves the prior of the
-others alone, its own variance counts with its own degrees of freedom, and neither needs a threshold.
+others alone, its own variance counts with its own degrees of freedom, and neither needs a threshold. An experiment that
+is odder still, as any is among constant ones, is tested as if the two that are compared were the only ones.
 
 **Two experiments** have nobody to learn from: their own variances are used, as in Welch's t-test, or the differences of
 the runs of equal seeds, as in the paired t-test.
@@ -77,16 +78,17 @@ class SeedVariances:
         self.smallest = max(smallest, np.finfo(float).tiny)
         odd = _ODD_OF_TWO_SEEDS if np.median(self.runs) <= 2 else _ODD
         self._odd = tuple(odd.items())
-        self.values, self.degrees = _own_variances(scores)
-        self._learn()
-        if blocks and len(scores) > 2:
-            for _ in range(3):  # each time with better weights
-                typical = self.typical()
-                weights = 1 / np.maximum(
-                    typical, np.median(typical)
-                )  # a calm experiment does not outweigh the others
-                self.values, self.degrees = _block_variances(scores, weights)
-                self._learn()
+        if not blocks or len(scores) <= 2:
+            self.values, self.degrees = _own_variances(scores)
+            self._learn()
+            return
+        weights = np.ones(len(scores))
+        for _ in range(8):  # each time with better weights
+            self.values, self.degrees = _block_variances(scores, weights)
+            self._learn()
+            typical = self.typical()
+            # A calm experiment does not outweigh the others.
+            weights = np.minimum(np.median(typical) / typical, 1)
 
     def of_difference(self, one: int, other: int) -> Noise:
         """In the difference of two experiments' means over their runs; with blocks, over the seeds that both have."""
@@ -95,7 +97,7 @@ class SeedVariances:
             runs = [int(shared.sum())] * 2
         else:
             runs = [int(self.runs[one]), int(self.runs[other])]
-        if len(self.scores) == 2:
+        if len(self.scores) == 2 or self._alone[[one, other]].any():
             return self._of_two(one, other, runs)
         seen = self._likelihood[[one, other]]
         each = self._prior * seen[:, None] / (seen @ self._prior.T)[..., None]  # (2, hyperparameters, grid)
@@ -107,22 +109,27 @@ class SeedVariances:
 
     def of_mean(self, one: int) -> Noise:
         """In one experiment's mean over its runs."""
-        if len(self.scores) <= 2 and self.degrees[one] > 0:
-            return Noise(parts=((self.values[one] / self.runs[one], self.degrees[one]),))
+        if (len(self.scores) <= 2 or self._alone[one]) and self.degrees[one] > 0:
+            value = max(self.values[one], self.smallest)
+            return Noise(parts=((value / self.runs[one], self.degrees[one]),))
         return Noise(np.exp(_GRID) * self._scale / self.runs[one], self._posterior(one))
 
     def shared(self) -> float:
         """The share of the runs' variance that runs of one seed have in common: what the blocks take out."""
         if len(self.scores) == 2:
-            left = np.nanvar(self.scores[0] - self.scores[1], ddof=1) / 2
-            return max(0.0, 1 - float(left / self.values.mean()))
+            paired = self.scores[0] - self.scores[1]
+            paired = paired[np.isfinite(paired)]
+            if len(paired) < 2:
+                return 0.0
+            left, own = np.maximum([paired.var(ddof=1) / 2, self.values.mean()], self.smallest)
+            return max(0.0, 1 - float(left / own))
         whole = SeedVariances(self.scores, blocks=False, smallest=self.smallest)
         return max(0.0, 1 - float(np.median(self.typical() / whole.typical())))
 
     def typical(self) -> np.ndarray:
         """The geometric mean of what each experiment's variance may be."""
         logs = np.array([self._posterior(index) @ _GRID for index in range(len(self.scores))])
-        return np.exp(logs) * self._scale
+        return np.where(self._alone, self.values, np.exp(logs) * self._scale)
 
     def _of_two(self, one: int, other: int, runs: list[int]) -> Noise:
         if self.blocks:
@@ -147,7 +154,9 @@ class SeedVariances:
         """What each variance may be, given all."""
         known = self.degrees > 0
         self._scale = max(float(np.median(self.values[known])), self.smallest)
-        seen = np.maximum(self.values / self._scale, _FLOOR)
+        lowest, highest = np.array([_FLOOR, np.exp(_ODDEST)]) * self._scale
+        self._alone = self.values > highest
+        seen = np.clip(self.values, lowest, highest) / self._scale
         logs = -0.5 * self.degrees[:, None] * (_GRID + seen[:, None] * np.exp(-_GRID))
         self._likelihood = np.exp(logs - logs.max(axis=1, keepdims=True))  # (experiments, grid)
         prior, weights = _priors(self._odd)
