@@ -25,6 +25,7 @@ class Setting:
         heavy: seeds follow Student's t with 3 degrees of freedom instead of a normal distribution.
         group: images in a row that share what is easy or hard for an experiment; each group counts as one.
         effect: of one experiment, in standard deviations over seeds; the others equal the baseline.
+        margin: likewise; that experiment is "found" if it is shown to be equal within it. 0 looks for differences.
         most_seeds: seeds are added, one by one, up to so many until all is decided; 0 takes them as they are.
     """
 
@@ -38,6 +39,7 @@ class Setting:
     images: int = 100
     group: int = 1
     effect: float = 0.0
+    margin: float = 0.0
     most_seeds: int = 0
 
     def draw(self, random: np.random.Generator) -> np.ndarray:
@@ -73,6 +75,11 @@ class Setting:
         elif self.odd == "baseline":
             spread[0] = self.times
         return spread
+
+    @property
+    def far(self) -> float:
+        """The margin in the scores' unit."""
+        return self.margin * _SEED_SD
 
 
 def as_scores(table: np.ndarray) -> Mapping[str, Mapping[int, np.ndarray]]:

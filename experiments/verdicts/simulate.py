@@ -18,6 +18,7 @@ import numpy as np
 
 from cnnlib.files import write_atomically
 from cnnlib.reporting.comparison import differences
+from cnnlib.reporting.leader import interval_of_best
 from cnnlib.reporting.looks import price_of_looking
 from cnnlib.reporting.statistics import LEVEL, holm
 from experiments.verdicts.settings import Setting, as_scores
@@ -67,8 +68,16 @@ POWER = [
     ),
     *(Setting("2 sd, 40 % shared", *size, shared=0.4, effect=2) for size in ((5, 5), (20, 3))),
     Setting("0.55 sd, 80 % shared", 2, 10, shared=0.8, effect=0.55),
-    Setting("2 sd, one odd in five", 20, 3, odd="fifth", effect=2),
+    Setting("2 sd, one odd experiment", 20, 5, odd="last", effect=2),
     Setting("2 sd, 3 to 10 seeds", 2, 3, effect=2, most_seeds=10),
+]
+EQUAL = [
+    *(
+        Setting("2 sd, just the margin", *size, effect=2, margin=2)
+        for size in ((2, 3), (2, 10), (5, 5), (20, 3))
+    ),
+    Setting("2 sd, just the margin, 3 to 10 seeds", 2, 3, effect=2, margin=2, most_seeds=10),
+    *(Setting("none, margin of 3 sd", *size, margin=3) for size in ((2, 3), (2, 5), (5, 3), (5, 5), (20, 3))),
 ]
 
 
@@ -97,7 +106,7 @@ def simulate(setting: Setting, suites: int) -> Outcome:
 
 
 def find(setting: Setting, table: np.ndarray) -> tuple[bool, int]:
-    """Whether anything, or the planted effect, is found, and under how many seeds that ended."""
+    """Whether anything, or what is looked for, is found, and under how many seeds that ended."""
     last = setting.most_seeds or setting.seeds
     looks = range(setting.seeds, last + 1)
     p_values = np.ones(setting.experiments - 1)
@@ -106,11 +115,23 @@ def find(setting: Setting, table: np.ndarray) -> tuple[bool, int]:
         tests, _ = differences(as_scores(table[:, :count]), "0")
         for which, test in enumerate(tests.values()):
             if not shown[which]:
-                p_values[which] = price_of_looking(test.p, looks[: index + 1], last)
-        shown = np.array(holm(list(p_values))) < LEVEL
+                p = 2 * test.p_outside(setting.far) if setting.margin else test.p
+                p_values[which] = price_of_looking(min(p, 1.0), looks[: index + 1], last)
+        shown = np.array(holm(list(p_values / 2 if setting.margin else p_values))) < LEVEL
         if shown.all():
             break
-    return bool(shown[0] if setting.effect else shown.any()), count
+    return bool(shown[0] if setting.effect or setting.margin else shown.any()), count
+
+
+def cover(experiments: int, seeds: int, suites: int) -> float:
+    """The share of suites in which the interval of the best of equal experiments covers their common mean, 0."""
+    random = np.random.default_rng([experiments, seeds])
+    covered = 0
+    for _ in range(suites):
+        values = random.normal(size=(experiments, seeds))
+        low, high = interval_of_best(values, int(values.mean(axis=1).argmax()), ratio=False)
+        covered += low <= 0 <= high
+    return covered / suites
 
 
 def as_markdown(outcomes: Sequence[Outcome], what: str) -> str:
@@ -152,6 +173,9 @@ def main(arguments: list[str] | None = None) -> int:
             tables["hidden"] = run(HIDDEN, "suites with a false finding")
             print("Power")
             tables["power"] = run(POWER, "planted effect found")
+            print("Equal")
+            tables["equal"] = run(EQUAL, "called equal")
+            print(f"interval of the best of 20 covers: {cover(20, 3, suites):.1%}")
             for name, table in tables.items():
                 write_atomically(HERE / f"{name}.md", table)
     print(f"worst family-wise error {worst.found:.1%}")
