@@ -102,33 +102,31 @@ def compare_suite(suite: SuiteResults) -> dict[str, MetricComparisons]:
     """
     if suite.baseline not in suite.finished or len(suite.finished) < 2:
         return {}
-    tests: dict[str, dict[str, Comparison]] = {metric: {} for metric in suite.tested_by}
-    compared: dict[str, MetricComparisons] = {}
+    tests: dict[tuple[str, str], Comparison] = {}  # by metric and experiment
+    judged: dict[tuple[str, str], Comparison] = {}
+    shared: dict[str, float | None] = {}
     for index, count in enumerate(suite.looks):
-        if index and not (waiting := undecided(compared)):
-            break
-        if index and not suite.has_ended([suite.baseline, *waiting], count):
+        waiting = [name for (_, name), one in judged.items() if one.verdict in OPEN]
+        if judged and not (waiting and suite.has_ended([suite.baseline, *waiting], count)):
             break
         runs = suite.finished_under(suite.seeds[:count])
         if suite.baseline not in runs:
             continue
-        shared = {}
-        for metric, of_metric in tests.items():
+        decided = {key: one for key, one in judged.items() if one.verdict not in OPEN}
+        for metric in suite.tested_by:
             new, shared[metric] = _test(metric, suite, runs)
-            done = compared[metric].experiments if compared else {}
-            looked = suite.looks[: index + 1]
-            of_metric |= {
-                name: _priced(one, looked, suite.looks[-1])
-                for name, one in new.items()
-                if name not in done or done[name].verdict in OPEN
-            }
-        compared = {
-            metric: MetricComparisons(
-                {suite.baseline: Comparison(Verdict.BASELINE), **judged}, shared[metric]
-            )
-            for metric, judged in _judged(tests, suite, runs).items()
-        }
-    return compared
+            for name, one in new.items():
+                if (metric, name) not in decided:
+                    tests[metric, name] = _priced(one, suite.looks[: index + 1], suite.looks[-1])
+        judged = _judged(tests, suite, runs) | decided
+    return {
+        metric: MetricComparisons(
+            {suite.baseline: Comparison(Verdict.BASELINE)}
+            | {name: judged[metric, name] for name in suite.finished if (metric, name) in judged},
+            shared[metric],
+        )
+        for metric in shared
+    }
 
 
 def undecided(compared: Mapping[str, MetricComparisons]) -> list[str]:
@@ -212,22 +210,22 @@ def _priced(one: Comparison, looks: Sequence[int], last: int) -> Comparison:
 
 
 def _judged(
-    tests: Mapping[str, Mapping[str, Comparison]],
+    tests: Mapping[tuple[str, str], Comparison],
     suite: SuiteResults,
     runs: Mapping[str, Sequence[RunResult]],
-) -> dict[str, dict[str, Comparison]]:
-    """The comparisons of all metrics with corrected p-values and verdicts."""
-    keys = [(metric, name) for metric, of in tests.items() for name, one in of.items() if one.difference]
-    corrected = holm([tests[metric][name].p for metric, name in keys])
-    equal = holm([tests[metric][name].p_equal for metric, name in keys])
-    judged = {metric: dict(of_metric) for metric, of_metric in tests.items()}
-    for (metric, name), p, p_equal in zip(keys, corrected, equal, strict=True):
-        one = replace(tests[metric][name], p=p, p_equal=p_equal)
+) -> dict[tuple[str, str], Comparison]:
+    """All comparisons with corrected p-values and verdicts."""
+    known = {key: one for key, one in tests.items() if one.difference}
+    corrected = holm([one.p for one in known.values()])
+    equal = holm([one.p_equal for one in known.values()])
+    judged = dict(tests)
+    for ((metric, name), one), p, p_equal in zip(known.items(), corrected, equal, strict=True):
+        found = replace(one, p=p, p_equal=p_equal)
         whole = _whole_split(metric, suite.baseline, name, runs)
-        one = replace(one, verdict=_verdict(one, whole, suite.ranked_by[metric]))
-        if one.verdict in OPEN and not one.one_run:
-            one = _with_plan(one, LEVEL / len(keys), [*runs[name], *runs[suite.baseline]])
-        judged[metric][name] = one
+        found = replace(found, verdict=_verdict(found, whole, suite.ranked_by[metric]))
+        if found.verdict in OPEN and not found.one_run:
+            found = _with_plan(found, LEVEL / len(known), [*runs[name], *runs[suite.baseline]])
+        judged[metric, name] = found
     return judged
 
 
