@@ -63,4 +63,7 @@ def interval_of_best(values: np.ndarray, best: int, ratio: bool) -> tuple[float,
         return math.nan, math.nan
     smallest = (1e-12 * np.nanmax(np.abs(scores))) ** 2
     margin = SeedVariances(scores, False, smallest).of_mean(best).margin(LEVEL / len(values))
-    return (mean * math.exp(-margin), mean * math.exp(margin)) if ratio else (mean - margin, mean + margin)
+    if not ratio:
+        return mean - margin, mean + margin
+    times = math.exp(min(margin, 700))  # as much as a number holds
+    return mean / times, mean * times
