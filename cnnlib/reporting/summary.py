@@ -19,13 +19,17 @@ from cnnlib.reporting.words import verdict_words
 
 @dataclass(frozen=True)
 class Summary:
-    """One metric of one experiment over its seeds; ``std``, ``low`` and ``high`` are NaN where ``n`` is 1."""
+    """One metric of one experiment over its seeds; ``std``, ``low`` and ``high`` are NaN where ``n`` is 1.
+
+    ``n`` counts the runs that define it, ``undefined`` the others.
+    """
 
     experiment: str
     metric: str
     mean: float
     std: float
     n: int
+    undefined: int
     low: float
     high: float
 
@@ -39,14 +43,15 @@ def summarise(results: Mapping[str, Mapping[int, Mapping[str, float]]]) -> list[
     """Mean, standard deviation (n - 1) and 95 % t-interval of every metric of every experiment.
 
     Args:
-        results: experiment, seed, metric to value. NaN (a metric that is undefined for a run) is left out,
-            which ``n`` shows.
+        results: experiment, seed, metric to value. NaN (a metric that is undefined for a run) is left out.
     """
     rows = []
     for experiment, runs in results.items():
         for metric in dict.fromkeys(metric for values in runs.values() for metric in values):
             known = np.array([values.get(metric, math.nan) for values in runs.values()], dtype=float)
-            rows.append(Summary(experiment, metric, *_mean_and_interval(known[np.isfinite(known)])))
+            mean, std, low, high = _mean_and_interval(known[np.isfinite(known)])
+            n = int(np.isfinite(known).sum())
+            rows.append(Summary(experiment, metric, mean, std, n, len(runs) - n, low, high))
     return rows
 
 
@@ -57,10 +62,10 @@ def summarise_suite(suite: SuiteResults) -> list[Summary]:
 def write_summary(suite: SuiteResults) -> Path:
     """``summary.csv`` in the suite's folder: one row per experiment and metric.
 
-    Columns: experiment, metric, mean, std, n, low, high (95 % t-interval), verdict, effect (the difference to the
-    baseline; of errors the ratio), effect_low, effect_high (its 95 % interval), p (of no difference), margin, p_equal
-    (of a difference beyond the margin), more_seeds (that would probably decide it). Those from verdict on are empty
-    except for the metrics in which experiments are compared.
+    Columns: experiment, metric, mean, std, n, undefined (runs), low, high (95 % t-interval), verdict, effect (the
+    difference to the baseline; of errors the ratio), effect_low, effect_high (its 95 % interval), p (of no difference),
+    margin, p_equal (of a difference beyond the margin), more_seeds (that would probably decide it). Those from verdict
+    on are empty except for the metrics in which experiments are compared.
     """
     compared = compare_suite(suite)
     rows = []
@@ -89,9 +94,9 @@ def _tested(comparison: Comparison) -> dict[str, float | str | None]:
     }
 
 
-def _mean_and_interval(values: np.ndarray) -> tuple[float, float, int, float, float]:
+def _mean_and_interval(values: np.ndarray) -> tuple[float, float, float, float]:
     if len(values) < 2:
-        return float(values.mean()) if len(values) else math.nan, math.nan, len(values), math.nan, math.nan
+        return float(values.mean()) if len(values) else math.nan, math.nan, math.nan, math.nan
     mean, std = float(values.mean()), float(values.std(ddof=1))
     margin = float(stats.t.ppf(1 - LEVEL / 2, len(values) - 1)) * std / math.sqrt(len(values))
-    return mean, std, len(values), mean - margin, mean + margin
+    return mean, std, mean - margin, mean + margin

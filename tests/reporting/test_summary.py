@@ -35,7 +35,7 @@ def test_an_undefined_value_is_left_out_and_not_counted() -> None:
     row, nothing = summarise(
         {"a": {0: {"m": 1.0, "x": math.nan}, 1: {"m": math.nan, "x": math.nan}, 2: {"m": 3.0}}}
     )
-    assert (row.mean, row.n) == (2.0, 2)
+    assert (row.mean, row.n, row.undefined) == (2.0, 2, 1)
     assert math.isnan(nothing.mean)
     assert nothing.n == 0
 
@@ -48,8 +48,11 @@ def test_summary_csv(tmp_path: Path) -> None:
         fail(folder, "lost", seed, "it broke")
     with write_summary(read_suite(folder)).open() as file:
         rows = list(csv.DictReader(file))
-    columns = "experiment metric mean std n low high verdict effect effect_low effect_high p margin p_equal more_seeds"
-    assert list(rows[0]) == columns.split()
+    own, tested = (
+        "mean std n undefined low high",
+        "verdict effect effect_low effect_high p margin p_equal more_seeds",
+    )
+    assert list(rows[0]) == ["experiment", "metric", *own.split(), *tested.split()]
     assert {row["experiment"] for row in rows} == {"base", "good"}
     by_key = {(row["experiment"], row["metric"]): row for row in rows}
     good = by_key["good", "depth/mae"]
