@@ -15,6 +15,9 @@ from cnnlib.losses import BCELoss, dice_loss
 from cnnlib.predictions import FolderPersister
 from cnnlib.reporting.results import RunResult
 from cnnlib.types import Predicted, Target, TargetInfo
+from experiments.verdicts.resample import planted, same_experiment, share_found, without_difference
+from experiments.verdicts.settings import Setting
+from experiments.verdicts.simulate import as_markdown, simulate
 from experiments.why_bce_failed.conditions import DiceOnLogits, RawMask, UnalignedScenes
 from experiments.why_bce_failed.tell import judge_pictures
 
@@ -68,3 +71,42 @@ def test_pictures_are_judged_by_what_is_on_disk(tmp_path: Path) -> None:
     iou, error = judge_pictures(RunResult(tmp_path, "raw", 0, {}, {}, {}, {}))
     assert iou == pytest.approx(1 / 3)
     assert error == pytest.approx(np.mean([0, 254, 0, 254]) / 255)
+
+
+def test_simulated_suites_are_what_their_settings_say() -> None:
+    random = np.random.default_rng(0)
+    tables = [Setting("", 10, 3, shared=0.4, odd="fifth", effect=2).draw(random) for _ in range(3000)]
+    means = np.stack(tables).mean(axis=-1)
+    means -= means[:, 2:3].mean(axis=2, keepdims=True)  # the images that are hard for all
+    runs = means - means.mean(axis=2, keepdims=True)
+    spread = runs.var(axis=(0, 2)) * 3 / 2
+    assert spread[0] == pytest.approx(0.3**2 + 0.7**2 / 100, rel=0.1)
+    assert spread[4] / spread[0] == pytest.approx(400, rel=0.15)
+    common = (runs[:, 0] * runs[:, 1]).mean() * 3 / 2
+    assert common == pytest.approx(0.4 * 0.3**2, rel=0.15)
+    assert (means[:, 1] - means[:, 0]).mean() == pytest.approx(0.6, abs=0.03)
+
+
+def test_the_simulation_finds_what_is_plain_and_nothing_where_nothing_is() -> None:
+    assert simulate(Setting("", 3, 3, effect=30), 10).found == 1
+    assert simulate(Setting("", 3, 3), 30).found < 0.3
+    assert simulate(Setting("", 2, 3, effect=0.01, margin=30), 10).found == 1
+    assert simulate(Setting("", 2, 3, effect=30, margin=30), 30).found < 0.3
+    stopped = simulate(Setting("", 2, 3, effect=30, most_seeds=10), 10)
+    assert (stopped.found, stopped.seeds) == (1, 3)
+    assert (
+        as_markdown([stopped], "found").splitlines()[-1].startswith("|  | 2 | 3 to 10, mean 3.0 | 100.0% |")
+    )
+
+
+def test_suites_are_drawn_from_real_runs_without_using_one_twice() -> None:
+    random = np.random.default_rng(0)
+    runs = {seed: random.normal(size=20) + 0.1 * random.normal() for seed in range(12)}
+    drawn = same_experiment(runs, 4, 3)(random)
+    assert [list(own) for own in drawn.values()] == [[0, 1, 2]] * 4
+    used = [scores.tobytes() for own in drawn.values() for scores in own.values()]
+    assert len(set(used)) == 12
+    better = {seed: scores + 5 for seed, scores in runs.items()}
+    assert share_found(planted(runs, better, 3), 10) == 1
+    level = without_difference(runs, better)
+    assert np.mean([level[seed] - runs[seed] for seed in runs]) == pytest.approx(0, abs=1e-12)
