@@ -19,6 +19,14 @@ from cnnlib.losses.gradient import (
     multi_scale_gradient_loss,
     smoothness_loss,
 )
+from cnnlib.losses.heatmaps import (
+    AdaptiveWingLoss,
+    HeatmapFocalLoss,
+    JensenShannonLoss,
+    adaptive_wing_loss,
+    heatmap_focal_loss,
+    jensen_shannon_loss,
+)
 from cnnlib.losses.lovasz import LovaszLoss, lovasz_loss
 from cnnlib.losses.region import (
     DiceLoss,
@@ -81,6 +89,9 @@ LOSSES: dict[str, type[Loss]] = {
     "cross_entropy": CrossEntropyLoss,
     "cosine": CosineLoss,
     "wing": WingLoss,
+    "adaptive_wing": AdaptiveWingLoss,
+    "heatmap_focal": HeatmapFocalLoss,
+    "jensen_shannon": JensenShannonLoss,
     "giou": GIoULoss,
     "ciou": CIoULoss,
 }

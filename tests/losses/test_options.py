@@ -46,6 +46,11 @@ NAN, INF = float("nan"), float("inf")
         ("cross_entropy", "label_smoothing", -0.1, "at least 0"),
         ("wing", "width", 0.0, "above 0"),
         ("wing", "curvature", 0.0, "above 0"),
+        *(("adaptive_wing", option, 0.0, "above 0") for option in ("omega", "theta", "epsilon")),
+        ("adaptive_wing", "alpha", 2.0, "above 2"),
+        ("adaptive_wing", "foreground_weight", -1.0, "at least 0"),
+        ("heatmap_focal", "alpha", 0.5, "at least 1"),
+        ("heatmap_focal", "beta", -0.5, "at least 0"),
     ],
 )
 def test_out_of_range(name: str, option: str, value: float | str, expected: str) -> None:
