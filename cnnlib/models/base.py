@@ -1,17 +1,21 @@
-"""What models of the library have in common: the checks of what they are given."""
+"""What models of the library have in common: what they are given is checked, and brought to a size that fits."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, TypeAlias
 
-from annotated_types import Ge
+import torch.nn.functional as F
+from annotated_types import Ge, Lt, MaxLen, MinLen
 from torch import Tensor, nn
 
 from cnnlib.checks import check_rank
-from cnnlib.types import CnnlibError, Head
+from cnnlib.types import CnnlibError, Head, Size
 
 Channels: TypeAlias = Annotated[int, Ge(1)]
+Widths: TypeAlias = Annotated[Sequence[Channels], MinLen(1)]
+Sides: TypeAlias = Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(2), MaxLen(2)]
+DropoutShare: TypeAlias = Annotated[float, Ge(0), Lt(1)]
 
 
 def check_image(image: Tensor, in_channels: int) -> None:
@@ -40,3 +44,12 @@ def check_heads(heads: Mapping[str, Head]) -> None:
                 f"a task cannot be called {task!r}: its name becomes a module's, so it must not be empty, hold a dot "
                 "or be a word of PyTorch's nn.ModuleDict; choose another name"
             )
+
+
+def pad_to_multiple(image: Tensor, stride: int) -> Tensor:
+    """(B, C, H, W) with sides that ``stride`` divides: the last row and column are repeated below and at the right."""
+    size: Size = image.shape[2:]
+    bottom, right = -size[0] % stride, -size[1] % stride
+    if bottom == 0 and right == 0:
+        return image
+    return F.pad(image, (0, right, 0, bottom), mode="replicate")

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Annotated, TypeAlias
 
-import torch.nn.functional as F
-from annotated_types import MinLen
 from torch import Tensor, nn
 
 from cnnlib.checks import checked
-from cnnlib.models.base import Channels, check_heads, check_image
+from cnnlib.models.base import Channels, Widths, check_heads, check_image, pad_to_multiple
 from cnnlib.models.layers import Decoder, Encoder, VectorHead
-from cnnlib.types import CnnlibError, Head, Outputs, Size
+from cnnlib.types import CnnlibError, Head, Outputs
 
 _MASK_AND_DEPTH: Mapping[str, Head] = MappingProxyType({"mask": Head("map", 1), "depth": Head("map", 1)})
-
-Widths: TypeAlias = Annotated[Sequence[Channels], MinLen(1)]
 
 
 class ResUNet(nn.Module):
@@ -65,7 +60,7 @@ class ResUNet(nn.Module):
         """Raises ``CnnlibError`` for an image that the net cannot take."""
         self._check_image(image)
         height, width = image.shape[2:]
-        bottom, skips = self.encoder(_pad_to_multiple(image, self.encoder.stride))
+        bottom, skips = self.encoder(pad_to_multiple(image, self.encoder.stride))
         outputs = {}
         for task, head in self.heads.items():
             if task in self.decoders:
@@ -99,11 +94,3 @@ class ResUNetLite(ResUNet):
         widths: Widths = (64, 128),
     ) -> None:
         super().__init__(in_channels, heads, widths)
-
-
-def _pad_to_multiple(image: Tensor, stride: int) -> Tensor:
-    size: Size = image.shape[2:]
-    bottom, right = -size[0] % stride, -size[1] % stride
-    if bottom == 0 and right == 0:
-        return image
-    return F.pad(image, (0, right, 0, bottom), mode="replicate")
