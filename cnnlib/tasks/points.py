@@ -10,7 +10,7 @@ import torch
 from annotated_types import Gt
 from torch import Tensor
 
-from cnnlib.checks import checked
+from cnnlib.checks import checked, did_you_mean
 from cnnlib.metrics.points import PointsMetrics
 from cnnlib.tasks.averages import median
 from cnnlib.tasks.base import check_names
@@ -32,9 +32,13 @@ class PointsTask(CoordinatesTask):
             (soft-argmax); it may be smaller than the image. ``coordinates`` makes two numbers for each point, its
             distance from the picture's centre as shares of the width and the height.
         sigma: of the Gaussian that a heatmap is compared with, as a share of the picture's longer side.
+        reference: the length that the metrics nme, pck and auc divide distances by: ``box``, the diagonal of the box
+            around the true points, or the distance between two points, given by name, such as the outer corners of the
+            eyes.
 
     Raises:
-        CnnlibError: the target does not name its points, or its ``flip_order`` does not swap them in pairs.
+        CnnlibError: the target does not name its points, or its ``flip_order`` does not swap them in pairs, or
+            ``reference`` does not name two of them.
     """
 
     kind: ClassVar[str] = "points"
@@ -51,6 +55,7 @@ class PointsTask(CoordinatesTask):
         info: TargetInfo,
         head: Literal["heatmap", "coordinates"] = "heatmap",
         sigma: Annotated[float, Gt(0)] = 0.03,
+        reference: Literal["box"] | tuple[str, str] = "box",
     ) -> None:
         super().__init__(info)
         check_names(info, 1, "points")
@@ -61,7 +66,9 @@ class PointsTask(CoordinatesTask):
                 f"flip_order must give, for each of the {count} points, the index of the one that it changes places "
                 f"with; it is {order}"
             )
-        self.sigma = sigma
+        if reference != "box":
+            _check_pair(reference, info.names)
+        self.sigma, self.reference = sigma, reference
         self.head = Head("map", count) if head == "heatmap" else Head("vector", 2 * count)
         self.values = ("coordinates", "heatmaps") if head == "heatmap" else ("coordinates",)
         self._colors = palette(count + 1)[1:]  # without black
@@ -106,7 +113,7 @@ class PointsTask(CoordinatesTask):
         return torch.cat([xy, confidence[..., None]], dim=2)
 
     def metric(self) -> SplitMetric:
-        return PointsMetrics()
+        return PointsMetrics(self.info.names, self.reference)
 
     def constant(self, targets: Iterable[Target]) -> Tensor:
         """The median of x and of y of each point, which outliers do not move."""
@@ -169,6 +176,17 @@ class PointsTask(CoordinatesTask):
     def _peak(self, shape: Size) -> float:
         """What a Gaussian of sum 1 is multiplied by, so that its peak becomes 1."""
         return 2 * math.pi * (self.sigma * max(shape)) ** 2
+
+
+def _check_pair(pair: tuple[str, str], names: tuple[str, ...]) -> None:
+    for name in pair:
+        if name not in names:
+            raise CnnlibError(
+                f"reference must be box or the names of two points; none of the {len(names)} points is called "
+                f"{name!r}{did_you_mean(name, names)}"
+            )
+    if pair[0] == pair[1]:
+        raise CnnlibError(f"reference must name two different points; it names {pair[0]!r} twice")
 
 
 def _inside(corner: Tensor, size: Size) -> Tensor:

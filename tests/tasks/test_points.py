@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as F
 
 from cnnlib.augmentations.similarity import Similarity
+from cnnlib.config.options import options_of
 from cnnlib.tasks import PointsTask
 from cnnlib.types import CnnlibError, Target, TargetInfo
 
@@ -66,6 +68,17 @@ def test_rendered_heatmaps_are_gaussians_in_float64() -> None:
     squares = (x - PLACES[:, 0, None, None]).square() + (y - PLACES[:, 1, None, None]).square()
     expected = (-squares / (2 * (0.05 * 64) ** 2)).exp()
     torch.testing.assert_close(rendered[0].double(), expected, atol=2e-3, rtol=0)
+
+
+def test_coordinates_are_dsnts_expectation_in_float64() -> None:
+    """Nibali et al., 2018, section 3: inner products of the normalised heatmap with X and Y, from -1 to 1."""
+    raw = 3 * torch.randn(1, 3, 12, 20, generator=torch.Generator().manual_seed(0))
+    z = raw.double().flatten(2).softmax(2).view(3, 12, 20).numpy()
+    x = (2 * np.arange(1, 21) - 21) / 20
+    y = (2 * np.arange(1, 13)[:, None] - 13) / 12
+    from_corner = (np.stack([(z * x).sum((1, 2)), (z * y).sum((1, 2))], 1) + 1) / 2 * [64, 48]
+    found = HEATMAP.decode(raw, SIZE)[0, :, :2].double().numpy()
+    np.testing.assert_allclose(found, from_corner - 0.5, atol=1e-4)
 
 
 def test_losses_see_coordinates_as_shares_of_the_longer_side() -> None:
@@ -134,6 +147,22 @@ def test_names_change_places_in_pairs(order: tuple[int, ...]) -> None:
 def test_options_out_of_range_are_refused(options: dict[str, float], message: str) -> None:
     with pytest.raises(CnnlibError, match=message):
         PointsTask(INFO, **options)
+
+
+def test_the_reference_is_a_pair_of_points() -> None:
+    options = options_of(PointsTask, ("info",)).read(
+        {"reference": ["left eye", "right eye"]}
+    )  # as YAML has it
+    explained = PointsTask(INFO, **options).metric().explanations["nme"]
+    assert "left eye and right eye" in explained
+    with pytest.raises(
+        CnnlibError, match=r"none of the 3 points is called 'left ey' \(did you mean 'left eye'\?\)"
+    ):
+        PointsTask(INFO, reference=("left ey", "right eye"))
+    with pytest.raises(CnnlibError, match="reference must name two different points; it names 'nose' twice"):
+        PointsTask(INFO, reference=("nose", "nose"))
+    with pytest.raises(CnnlibError, match="reference must be 'box' or a list"):
+        PointsTask(INFO, reference="eyes")
 
 
 def test_points_need_names() -> None:
