@@ -44,6 +44,10 @@ class PhoneLocator(nn.Module):
     is the vector. The ResNet-v2 blocks mix two branches by ``ShakeShake``. A head that is a map has a ``Decoder`` with
     the encoder's skips: the U-Net for heatmaps that the journal begins with.
 
+    A mean forgets places: a vector can tell where an object is only by the picture's border, and with the default
+    widths only where that lies less than 90 pixels from the object. Give such a net small images (about 100 pixels a
+    side), or ask for maps, or take ``PhoneLocatorDNN``.
+
     Images whose sides are no multiples of 32 are padded at the right and at the bottom by repeating their last column
     and row, and the maps are cropped to the image's size again.
 
