@@ -79,7 +79,7 @@ def test_the_interval_covers_the_truth_though_the_luckiest_was_chosen(
     random = np.random.default_rng(0)
     covered, alone = [], []
     truth = 1.0 if ratio else 0.0
-    for _ in range(150):
+    for _ in range(100):
         values = 0.05 * random.normal(size=(experiments, seeds))
         values = np.exp(values) if ratio else values
         best = int(values.mean(axis=1).argmin())
