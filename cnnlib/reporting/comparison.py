@@ -136,7 +136,7 @@ def undecided(compared: Mapping[str, MetricComparisons]) -> list[str]:
 
 
 def differences(
-    scores: Mapping[str, Scores], baseline: str
+    scores: Mapping[str, Scores], baseline: str, planned: int
 ) -> tuple[dict[str, Difference | str], SeedVariances | None]:
     """Every experiment's difference to ``baseline``, or why there is none; and what was learned of the seeds.
 
@@ -144,9 +144,11 @@ def differences(
 
     Args:
         scores: of experiments that have some, the baseline among them.
+        planned: seeds that were to be run before the first look; whether seeds are blocks goes by it, at later looks
+            too, for a test that changes on the way has more false findings.
     """
     base = scores[baseline]
-    blocks = enough_for_blocks(len(scores), len(base))
+    blocks = enough_for_blocks(len(scores), planned)
     variances = _variances(scores, blocks)
     order = list(scores)
     found: dict[str, Difference | str] = {}
@@ -187,7 +189,7 @@ def _test(
     if suite.baseline in reasons:
         reason = f"{suite.baseline}: {reasons[suite.baseline]}"
         return {name: replace(empty, reason=reason) for name in runs if name != suite.baseline}, None
-    found, variances = differences(scores, suite.baseline)
+    found, variances = differences(scores, suite.baseline, suite.looks[0])
     tested = {name: replace(empty, reason=reason) for name, reason in reasons.items()}
     for name, one in found.items():
         if isinstance(one, str):

@@ -1,7 +1,7 @@
 """What it costs to look at results more than once.
 
 Who tests after every seed and stops as soon as a difference is shown finds one too often. Each look may therefore spend
-only a part of the level: ``level * share**2`` in all, up to the share of the seeds that are in (a spending function of
+only a part of the level: ``level * share**3`` in all, up to the share of the seeds that are in (a spending function of
 Kim and DeMets, 1987, https://doi.org/10.1093/biomet/74.1.149). The bounds follow from the joint distribution of the
 looks, by recursive integration (Armitage, McPherson and Rowe, 1969, https://doi.org/10.2307/2343787).
 """
@@ -58,7 +58,7 @@ def bounds_at(level: float, looks: Sequence[int], last: int) -> list[float]:
         ) -> float:
             return float(masses @ (ndtr((places - edge) / step) + ndtr((-places - edge) / step)))
 
-        spent = level * (share**2 - before**2)
+        spent = level * (share**3 - before**3)
         edge = optimize.brentq(lambda x, leaving=leaving, spent=spent: leaving(x) - spent, 0, 40.0)
         bounds.append(float(2 * ndtr(-edge / np.sqrt(share))))
         inside = edge * _NODES

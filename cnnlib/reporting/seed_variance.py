@@ -34,7 +34,7 @@ _GRID = np.arange(-9, 14 + _STEP / 2, _STEP)
 """Logarithms of a variance, 0 for the median of those seen."""
 _CENTRES = np.arange(-6, 6 + _STEP / 2, _STEP)
 """Common values of the ordinary experiments, all equally likely."""
-_SPREADS = {0.1: 0.5, 0.6: 0.3, 1.2: 0.2}
+_SPREADS = {0.1: 0.6, 0.6: 0.25, 1.2: 0.15}
 """Standard deviation of the logarithms of the ordinary experiments' variances, to its probability."""
 _ODD = {0.003: 0.6, 0.1: 0.25, 0.3: 0.15}
 """Share of odd experiments, to its probability."""
@@ -51,7 +51,7 @@ _ENOUGH = 9
 def enough_for_blocks(experiments: int, seeds: int) -> bool:
     """Whether taking the seeds as blocks leaves enough to estimate variances from.
 
-    It goes by the number of runs alone, never by results: 9 degrees of freedom are left, so that little is lost even
+    It goes by what was planned, never by results: 9 degrees of freedom are left, so that little is lost even
     where runs of one seed have nothing in common.
     """
     return (experiments - 1) * (seeds - 1) >= _ENOUGH

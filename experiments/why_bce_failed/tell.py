@@ -91,7 +91,7 @@ def compare_pictures(runs: Mapping[str, Sequence[RunResult]], condition: str) ->
         loss: {run.seed: np.array(picture_ious(run)) for run in runs[f"{condition}-{loss}"]}
         for loss in LOSSES
     }
-    tests, _ = differences(scores, "l1")
+    tests, _ = differences(scores, "l1", planned=len(scores["l1"]))
     corrected = holm([test.p for test in tests.values()])
     return [
         f"  {condition}-{loss}, pictures: {test.value:+.3f} ({test.interval()[0]:+.3f} to {test.interval()[1]:+.3f}), "

@@ -254,7 +254,7 @@ def simulate(
 def found_in(table: np.ndarray) -> dict[str, Difference]:
     """Of every experiment but the first, to it."""
     scores = {str(index): dict(enumerate(of_seeds)) for index, of_seeds in enumerate(table)}
-    found, _ = differences(scores, "0")
+    found, _ = differences(scores, "0", planned=len(scores["0"]))
     return found
 
 
