@@ -27,7 +27,7 @@ def test_bounds_are_left_as_often_as_the_level_says(looks: Sequence[int], level:
         inside = stats.multivariate_normal.cdf(
             edges[:count], cov=correlation, lower_limit=-edges[:count], abseps=1e-7, rng=0
         )
-        assert 1 - inside == pytest.approx(level * (looks[count - 1] / 10) ** 2, rel=1e-3)
+        assert 1 - inside == pytest.approx(level * (looks[count - 1] / 10) ** 3, rel=1e-3)
 
 
 @pytest.mark.parametrize(("looks", "last"), PLANS)
@@ -38,14 +38,14 @@ def test_random_walks_leave_the_bounds_as_often_as_the_level_says(looks: Sequenc
     walk = np.cumsum(np.random.default_rng(0).normal(size=(walks, len(steps))) * np.sqrt(steps), axis=1)
     p_values = 2 * stats.norm.sf(np.abs(walk) / np.sqrt(looks))
     has_left = np.maximum.accumulate(p_values < bounds, axis=1).mean(axis=0)
-    expected = level * (np.array(looks) / last) ** 2
+    expected = level * (np.array(looks) / last) ** 3
     assert (np.abs(has_left - expected) < 4 * np.sqrt(expected / walks)).all()
 
 
 def test_a_first_look_may_spend_its_share_of_the_level() -> None:
     """After 3 seeds of 10, 0.09 of it."""
-    assert bounds_at(0.05, [3], 10) == pytest.approx([0.0045])
-    assert price_of_looking(0.0045, [3], 10) == pytest.approx(0.05, rel=0.02)
+    assert bounds_at(0.05, [3], 10) == pytest.approx([0.00135])
+    assert price_of_looking(0.00135, [3], 10) == pytest.approx(0.05, rel=0.02)
 
 
 @given(st.floats(0, 1))

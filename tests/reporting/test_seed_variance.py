@@ -75,7 +75,7 @@ def drawn_from_the_model(
     squares = [np.sum((row - row.mean()) ** 2) for row in (row[np.isfinite(row)] for row in scores)]
     unit = np.median([square / (n - 1) for square, n in zip(squares, count, strict=True) if n > 1])
     common = random.uniform(-6, 6, draws)
-    spread = random.choice([0.1, 0.6, 1.2], draws, p=[0.5, 0.3, 0.2])
+    spread = random.choice([0.1, 0.6, 1.2], draws, p=[0.6, 0.25, 0.15])
     share_odd = random.choice([0.003, 0.1, 0.3], draws, p=[0.6, 0.25, 0.15])
     variances, weights = [], np.ones(draws)
     for square, n in zip(squares, count, strict=True):
