@@ -32,7 +32,13 @@ Seeds that are added until all is decided are paid for by ``cnnlib.reporting.loo
 images). Images that are not independent, because they share a background, say, come as one group of the data set; its
 mean then counts as one image.
 
-**What simulations show** (``experiments/verdicts``, which has the tables): MEASURED.
+**What simulations show** (``experiments/verdicts`` has the tables). Of suites of 2 to 20 equal experiments, 0.4 to
+5.9 % have a false difference with three seeds or more, 0 to 6.6 % with two: with nothing or most of the variance
+shared by runs of one seed, with heavy tails, ten images or ten groups, with experiments or a baseline whose runs vary
+20 times as much, and with seeds added until all is decided. More have one where they vary 4.5 times as much, which
+three seeds cannot show: up to 11 % if it is the baseline. Of suites drawn from 40 seeds of real training, 0.7 to 4.4
+%. A difference of two standard deviations over seeds, 40 % of whose variance is shared, is found among 5 experiments
+of five seeds in 75 %, among 20 of three seeds in 33 %.
 """
 
 from __future__ import annotations
