@@ -199,7 +199,7 @@ def test_seven_tasks_read_well(tmp_path: Path) -> None:
         "label/accuracy net reaches",
         "Measured on 1 of the 4 test images: the others have no label for it.",
         "points: no label",
-        "semantic: each class on its own (3 metrics)",
+        "semantic: each class or point on its own (3 metrics)",
         "black: floor; red: wall; green: ball",
     ):
         assert words in found.text
