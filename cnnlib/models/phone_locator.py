@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 from types import MappingProxyType
 from typing import Annotated, TypeAlias
@@ -11,17 +11,18 @@ from annotated_types import MinLen
 from torch import Tensor, nn
 
 from cnnlib.checks import checked
-from cnnlib.models.base import Channels, DropoutShare, Sides, check_heads, check_image, pad_to_multiple
+from cnnlib.models.base import Channels, DropoutShare, Sides
+from cnnlib.models.encoder_decoder import EncoderDecoder
 from cnnlib.models.fixed_size import FixedSizeModel
-from cnnlib.models.layers import ConvHead, Decoder, ShakeShakeEncoder
-from cnnlib.types import Head, Outputs
+from cnnlib.models.layers import ConvHead, ShakeShakeEncoder
+from cnnlib.types import Head
 
 _PHONE: Mapping[str, Head] = MappingProxyType({"phone": Head("vector", 2)})
 
 EncoderWidths: TypeAlias = Annotated[Sequence[Channels], MinLen(2)]
 
 
-class PhoneLocator(nn.Module):
+class PhoneLocator(EncoderDecoder):
     """The phone journal's fully convolutional net, or with maps a U-Net, for images of any size.
 
     Image (B, in_channels, H, W) -> ``{task: (B, channels, H, W) or (B, channels)}``. With its defaults it is the net of
@@ -71,38 +72,13 @@ class PhoneLocator(nn.Module):
         widths: EncoderWidths = (32, 64, 128, 256, 512),
         dropout: DropoutShare = 0.1,
     ) -> None:
-        super().__init__()
-        check_heads(heads)
-        self.in_channels = in_channels
-        self.multiple = 2 ** len(widths)
-        self.encoder = ShakeShakeEncoder(in_channels, widths)
+        encoder = ShakeShakeEncoder(in_channels, widths)
+        super().__init__(in_channels, heads, encoder, widths[0], ConvHead, multiple=2 ** len(widths))
         self.dropout = nn.Dropout2d(dropout)
-        self.decoders = nn.ModuleDict()
-        self.heads = nn.ModuleDict()
-        for task, head in heads.items():
-            if head.shape == "map":
-                self.decoders[task] = Decoder(self.encoder.out_channels, self.encoder.skip_channels)
-                self.heads[task] = nn.Conv2d(widths[0], head.channels, kernel_size=1)
-            else:
-                self.heads[task] = ConvHead(self.encoder.out_channels, head.channels)
 
-    def forward(self, image: Tensor) -> Outputs:
-        """Raises ``CnnlibError`` for an image that the net cannot take."""
-        check_image(image, self.in_channels)
-        height, width = image.shape[2:]
-        bottom, skips = self.encoder(pad_to_multiple(image, self.multiple))
-        bottom = self.dropout(bottom)
-        outputs = {}
-        for task, head in self.heads.items():
-            if task in self.decoders:
-                outputs[task] = head(self.decoders[task](bottom, skips))[..., :height, :width]
-            else:
-                outputs[task] = head(bottom)
-        return outputs
-
-    def shared_parameters(self) -> Iterator[nn.Parameter]:
-        """Those that every task's output depends on."""
-        return self.encoder.parameters()
+    def encode(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+        bottom, skips = super().encode(image)
+        return self.dropout(bottom), skips
 
 
 class PhoneLocatorDNN(FixedSizeModel):

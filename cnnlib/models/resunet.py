@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from cnnlib.checks import checked
-from cnnlib.models.base import Channels, Widths, check_heads, check_image, pad_to_multiple
-from cnnlib.models.layers import Decoder, Encoder, VectorHead
+from cnnlib.models.base import Channels, Widths
+from cnnlib.models.encoder_decoder import EncoderDecoder
+from cnnlib.models.layers import Encoder, VectorHead
 from cnnlib.types import CnnlibError, Head, Outputs
 
 _MASK_AND_DEPTH: Mapping[str, Head] = MappingProxyType({"mask": Head("map", 1), "depth": Head("map", 1)})
 
 
-class ResUNet(nn.Module):
+class ResUNet(EncoderDecoder):
     """Image (B, in_channels, H, W) -> ``{task: (B, channels, H, W) or (B, channels)}``, for any H and W.
 
     With its defaults it is the journal's net, layer for layer: 11,033,922 parameters. The encoder follows
@@ -43,43 +44,25 @@ class ResUNet(nn.Module):
         heads: Mapping[str, Head] = _MASK_AND_DEPTH,
         widths: Widths = (32, 64, 128, 256),
     ) -> None:
-        super().__init__()
-        check_heads(heads)
-        self.in_channels = in_channels
-        self.encoder = Encoder(in_channels, widths)
-        self.decoders = nn.ModuleDict()
-        self.heads = nn.ModuleDict()
-        for task, head in heads.items():
-            if head.shape == "map":
-                self.decoders[task] = Decoder(self.encoder.out_channels, self.encoder.skip_channels)
-                self.heads[task] = nn.Conv2d(widths[0], head.channels, kernel_size=1)
-            else:
-                self.heads[task] = VectorHead(self.encoder.out_channels, head.channels)
+        encoder = Encoder(in_channels, widths)
+        super().__init__(in_channels, heads, encoder, widths[0], VectorHead, encoder.stride)
 
     def forward(self, image: Tensor) -> Outputs:
         """Raises ``CnnlibError`` for an image that the net cannot take."""
-        self._check_image(image)
-        height, width = image.shape[2:]
-        bottom, skips = self.encoder(pad_to_multiple(image, self.encoder.stride))
-        outputs = {}
-        for task, head in self.heads.items():
-            if task in self.decoders:
-                outputs[task] = head(self.decoders[task](bottom, skips))[..., :height, :width]
-            else:
-                outputs[task] = head(bottom)
-        return outputs
+        self._check_batch(image)
+        return super().forward(image)
 
-    def shared_parameters(self) -> Iterator[nn.Parameter]:
-        """Those that every task's output depends on."""
-        return self.encoder.parameters()
-
-    def _check_image(self, image: Tensor) -> None:
-        check_image(image, self.in_channels)
-        b, _, height, width = image.shape
-        if self.training and b == 1 and max(height, width) <= self.encoder.stride:
+    def _check_batch(self, image: Tensor) -> None:
+        if (
+            self.training
+            and image.ndim == 4
+            and len(image) == 1
+            and 0 < max(image.shape[2:]) <= self.multiple
+        ):
+            height, width = image.shape[2:]
             raise CnnlibError(
                 f"one image of {height} x {width} leaves a single value for the batch normalisation at the bottom; "
-                f"train on more than one image per batch, or on images larger than {self.encoder.stride} pixels"
+                f"train on more than one image per batch, or on images larger than {self.multiple} pixels"
             )
 
 

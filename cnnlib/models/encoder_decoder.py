@@ -1,0 +1,71 @@
+"""What models of one encoder and a decoder for every map have in common: they take images of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from torch import Tensor, nn
+
+from cnnlib.models.base import check_heads, check_image, pad_to_multiple
+from cnnlib.models.layers import Decoder, Encoder, ShakeShakeEncoder
+from cnnlib.types import Head, Outputs
+
+
+class EncoderDecoder(nn.Module):
+    """Image (B, in_channels, H, W) -> bottom and skips -> ``{task: (B, channels, H, W) or (B, channels)}``.
+
+    Args:
+        in_channels: channels of the image.
+        heads: what each task asks for, in the order in which ``forward`` gives it.
+        encoder: gives the bottom, and the skips for the decoders.
+        width: channels of the decoders' last level.
+        vector_head: makes the head of a vector from the bottom's channels and its own.
+        multiple: the image is padded to multiples of it, and the maps are cropped to the image's size again.
+
+    Raises:
+        CnnlibError: no heads, or a task's name that PyTorch cannot give to a module.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        heads: Mapping[str, Head],
+        encoder: Encoder | ShakeShakeEncoder,
+        width: int,
+        vector_head: Callable[[int, int], nn.Module],
+        multiple: int,
+    ) -> None:
+        super().__init__()
+        check_heads(heads)
+        self.in_channels = in_channels
+        self.multiple = multiple
+        self.encoder = encoder
+        self.decoders = nn.ModuleDict()
+        self.heads = nn.ModuleDict()
+        for task, head in heads.items():
+            if head.shape == "map":
+                self.decoders[task] = Decoder(encoder.out_channels, encoder.skip_channels)
+                self.heads[task] = nn.Conv2d(width, head.channels, kernel_size=1)
+            else:
+                self.heads[task] = vector_head(encoder.out_channels, head.channels)
+
+    def encode(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """The bottom and the skips of an image whose sides fit."""
+        return self.encoder(image)
+
+    def forward(self, image: Tensor) -> Outputs:
+        """Raises ``CnnlibError`` for an image that the net cannot take."""
+        check_image(image, self.in_channels)
+        height, width = image.shape[2:]
+        bottom, skips = self.encode(pad_to_multiple(image, self.multiple))
+        outputs = {}
+        for task, head in self.heads.items():
+            if task in self.decoders:
+                outputs[task] = head(self.decoders[task](bottom, skips))[..., :height, :width]
+            else:
+                outputs[task] = head(bottom)
+        return outputs
+
+    def shared_parameters(self) -> Iterator[nn.Parameter]:
+        """Those that every task's output depends on."""
+        return self.encoder.parameters()
