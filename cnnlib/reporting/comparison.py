@@ -14,7 +14,7 @@ from cnnlib.reporting.looks import price_of_looking
 from cnnlib.reporting.results import RunResult, SuiteResults
 from cnnlib.reporting.scores import Scores, scores_of
 from cnnlib.reporting.seed_variance import SeedVariances, enough_for_blocks
-from cnnlib.reporting.statistics import LEVEL, Difference, difference, holm
+from cnnlib.reporting.statistics import LARGEST_LOGARITHM, LEVEL, Difference, difference, holm
 
 MARGIN_OF_SHARES, MARGIN_OF_ERRORS = 0.01, 0.05
 """What counts as equal where the suite does not say: a difference of shares; a share of an error."""
@@ -69,8 +69,11 @@ class Comparison:
         """The difference, or the ratio to the baseline, and its 95 % interval."""
         if self.difference is None:
             return math.nan, math.nan, math.nan
-        value, (low, high) = self.difference.value, self.difference.interval()
-        return (math.exp(value), math.exp(low), math.exp(high)) if self.ratio else (value, low, high)
+        effect = (self.difference.value, *self.difference.interval())
+        if not self.ratio:
+            return effect
+        value, low, high = (math.exp(min(logarithm, LARGEST_LOGARITHM)) for logarithm in effect)
+        return value, low, high
 
     @property
     def p_of_verdict(self) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnlib.reporting.results import SuiteResults
 from cnnlib.reporting.seed_variance import SeedVariances
-from cnnlib.reporting.statistics import LEVEL
+from cnnlib.reporting.statistics import LARGEST_LOGARITHM, LEVEL
 
 
 @dataclass(frozen=True)
@@ -65,5 +65,5 @@ def interval_of_best(values: np.ndarray, best: int, ratio: bool) -> tuple[float,
     margin = SeedVariances(scores, False, smallest).of_mean(best).margin(LEVEL / len(values))
     if not ratio:
         return mean - margin, mean + margin
-    times = math.exp(min(margin, 700))  # as much as a number holds
+    times = math.exp(min(margin, LARGEST_LOGARITHM))
     return mean / times, mean * times

@@ -31,7 +31,7 @@ from cnnlib.reporting.noise import Noise
 
 _STEP = 0.25
 _GRID = np.arange(-9, 14 + _STEP / 2, _STEP)
-"""Logarithms of a variance, 0 for the median of those seen."""
+"""Logarithms of a variance, 0 for the median of those seen. Its lower end is a floor, as limma has one at 1e-5."""
 _CENTRES = np.arange(-6, 6 + _STEP / 2, _STEP)
 """Common values of the ordinary experiments, all equally likely."""
 _SPREADS = {0.1: 0.6, 0.6: 0.25, 1.2: 0.15}
@@ -42,8 +42,6 @@ _ODD_OF_TWO_SEEDS = {0.2: 0.5, 0.4: 0.5}
 """Two seeds of an odd experiment lie close together often enough to hide it: more such are reckoned with."""
 _ODDEST = 10.0
 """An odd variance lies between the common value and e to this power times it, all orders equally likely."""
-_FLOOR = 1e-5
-"""Of the median: a variance is not taken for smaller, as in limma."""
 _BIN = 0.1  # of the logarithm of a sum of two variances
 _ENOUGH = 9
 
@@ -51,7 +49,7 @@ _ENOUGH = 9
 def enough_for_blocks(experiments: int, seeds: int) -> bool:
     """Whether taking the seeds as blocks leaves enough to estimate variances from.
 
-    It goes by what was planned, never by results: 9 degrees of freedom are left, so that little is lost even
+    It goes by what was planned, never by results. At least 9 degrees of freedom are left, so that little is lost even
     where runs of one seed have nothing in common.
     """
     return (experiments - 1) * (seeds - 1) >= _ENOUGH
@@ -154,9 +152,9 @@ class SeedVariances:
         """What each variance may be, given all."""
         known = self.degrees > 0
         self._scale = max(float(np.median(self.values[known])), self.smallest)
-        lowest, highest = np.array([_FLOOR, np.exp(_ODDEST)]) * self._scale
-        self._alone = self.values > highest
-        seen = np.clip(self.values, lowest, highest) / self._scale
+        seen = self.values / self._scale
+        self._alone = seen > np.exp(_ODDEST)
+        seen = np.minimum(seen, np.exp(_ODDEST))
         logs = -0.5 * self.degrees[:, None] * (_GRID + seen[:, None] * np.exp(-_GRID))
         self._likelihood = np.exp(logs - logs.max(axis=1, keepdims=True))  # (experiments, grid)
         prior, weights = _priors(self._odd)
@@ -186,9 +184,8 @@ def _block_variances(scores: np.ndarray, weights: np.ndarray) -> tuple[np.ndarra
     share = np.where(there, weights[:, None], 0)
     share /= share.sum(axis=0)
     left = np.where(there, scores - np.nanmean(scores, axis=1, keepdims=True), 0)
-    for _ in range(
-        20 if not there.all() else 1
-    ):  # with runs missing, means of rows and columns depend on each other
+    passes = 1 if there.all() else 20  # with runs missing, means of rows and of columns depend on each other
+    for _ in range(passes):
         left = np.where(there, left - (share * left).sum(axis=0), 0)
         left = np.where(there, left - left.sum(axis=1, keepdims=True) / np.maximum(runs, 1)[:, None], 0)
     degrees = ((1 - share) * there).sum(axis=1) * np.maximum(runs - 1, 0) / np.maximum(runs, 1)

@@ -22,7 +22,8 @@ https://doi.org/10.1002/sim.2532). With two experiments and one image this is We
 seeds the paired t-test; with one seed, the paired t-test over the images.
 
 **The verdicts.** Better or worse: a difference is shown. Equal: a difference of the margin or more is ruled out, by two
-one-sided tests. Undecided: neither; then it is told how many more seeds would probably decide it.
+one-sided tests. Undecided: neither is shown; the number of further seeds that would probably decide it is then
+estimated.
 
 **Many chances of a false finding** are paid for: p-values are Holm's (1979) over the experiments and metrics, which
 keeps the chance of any false difference, and of any false "equal", at 5 % each whatever the dependence between tests.
@@ -55,6 +56,8 @@ LEVEL = 0.05
 """The chance of a false finding that is accepted; intervals cover 1 - LEVEL."""
 POWER = 0.8
 """The chance of a verdict that a number of seeds is planned for."""
+LARGEST_LOGARITHM = 700.0
+"""A ratio beyond it is no number any more."""
 _MOST_SEEDS = 100  # more are not planned
 
 
@@ -91,12 +94,11 @@ class Difference:
 
         It takes the value seen for the truth, so it is a plan and no promise. ``None`` where a hundred would not do.
         """
-        of_run = (
-            self.noise.typical_variance + sum(value for value, _ in self.noise.parts)
-        ) - self.image_variance
+        whole = self.noise.typical_variance + sum(value for value, _ in self.noise.parts)
+        of_seeds = whole - self.image_variance
         different, equal = stats.norm.isf([level / 2, level])
         for seeds in range(self.seeds + 1, _MOST_SEEDS + 1):
-            error = np.sqrt(of_run * self.seeds / seeds + self.image_variance)
+            error = np.sqrt(of_seeds * self.seeds / seeds + self.image_variance)
             far, near = different * error, max(margin - equal * error, 0.0)
             shown = stats.norm.cdf([-far, -near, near, far], loc=self.value, scale=error)
             if shown[0] + (shown[2] - shown[1]) + 1 - shown[3] >= POWER:
@@ -133,9 +135,8 @@ def difference(
         if sum(value for value, _ in parts) <= 0:
             parts = []
     scale = max(float(np.abs(ours).max()), float(np.abs(base).max()))
-    noise = (of_seeds or Noise()).plus(
-        [*parts, ((1e-12 * scale) ** 2, 1e8)]
-    )  # no difference is finer than rounding
+    rounding = ((1e-12 * scale) ** 2, 1e8)  # no difference is finer
+    noise = (of_seeds or Noise()).plus([*parts, rounding])
     return Difference(
         float(by_image.mean()), noise, min(len(ours), len(base)), images, sum(value for value, _ in parts)
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cnnlib.reporting.comparison import Comparison, Verdict
 
-_TIMES = 1.5  # a ratio beyond it, or below its inverse, is told as "times", another in percent
+_TIMES = 1.5  # a ratio above it, or below its inverse, is written as a factor, others in percent
+_FAR = 1000  # farther than any ratio that means something
 
 
 def verdict_words(one: Comparison) -> str:
@@ -68,9 +69,13 @@ def duration(seconds: float) -> str:
 
 
 def _percent(share: float, sign: str = "") -> str:
+    if share >= _FAR:
+        return f"over {100 * _FAR} %"
     digits = 0 if abs(share) >= 0.0995 else 1
     return f"{100 * share:{sign}.{digits}f} %"
 
 
 def _two_digits(value: float) -> str:
+    if value >= _FAR or value <= 1 / _FAR:
+        return f"over {_FAR}" if value > 1 else f"under 1/{_FAR}"
     return f"{value:.0f}" if value >= 10 else f"{value:.2g}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class Setting:
     experiments: int
     seeds: int
     shared: float = 0.0
-    odd: str = "none"
+    odd: Literal["none", "fifth", "last", "baseline", "spread"] = "none"
     times: float = 20.0
     heavy: bool = False
     images: int = 100

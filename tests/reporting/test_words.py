@@ -1,4 +1,4 @@
-"""What is told of a comparison, word by word."""
+"""The words for a comparison, in each of its cases."""
 
 from __future__ import annotations
 
@@ -89,6 +89,16 @@ def test_ratios_of_errors(ratio: float, times: float, words: str) -> None:
 )
 def test_differences_of_shares(value: float, words: str) -> None:
     assert effect_words(of_difference(value, 0.01), "bce") == words
+
+
+@pytest.mark.parametrize(
+    ("logarithm", "words"),
+    [(800.0, "over 1000 times the error"), (-800.0, "under 1/1000 times the error")],
+)
+def test_ratios_beyond_all_measure(logarithm: float, words: str) -> None:
+    """A run that diverged almost: no overflow, and no number that nobody can read."""
+    assert effect_words(of_difference(logarithm, 1.0, ratio=True, margin=0.05)).startswith(words)
+    assert "over 100000 %" in effect_words(of_difference(0.1, 800.0, ratio=True, margin=0.05))
 
 
 def test_the_baseline_may_go_without_saying() -> None:
