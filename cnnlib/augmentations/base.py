@@ -16,13 +16,18 @@ from cnnlib.types import CnnlibError
 class Geometric(ABC):
     """Moves the view. It says how, as data; the pipeline moves image, targets and valid masks alike.
 
-    A geometric augmentation never holds a tensor, so it has no way to treat one entry of a sample, or one
+    A geometric augmentation never holds an image or a target, so it has no way to treat one entry of a sample, or one
     half of a six-channel image, apart from the rest.
     """
 
     @abstractmethod
-    def draw(self, height: int, width: int) -> Similarity:
-        """The transform of one sample of this size, its parameters drawn from torch's global generator."""
+    def draw(self, height: int, width: int, places: Tensor) -> Similarity:
+        """The transform of one sample of this size, its parameters drawn from torch's global generator.
+
+        Args:
+            places: where the sample's points and boxes' corners are now, (n, 2), x and y in pixels with (0, 0) at the
+                corner of the image; those that have left it are not among them.
+        """
 
 
 class Photometric(ABC):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from cnnlib.augmentations.base import Geometric
 from cnnlib.augmentations.parameters import Probability, happens
 from cnnlib.augmentations.similarity import Similarity
@@ -23,7 +25,7 @@ class Flip(Geometric):
     horizontal: Probability = 0.5
     vertical: Probability = 0.0
 
-    def draw(self, height: int, width: int) -> Similarity:
+    def draw(self, height: int, width: int, places: Tensor) -> Similarity:
         across, down = happens(self.horizontal), happens(self.vertical)
         # Top and bottom change places when one mirrors left and right and makes half a turn.
         return Similarity(mirrored=across != down, angle=180.0 if down else 0.0)

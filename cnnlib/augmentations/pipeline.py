@@ -10,15 +10,15 @@ from torch import Tensor
 from cnnlib.augmentations.base import Geometric, Photometric
 from cnnlib.augmentations.similarity import Similarity
 from cnnlib.tasks import Task
-from cnnlib.types import CnnlibError, Sample, Size, Target
+from cnnlib.types import CnnlibError, Sample, Size, Target, View
 
 
 class Pipeline:
     """Applies augmentations to a sample, in the order given, and gives every task its target.
 
     Geometric ones move the image and every target together; those that follow each other are made one transform, so
-    that the image is interpolated once. Photometric ones get the image alone. Randomness comes from torch's global
-    generator.
+    that the image is interpolated once. Photometric ones get the image alone, and what has left the image before one
+    is lost to image and targets. Randomness comes from torch's global generator.
 
     Args:
         augmentations: none at all for evaluation.
@@ -50,26 +50,38 @@ class Pipeline:
         image = _checked_image(sample)
         size: Size = (image.shape[1], image.shape[2])
         targets = {name: self._target(sample, name, size) for name in self._tasks}
-        pending = total = Similarity()
+        pending = Similarity()
         for augmentation in self._augmentations:
             if isinstance(augmentation, Geometric):
-                drawn = augmentation.draw(*size)
-                pending, total = pending.then(drawn), total.then(drawn)
+                places = self._places(targets, pending.view(size))
+                pending = pending.then(augmentation.draw(*size, places))
             else:
-                image, pending = augmentation(pending.move_image(image)), Similarity()
-        image = pending.move_image(image).contiguous()
-        if total != Similarity():
-            view = total.view(size)
-            targets = {name: self._tasks[name].move(target, view) for name, target in targets.items()}
+                image, targets = self._moved(image, targets, pending)
+                image, pending = augmentation(image), Similarity()
+        image, targets = self._moved(image, targets, pending)
         targets = {
             name: Target(*(entry.contiguous() for entry in target)) for name, target in targets.items()
         }
         return {
-            "image": image,
+            "image": image.contiguous(),
             **targets,
             "name": sample["name"],
             "group": sample.get("group", sample["name"]),
         }
+
+    def _places(self, targets: Mapping[str, Target], view: View) -> Tensor:
+        return torch.cat(
+            [torch.zeros(0, 2), *(self._tasks[name].places(targets[name], view) for name in targets)]
+        )
+
+    def _moved(
+        self, image: Tensor, targets: dict[str, Target], similarity: Similarity
+    ) -> tuple[Tensor, dict[str, Target]]:
+        if similarity == Similarity():
+            return image, targets
+        view = similarity.view((image.shape[1], image.shape[2]))
+        moved = {name: self._tasks[name].move(target, view) for name, target in targets.items()}
+        return similarity.move_image(image), moved
 
     def _target(self, sample: Sample, name: str, size: Size) -> Target:
         task = self._tasks[name]

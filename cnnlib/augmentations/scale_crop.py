@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from annotated_types import Ge, Le
+from torch import Tensor
 
 from cnnlib.augmentations.base import Geometric
 from cnnlib.augmentations.parameters import Probability, happens, uniform
@@ -42,7 +43,7 @@ class ScaleCrop(Geometric):
         if self.min_scale > self.max_scale:
             raise CnnlibError(f"min_scale must not exceed max_scale; got {self}")
 
-    def draw(self, height: int, width: int) -> Similarity:
+    def draw(self, height: int, width: int, places: Tensor) -> Similarity:
         if not happens(self.p):
             return Similarity()
         zoom = math.exp(uniform(math.log(self.min_scale), math.log(self.max_scale)))

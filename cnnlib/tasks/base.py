@@ -101,6 +101,13 @@ class Task(ABC):
     def move(self, target: Target, view: View) -> Target:
         """The target after the image has moved; what has left the image is not valid."""
 
+    def places(self, target: Target, view: View) -> Tensor:
+        """Where the target is after the move, as far as it is places in the image: float (n, 2), as ``View.points``.
+
+        An augmentation may keep them in the image. Maps and classes of the whole image have none.
+        """
+        return torch.zeros(0, 2)
+
     # Training
 
     def loss_inputs(self, values: str, raw: Tensor, target: Target, size: Size) -> LossInputs:

@@ -49,10 +49,15 @@ class BoxTask(CoordinatesTask):
 
     def move(self, target: Target, view: View) -> Target:
         """The box around the moved corners, cut to the image; not valid with less than a tenth of its area left."""
-        corners = view.points(target.value[[0, 1, 2, 1, 2, 3, 0, 3]].view(4, 2))
+        corners = view.points(_corners(target.value))
         moved = torch.cat([corners.amin(0), corners.amax(0)])
         cut = moved.minimum(width_height(view.size, moved).repeat(2)).clamp(min=0)
         return Target(cut, target.valid & (_area(cut) >= _LEAST_LEFT * _area(moved)))
+
+    def places(self, target: Target, view: View) -> Tensor:
+        """The corners of the moved box."""
+        value, valid = self.move(target, view)
+        return _corners(value) if valid else super().places(target, view)
 
     def loss_inputs(self, values: str, raw: Tensor, target: Target, size: Size) -> LossInputs:
         longer = max(size)
@@ -87,6 +92,11 @@ class BoxTask(CoordinatesTask):
         """Boxes in pixels, (B, 4), that may reach beyond the picture."""
         centre, extent = (raw.float().sigmoid() * width_height(size, raw).repeat(2)).chunk(2, dim=1)
         return torch.cat([centre - extent / 2, centre + extent / 2], dim=1)
+
+
+def _corners(box: Tensor) -> Tensor:
+    """(4, 2), clockwise from the upper left one."""
+    return box[[0, 1, 2, 1, 2, 3, 0, 3]].view(4, 2)
 
 
 def _area(box: Tensor) -> Tensor:

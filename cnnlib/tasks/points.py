@@ -19,6 +19,7 @@ from cnnlib.tasks.row import CoordinatesTask, width_height
 from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, TargetInfo, View
 
 _ROUNDING = 0.001  # pixels
+_VALUES = ("x", "y", "confidence")
 
 
 class PointsTask(CoordinatesTask):
@@ -73,7 +74,7 @@ class PointsTask(CoordinatesTask):
         self.values = ("coordinates", "heatmaps") if head == "heatmap" else ("coordinates",)
         self._colors = palette(count + 1)[1:]  # without black
         self.legend = color_key(info.names, self._colors)
-        self.columns = [f"{name}_{end}" for name in info.names for end in ("x", "y", "confidence")]
+        self.columns = [f"{name}_{end}" for name in info.names for end in _VALUES]
 
     def needed_columns(self) -> list[list[str]]:
         return [[f"{name}_{axis}" for name in self.info.names for axis in "xy"]]
@@ -94,6 +95,10 @@ class PointsTask(CoordinatesTask):
             order = list(self.info.flip_order)
             return Target(value[order], valid[order])
         return Target(value, valid)
+
+    def places(self, target: Target, view: View) -> Tensor:
+        value, valid = self.move(target, view)
+        return value[valid] + 0.5
 
     def loss_inputs(self, values: str, raw: Tensor, target: Target, size: Size) -> LossInputs:
         value = torch.where(target.valid[..., None], target.value, 0)  # what is not valid may hold NaN
@@ -146,6 +151,10 @@ class PointsTask(CoordinatesTask):
         for found, truth in pairs:
             canvas.line(truth, found, ORANGE).disc(truth, BLUE).disc(found, ORANGE)
         return canvas.picture()
+
+    def by_name(self, stored: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """``{"phone": {"x": 117.2, "y": 196.1, "confidence": 0.93}}``."""
+        return {name: {end: stored[f"{name}_{end}"] for end in _VALUES} for name in self.info.names}
 
     def load(self, stored: Mapping[str, Any]) -> Tensor:
         return super().load(stored).view(-1, 3)

@@ -19,6 +19,7 @@ from cnnlib.augmentations import Flip, Geometric, Pipeline, Rotate, ScaleCrop, S
 from cnnlib.tasks import DepthTask, MaskTask
 from cnnlib.types import Sample, Target, TargetInfo
 
+NO_PLACES = torch.zeros(0, 2)
 TASKS = {"mask": MaskTask(TargetInfo("mask")), "depth": DepthTask(TargetInfo("depth"))}
 
 similarities = st.builds(
@@ -36,7 +37,7 @@ class Fixed(Geometric):
     def __init__(self, similarity: Similarity) -> None:
         self.similarity = similarity
 
-    def draw(self, height: int, width: int) -> Similarity:
+    def draw(self, height: int, width: int, places: Tensor) -> Similarity:
         return self.similarity
 
 
@@ -185,14 +186,14 @@ def test_scale_crop_fills_the_frame_zoomed_in_and_keeps_the_picture_zoomed_out()
 
 def test_zoom_factors_and_angles_cover_their_range_and_no_more() -> None:
     torch.manual_seed(0)
-    zooms = [ScaleCrop(0.5, 2.0).draw(8, 8).zoom for _ in range(300)]
+    zooms = [ScaleCrop(0.5, 2.0).draw(8, 8, NO_PLACES).zoom for _ in range(300)]
     assert 0.5 <= min(zooms) < 0.55
     assert 1.8 < max(zooms) <= 2.0
     assert abs(np.mean(np.log(zooms))) < 0.1  # as often in as out
-    angles = [Rotate(20).draw(8, 8).angle for _ in range(300)]
+    angles = [Rotate(20).draw(8, 8, NO_PLACES).angle for _ in range(300)]
     assert -20 <= min(angles) < -18
     assert 18 < max(angles) <= 20
-    assert sum(Rotate(20, p=0.25).draw(8, 8) == Similarity() for _ in range(300)) == pytest.approx(
+    assert sum(Rotate(20, p=0.25).draw(8, 8, NO_PLACES) == Similarity() for _ in range(300)) == pytest.approx(
         225, abs=30
     )
 
