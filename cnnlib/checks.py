@@ -85,8 +85,9 @@ def check_arguments(function: Callable[..., Any], arguments: Mapping[str, Any]) 
 def _message(name: str, details: Sequence[Mapping[str, Any]]) -> str:
     """``widths[1] must be at least 1; it is 0``."""
     index = "".join(f"[{part}]" for part in details[0]["loc"] if isinstance(part, int))
-    texts = dict.fromkeys(map(expectation, details))
-    return f"{name}{index} must be {' or '.join(texts)}; it is {details[0]['input']!r}"
+    wanted, came = " or ".join(dict.fromkeys(map(expectation, details))), details[0]["input"]
+    near = did_you_mean(came, wanted.split("'")[1::2]) if isinstance(came, str) else ""
+    return f"{name}{index} must be {wanted}; it is {came!r}{near}"
 
 
 def expectation(detail: Mapping[str, Any]) -> str:

@@ -17,7 +17,8 @@ from cnnlib.datasets.scenes.backdrop import MAX_DEPTH
 from cnnlib.datasets.scenes.bodies import Torus
 from cnnlib.datasets.scenes.colors import radiance
 from cnnlib.datasets.scenes.contact_sheet import COLUMNS, contact_sheet
-from cnnlib.datasets.scenes.render import CLASSES, render, scene_of
+from cnnlib.datasets.scenes.layout import sample_scene
+from cnnlib.datasets.scenes.render import CLASSES, generator, render, scene_of
 from cnnlib.datasets.scenes.solids import FAMILIES, Solid
 from cnnlib.datasets.scenes.textures import PATTERNS, Texture
 from cnnlib.datasets.scenes.tracing import trace, world_normals
@@ -470,6 +471,29 @@ def test_scenes_are_rendered_once_and_then_read(tmp_path: Path, monkeypatch: pyt
         data.split("train")
 
 
+def test_scenes_hold_so_many_objects_of_the_families_asked_for() -> None:
+    for objects in (1, 2, 3):
+        for index in range(40):
+            scene = sample_scene(generator(0, "val", index), ("cone", "box"), objects)
+            assert len(scene.objects) == objects
+            assert {item.family for item in scene.objects} <= {"cone", "box"}
+
+
+def test_options_reach_the_scenes_and_stand_for_themselves_in_the_cache(tmp_path: Path) -> None:
+    options = {"size": 24, "train": 12, "val": 0, "test": 0, "cache_dir": str(tmp_path)}
+    plain, few = Scenes(**options), Scenes(**options, families=["torus", "box"], objects=1)
+    names = few.targets["label"].names
+    assert names == plain.targets["label"].names
+    labels = {names[sample["label"].value] for sample in map(few.split("train").__getitem__, range(12))}
+    assert labels == {"box", "torus"}
+    expected = render(0, "train", range(12), 24)["image"] / np.float32(255)
+    np.testing.assert_array_equal(plain.split("train")[5]["image"].numpy(), expected[5])
+    assert sorted(folder.name for folder in (tmp_path / "scenes").iterdir()) == [
+        "train-12-size-24-seed-0",
+        "train-12-size-24-seed-0-families-box-torus-objects-1",
+    ]
+
+
 def test_an_empty_split_is_empty(tmp_path: Path) -> None:
     assert len(Scenes(size=16, train=1, val=0, test=1, cache_dir=str(tmp_path)).split("val")) == 0
 
@@ -482,6 +506,10 @@ def test_an_empty_split_is_empty(tmp_path: Path) -> None:
         ({"test": 1.5}, "test must be an integer; it is 1.5"),
         ({"val": True}, "val must be an integer; it is True"),
         ({"seed": -3}, "seed must be at least 0; it is -3"),
+        ({"families": []}, "families must be a list of at least 1"),
+        ({"families": ["box", "piramid"]}, r"it is 'piramid' \(did you mean 'pyramid'\?\)"),
+        ({"objects": 0}, "objects must be at least 1"),
+        ({"objects": 4}, "objects must be at most 3"),
     ],
 )
 def test_bad_options_are_named(options: dict[str, object], message: str) -> None:

@@ -162,6 +162,23 @@ class Union:
 
 
 @dataclass(frozen=True)
+class Scaled:
+    """A body, ``factor`` times as large."""
+
+    body: Body
+    factor: float
+
+    def level(self, points: np.ndarray) -> np.ndarray:
+        return self.body.level(points / np.float32(self.factor))
+
+    def hit(self, origins: np.ndarray, directions: np.ndarray) -> np.ndarray:
+        return self.body.hit(origins / np.float32(self.factor), directions / np.float32(self.factor))
+
+    def normal(self, points: np.ndarray) -> np.ndarray:
+        return self.body.normal(points / np.float32(self.factor))
+
+
+@dataclass(frozen=True)
 class Torus:
     """A tube of radius ``minor`` around a circle of radius ``major`` in the plane z = 0."""
 

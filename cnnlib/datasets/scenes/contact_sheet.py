@@ -11,7 +11,8 @@ from torch import Tensor
 
 from cnnlib.checks import checked
 from cnnlib.datasets.scenes.render import render
-from cnnlib.datasets.scenes.source import MIN_SIZE, Scenes, SceneSplit, stored
+from cnnlib.datasets.scenes.rendered import MIN_SIZE
+from cnnlib.datasets.scenes.source import Scenes, SceneSplit, stored
 from cnnlib.tasks import TASKS
 from cnnlib.types import Sample, Split
 

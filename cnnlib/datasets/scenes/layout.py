@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -11,10 +12,10 @@ from cnnlib.datasets.scenes import materials
 from cnnlib.datasets.scenes.backdrop import Sky, Surface
 from cnnlib.datasets.scenes.camera import Camera
 from cnnlib.datasets.scenes.objects import SceneObject
-from cnnlib.datasets.scenes.solids import FAMILIES
+from cnnlib.datasets.scenes.solids import FAMILIES, Family, Solid
 
 Place: TypeAlias = Literal["room", "courtyard", "open"]
-_PLACES: tuple[Place, ...] = (*["room"] * 11, *["courtyard"] * 4, *["open"] * 5)
+PLACES: tuple[Place, ...] = (*["room"] * 11, *["courtyard"] * 4, *["open"] * 5)
 
 _TRIES = 40
 _GAP = 0.06
@@ -64,19 +65,32 @@ class Scene:
     objects: tuple[SceneObject, ...]
 
 
-def sample_scene(rng: np.random.Generator) -> Scene:
-    """Draws a scene; the same state of ``rng`` gives the same scene."""
-    place = materials.chosen(rng, _PLACES)
+def sample_scene(
+    rng: np.random.Generator, families: Sequence[Family] = tuple(FAMILIES), count: int | None = None
+) -> Scene:
+    """Draws a scene with objects of these families; the same state of ``rng`` gives the same scene.
+
+    There are ``count`` objects, by default one to three.
+    """
+    scene = _any_scene(rng, families, count)
+    while count not in (None, len(scene.objects)):  # there was no place for one of them
+        scene = _any_scene(rng, families, count)
+    return scene
+
+
+def _any_scene(rng: np.random.Generator, families: Sequence[Family], count: int | None) -> Scene:
+    """At most ``count`` objects."""
+    place = materials.chosen(rng, PLACES)
     yaw, pitch = np.radians(rng.uniform(-33, 33)), np.radians(rng.uniform(5, 30))
     # Height and focal length cannot be told from a picture alone: they vary less than what can.
     position, focal = np.array([0, 0, rng.uniform(1.45, 1.6)]), rng.uniform(0.975, 1.025)
     camera = Camera.looking(position, yaw, pitch, roll=np.radians(rng.normal(0, 1.2)), focal=focal)
-    surfaces = _surfaces(rng, place)
-    objects = _objects(rng, yaw, pitch, surfaces)
-    return Scene(camera, surfaces, materials.sky_of(rng), _light(rng, place, yaw, surfaces), objects)
+    surfaces = surfaces_of(rng, place)
+    objects = _objects(rng, yaw, pitch, surfaces, families, count)
+    return Scene(camera, surfaces, materials.sky_of(rng), light_of(rng, place, yaw, surfaces), objects)
 
 
-def _surfaces(rng: np.random.Generator, place: Place) -> tuple[Surface, ...]:
+def surfaces_of(rng: np.random.Generator, place: Place) -> tuple[Surface, ...]:
     up = np.array([0.0, 0.0, 1.0])
     if place == "open":
         return (Surface("ground", up, 0.0, materials.ground_texture(rng)),)
@@ -101,7 +115,7 @@ def _surfaces(rng: np.random.Generator, place: Place) -> tuple[Surface, ...]:
     return (Surface("floor", up, 0.0, materials.floor_texture(rng)), *walls, ceiling)
 
 
-def _light(rng: np.random.Generator, place: Place, yaw: float, surfaces: tuple[Surface, ...]) -> Light:
+def light_of(rng: np.random.Generator, place: Place, yaw: float, surfaces: tuple[Surface, ...]) -> Light:
     warmth = rng.uniform(0, 1)
     color = np.array([1.0, 0.96 - 0.14 * warmth, 0.92 - 0.32 * warmth])
     if place == "room":
@@ -119,28 +133,36 @@ def _light(rng: np.random.Generator, place: Place, yaw: float, surfaces: tuple[S
 
 
 def _objects(
-    rng: np.random.Generator, yaw: float, pitch: float, surfaces: tuple[Surface, ...]
+    rng: np.random.Generator,
+    yaw: float,
+    pitch: float,
+    surfaces: tuple[Surface, ...],
+    families: Sequence[Family],
+    count: int | None,
 ) -> tuple[SceneObject, ...]:
-    """1 to 3 objects that stand clear of the walls and of each other; the first is in the middle of the view."""
+    """Objects that stand clear of the walls and of each other; the first is in the middle of the view."""
     walls = [surface for surface in surfaces if surface.normal[2] == 0]
     # As near as the floor is seen, near the lower edge of the picture, which is 27 degrees below its middle.
     nearest = max(2.0, _EYE_HEIGHT / np.tan(pitch + np.radians(22)))
-    first = _resting_object(rng)
+    first = _any_object(rng, families)
     spot = _free_spot(rng, first, yaw, walls, [], nearest, nearest + 0.7, spread=0.28)
     # Every room has the other place; it is taken only where the first object found none.
-    objects = [_moved(first, _spot(yaw, 0.0, 2.1) if spot is None else spot)]
-    for _ in range(materials.chosen(rng, (0, 0, 0, 1, 1, 1, 2, 2))):
-        item = _resting_object(rng)
+    objects = [moved(first, _spot(yaw, 0.0, 2.1) if spot is None else spot)]
+    for _ in range(materials.chosen(rng, (0, 0, 0, 1, 1, 1, 2, 2)) if count is None else count - 1):
+        item = _any_object(rng, families)
         spot = _free_spot(rng, item, yaw, walls, objects, nearest, 4.2, spread=0.42)
         if spot is not None:
-            objects.append(_moved(item, spot))
+            objects.append(moved(item, spot))
     return tuple(objects)
 
 
-def _resting_object(rng: np.random.Generator) -> SceneObject:
+def _any_object(rng: np.random.Generator, families: Sequence[Family]) -> SceneObject:
+    family = materials.chosen(rng, families)
+    return resting_object(rng, family, FAMILIES[family](rng))
+
+
+def resting_object(rng: np.random.Generator, family: str, solid: Solid) -> SceneObject:
     """An object above the world's origin, on the floor."""
-    family = materials.chosen(rng, tuple(FAMILIES))
-    solid = FAMILIES[family](rng)
     turn = rng.uniform(0, 2 * np.pi)
     axes = np.array([[np.cos(turn), np.sin(turn), 0], [-np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
     if solid.lies and rng.random() < 0.4:
@@ -149,7 +171,7 @@ def _resting_object(rng: np.random.Generator) -> SceneObject:
     item = SceneObject(
         family, solid, np.zeros(3), axes, texture, gloss=materials.chosen(rng, (0.0, 0.25, 0.6, 1.0))
     )
-    return _moved(item, -item.support(np.array([[0.0, 0.0, -1.0]]))[0] * [0, 0, 1])
+    return moved(item, -item.support(np.array([[0.0, 0.0, -1.0]]))[0] * [0, 0, 1])
 
 
 def _free_spot(
@@ -184,5 +206,5 @@ def _spot(yaw: float, aside: float, ahead: float) -> np.ndarray:
     )
 
 
-def _moved(item: SceneObject, by: np.ndarray) -> SceneObject:
+def moved(item: SceneObject, by: np.ndarray) -> SceneObject:
     return replace(item, position=item.position + by)

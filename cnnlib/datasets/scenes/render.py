@@ -5,7 +5,7 @@ Targets come from the one ray through each pixel's centre.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from cnnlib.datasets.scenes.backdrop import MAX_DEPTH, sky_color
 from cnnlib.datasets.scenes.colors import radiance
 from cnnlib.datasets.scenes.layout import Scene, sample_scene
 from cnnlib.datasets.scenes.objects import LANDMARKS
-from cnnlib.datasets.scenes.solids import FAMILIES
+from cnnlib.datasets.scenes.solids import FAMILIES, Family
 from cnnlib.datasets.scenes.tracing import Trace, trace, world_normals
 from cnnlib.datasets.scenes.vectors import rotated
 from cnnlib.types import Split
@@ -24,8 +24,15 @@ CLASSES = ("sky", "hills", "ground", "floor", "wall", "ceiling", *FAMILIES)
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
-def render(seed: int, split: Split, indices: Iterable[int], size: int) -> dict[str, np.ndarray]:
-    """Renders N scenes, at least one.
+def render(
+    seed: int,
+    split: Split,
+    indices: Iterable[int],
+    size: int,
+    families: Sequence[Family] = tuple(FAMILIES),
+    objects: int | None = None,
+) -> dict[str, np.ndarray]:
+    """Renders N scenes, at least one, with objects of these families, so many in each (by default one to three).
 
     Returns:
         image: uint8 (N, 6, size, size), without the objects, then with them.
@@ -41,13 +48,20 @@ def render(seed: int, split: Split, indices: Iterable[int], size: int) -> dict[s
         object_center: float32 (N, 2), the pixel x, y of its middle, behind its surface.
         object_landmarks: float32 (N, 5, 2), pixels x, y in the order of ``LANDMARKS``; hidden ones too.
     """
-    pictures = [_render_one(seed, split, index, size) for index in indices]
+    pictures = []
+    for index in indices:
+        rng = generator(seed, split, index)
+        scene = sample_scene(rng, families, objects)
+        centers = trace(scene, scene.camera.pixel_rays(size))
+        normals = world_normals(scene, centers)
+        image = photographs(scene, centers, normals, size, rng)
+        pictures.append({"image": image, **targets_of(scene, centers, normals, size)})
     return {key: np.stack([picture[key] for picture in pictures]) for key in pictures[0]}
 
 
 def scene_of(seed: int, split: Split, index: int) -> Scene:
     """The scene that ``render`` draws."""
-    return sample_scene(_generator(seed, split, index))
+    return sample_scene(generator(seed, split, index))
 
 
 def targets_of(scene: Scene, seen: Trace, normals: np.ndarray, size: int) -> dict[str, np.ndarray]:
@@ -82,18 +96,17 @@ def targets_of(scene: Scene, seen: Trace, normals: np.ndarray, size: int) -> dic
     }
 
 
-def _render_one(seed: int, split: Split, index: int, size: int) -> dict[str, np.ndarray]:
-    rng = _generator(seed, split, index)
-    scene = sample_scene(rng)
-    centers = trace(scene, scene.camera.pixel_rays(size))
-    normals = world_normals(scene, centers)
-    empty, full = radiance(scene, centers, normals, size)
+def photographs(
+    scene: Scene, seen: Trace, normals: np.ndarray, size: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Without the objects, then with them, uint8 (6, size, size); ``seen`` and ``normals`` as in ``targets_of``."""
+    empty, full = radiance(scene, seen, normals, size)
     brightness = rng.uniform(0.32, 0.5) / max(float(empty.mean()), 1e-3)
-    image = np.concatenate([_exposed(empty, brightness, rng), _exposed(full, brightness, rng)])
-    return {"image": image, **targets_of(scene, centers, normals, size)}
+    return np.concatenate([_exposed(empty, brightness, rng), _exposed(full, brightness, rng)])
 
 
-def _generator(seed: int, split: Split, index: int) -> np.random.Generator:
+def generator(seed: int, split: Split, index: int) -> np.random.Generator:
+    """Of one scene alone."""
     return np.random.default_rng([seed, SPLITS.index(split), index])
 
 

@@ -6,7 +6,7 @@ Coordinates are a solid's own: z is the axis, the origin is the middle, metres.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ from cnnlib.datasets.scenes.bodies import (
     HalfSpace,
     Quadric,
     Region,
+    Scaled,
     Torus,
     Union,
     cylinder_regions,
@@ -140,7 +141,10 @@ def prism(rng: np.random.Generator) -> Solid:
     return _polytope((*faces, *slab(half)), np.array(corners), girth=inner, lies=True)
 
 
-FAMILIES: dict[str, Callable[[np.random.Generator], Solid]] = {
+Family: TypeAlias = Literal[
+    "sphere", "ellipsoid", "box", "cylinder", "cone", "pot", "torus", "capsule", "pyramid", "prism"
+]
+FAMILIES: dict[Family, Callable[[np.random.Generator], Solid]] = {
     "sphere": sphere,
     "ellipsoid": ellipsoid,
     "box": box,
@@ -153,6 +157,25 @@ FAMILIES: dict[str, Callable[[np.random.Generator], Solid]] = {
     "prism": prism,
 }
 """Draws a solid of each family, with proportions of its own, 0.5 to 1.5 metres large."""
+
+
+def scaled(solid: Solid, factor: float) -> Solid:
+    """The same shape, ``factor`` times as large."""
+    hull = solid.hull
+    hull = replace(hull, points=factor * hull.points, discs=factor * hull.discs, ball=factor * hull.ball)
+    return replace(solid, body=Scaled(solid.body, factor), hull=hull, girth=factor * solid.girth)
+
+
+def slab_of(outline: np.ndarray, half: float) -> Solid:
+    """An upright prism over a convex outline (K, 2), counter-clockwise, ``half`` of its height."""
+    edges = np.roll(outline, -1, axis=0) - outline
+    normals = np.stack([edges[:, 1], -edges[:, 0]], axis=1) / np.linalg.norm(edges, axis=1, keepdims=True)
+    sides = [
+        HalfSpace((*normal, 0.0), float(normal @ corner))
+        for normal, corner in zip(normals, outline, strict=True)
+    ]
+    corners = np.array([[x, y, z] for x, y in outline for z in (-half, half)])
+    return _polytope((*sides, *slab(half)), corners, girth=float(np.abs(outline).max()))
 
 
 def _ellipsoid(radii: np.ndarray) -> Solid:
