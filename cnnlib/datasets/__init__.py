@@ -2,6 +2,7 @@
 
 from cnnlib.datasets.fg_bg import FgBg
 from cnnlib.datasets.folders import Folders
+from cnnlib.datasets.keypoints import Keypoints
 from cnnlib.datasets.scenes import Scenes
 from cnnlib.types import DataSource
 
@@ -9,4 +10,5 @@ DATASETS: dict[str, type[DataSource]] = {
     "scenes": Scenes,
     "folders": Folders,
     "fg_bg": FgBg,
+    "keypoints": Keypoints,
 }

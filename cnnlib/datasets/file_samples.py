@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import chain
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -24,6 +24,9 @@ from cnnlib.datasets.target_files import TargetSource
 from cnnlib.files import file_stem
 from cnnlib.types import CnnlibError, Sample, SampleSource, Size, Split
 
+Box: TypeAlias = tuple[int, int, int, int]
+"""Left, upper, right and lower edge in pixels; (0, 0) is the corner of the picture."""
+
 
 class Input(NamedTuple):
     """One of the pictures that an image is made of."""
@@ -33,9 +36,16 @@ class Input(NamedTuple):
     """From a sample's name to its file's name in the folder."""
     expected: str = ""
     """The names of samples for which it is known, in words."""
+    crop: Callable[[str, Size], Box] | None = None
+    """From a sample's name and the size of its picture to the part that is shown, black outside of the picture."""
 
     def path(self, name: str) -> Path:
         return self.folder.path(self.partner(name) or "")
+
+    def shown(self, name: str, picture: Image.Image) -> Image.Image:
+        if self.crop is None:
+            return picture
+        return picture.crop(self.crop(name, (picture.height, picture.width)))
 
 
 @dataclass
@@ -58,6 +68,18 @@ class FileSamples:
         """The targets that a sample has; no file is read."""
         return [key for key, target in self.targets.items() if self.names[index] in target.names]
 
+    def group(self, index: int) -> str | None:
+        return None if self.groups is None else self.groups[index]
+
+    def label_class(self, index: int) -> str | None:
+        """By the first target that is one class of a sample, and not in a file of its own."""
+        for source in self.targets.values():
+            if not isinstance(source.names, ImageFolder) and self.names[index] in source.names:
+                value = source.read(self.names[index], (1, 1), None).value
+                if value.ndim == 0 and not value.is_floating_point():
+                    return str(int(value))
+        return None
+
     def __getitem__(self, index: int) -> Sample:
         name = self.names[index]
         pictures = [read_color(each.path(name)) for each in self.inputs.values()]
@@ -68,7 +90,10 @@ class FileSamples:
                 f"{self._main_path(name)} is {stored[0]} x {stored[1]} pixels, others are {size[0]} x {size[1]}; "
                 "set size to resize all"
             )
-        sample: Sample = {"image": to_image(pictures, size), "name": name}
+        shown = [
+            each.shown(name, picture) for each, picture in zip(self.inputs.values(), pictures, strict=True)
+        ]
+        sample: Sample = {"image": to_image(shown, size), "name": name}
         for key in self.labels(index):
             sample[key] = self.targets[key].read(name, stored, size)
         if self.groups is not None:

@@ -1,0 +1,56 @@
+"""Annotation files of points in images: which format one has, and which unit."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cnnlib.datasets.keypoint_coco import parse_coco
+from cnnlib.datasets.keypoint_rows import KeypointFile, KeypointRow
+from cnnlib.datasets.keypoint_tables import is_text, parse_csv, parse_text
+from cnnlib.datasets.problems import Problems
+
+
+def read_keypoints(path: Path, normalized: bool | None, problems: Problems) -> KeypointFile:
+    """CSV, text or COCO's JSON, as the content says, without images of which no point is known.
+
+    What is wrong with it is added to ``problems``.
+
+    Args:
+        normalized: coordinates are shares of width and height; ``None``: as the values say.
+    """
+    try:
+        found = _parse(path.read_text(encoding="utf-8-sig"), path, problems)
+    except (OSError, ValueError, csv.Error) as error:
+        problems.add("annotation files that cannot be read", f"{path}: {error}")
+        return KeypointFile(path, [])
+    rows = [row for row in found.rows if row.known().any()]
+    if not rows:
+        problems.add("annotation files without a usable annotation", str(path))
+        return KeypointFile(path, [])
+    in_shares = _in_shares(rows, path, problems) if normalized is None else normalized
+    return found._replace(rows=[row._replace(in_shares=in_shares) for row in rows])
+
+
+def _parse(text: str, path: Path, problems: Problems) -> KeypointFile:
+    lines = (line.strip() for line in text.splitlines())
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    if first.startswith(("{", "[")):
+        return parse_coco(text, path, problems)
+    return (parse_text if is_text(first) else parse_csv)(text, path, problems)
+
+
+def _in_shares(rows: Sequence[KeypointRow], path: Path, problems: Problems) -> bool:
+    """Whether all coordinates lie in [0, 1]. Where most but not all of them do, or nearly, nobody can know."""
+    values = np.concatenate([row.points[row.known()].ravel() for row in rows])
+    if ((values >= 0) & (values <= 1)).all() and (values % 1).any():
+        return True
+    if ((values > -1) & (values < 2)).mean() > 0.5:
+        problems.add(
+            "files whose coordinates may be pixels or shares of width and height; set normalized: true or false",
+            f"{path}: from {values.min():g} to {values.max():g}",
+        )
+    return False

@@ -1,0 +1,181 @@
+"""Points in images, such as the landmarks of a face, from the files that annotation tools write."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from functools import partial
+from itertools import cycle
+from pathlib import Path
+from typing import Annotated, Literal
+
+from annotated_types import Ge, MinLen
+
+from cnnlib.checks import checked
+from cnnlib.datasets import face_68
+from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
+from cnnlib.datasets.keypoint_files import read_keypoints
+from cnnlib.datasets.keypoint_pairs import list_pictures, paired_rows
+from cnnlib.datasets.keypoint_parts import PointsInPart
+from cnnlib.datasets.keypoint_rows import KeypointFile
+from cnnlib.datasets.listing import Partner, groups_of, name_part
+from cnnlib.datasets.problems import Problems
+from cnnlib.datasets.splits import Share, split_indices
+from cnnlib.datasets.target_files import TargetSource
+from cnnlib.tasks import PointsTask
+from cnnlib.types import CnnlibError, TargetInfo
+
+_LAYOUTS = {"face_68": (face_68.NAMES, face_68.FLIP_ORDER)}
+_SIDES = {"left": "right", "right": "left", "Left": "Right", "Right": "Left"}
+
+
+class Keypoints(FileDataSource):
+    """Images of one object each, and the places of its points: the target ``points`` of the input ``image``.
+
+    Annotation files, told apart by their content, are:
+
+    - CSV: the image's name first, then ``x0,y0,x1,y1,...`` or ``<point>_x,<point>_y,...`` or numbered columns, and
+      perhaps a box, ``xmin,ymin,xmax,ymax``. An empty cell means that the point is not known.
+    - text: lines ``name x y [x y ...]``, separated by blanks; lines that start with ``#`` are passed over.
+    - COCO's JSON of key points; a point of visibility 0 is not known.
+
+    A name may lack its ending, and its folders where one file alone is called so. Annotations without an image, and
+    images without a known point, are left out, which ``check`` reports. Points outside of their picture are not valid.
+    Images may differ in size and are turned upright as their EXIF orientation says.
+
+    Args:
+        root: the folder that the others are in.
+        annotations: one file or several.
+        images: the folder of the images, searched with all folders in it, or one for each file of ``annotations``; the
+            folder then starts the names of its samples: ``training/x``.
+        layout: the names of the points and their ``flip_order``: ``face_68``, the 68 points of a face in iBUG's order.
+        names: of the points; by default those of the file, else ``point_0``, ``point_1``, ... or, of one, ``point``.
+        flip_order: the index of the point that each becomes in a mirror; by default, points whose names differ in
+            left and right change places, and all others stay themselves.
+        normalized: coordinates are shares of the picture's width and height, with 0 at its *corner*; else they are
+            pixels, and (0, 0) is the *centre* of the first one (the corner, for boxes). By default, the values of each
+            file decide.
+        size: samples become ``size`` x ``size``, points moved along. Without it images must share one size.
+        crop: show a square part of each picture, black where it reaches beyond: around its ``box``, or around the
+            ``points`` in the picture. Needs ``size``.
+        margin: of the part on each side, as a share of the longer side of what it is around.
+        val, test: the shares of a random split; the rest is for training.
+        seed: of the random split.
+        group_pattern: a regular expression whose one group, found in an image's name in its folder, names its group;
+            no group is divided between splits: ``'(.+)_\\d+$'`` keeps ``anna_1`` and ``anna_2`` together.
+        check: how many samples ``check`` decodes, spread evenly; by default all.
+
+    Raises:
+        CnnlibError: for an option that cannot work, or for files that cannot: one message with every kind of problem,
+            its count and the first few. More than half of the images or annotations without a partner are one, as are
+            two annotations of one image.
+    """
+
+    @checked
+    def __init__(
+        self,
+        root: str,
+        annotations: str | Annotated[list[str], MinLen(1)],
+        images: str | Annotated[list[str], MinLen(1)],
+        layout: Literal["face_68"] | None = None,
+        names: Annotated[list[str], MinLen(1)] | None = None,
+        flip_order: list[int] | None = None,
+        normalized: bool | None = None,
+        size: Annotated[int, Ge(1)] | None = None,
+        crop: Literal["box", "points"] | None = None,
+        margin: Annotated[float, Ge(0)] = 0.25,
+        val: Share = 0.1,
+        test: Share = 0.1,
+        seed: Annotated[int, Ge(0)] = 0,
+        group_pattern: str | None = None,
+        check: Annotated[int, Ge(1)] | None = None,
+    ) -> None:
+        base = Path(root).expanduser()
+        what = f"the data set in {base.absolute()}"
+        problems = Problems(what)
+        group_of = None if group_pattern is None else name_part("group_pattern", group_pattern)
+        if crop and size is None:
+            raise CnnlibError("crop needs size, for the parts of pictures that are shown have many sizes")
+        paths, folders = _as_list(annotations), _as_list(images)
+        if len(folders) not in (1, len(paths)):
+            raise CnnlibError(
+                f"images must name one folder, or one for each of the {len(paths)} annotations; it names {len(folders)}"
+            )
+        files = [read_keypoints(base / path, normalized, problems) for path in paths]
+        prefixes = [f"{folder}/" if len(folders) > 1 else "" for folder in folders]
+        pictures = list_pictures([base / folder for folder in folders], prefixes, problems)
+        info = _info(files, layout, names, flip_order)
+        rows, left_out = paired_rows(zip(files, cycle(prefixes)), pictures, problems)
+        target = PointsInPart(PointsTask(info), rows, crop, margin)
+        if crop == "box":
+            for row in (row for row in rows.values() if row.box is None):
+                problems.add(
+                    "annotations without a box (columns xmin, ymin, xmax, ymax), which crop: box needs",
+                    row.place,
+                )
+        inputs = {"image": Input(pictures, crop=target.part if crop else None)}
+        targets = {"points": TargetSource(info, rows, target.read)}
+        samples = paired_names(inputs, targets, problems)
+        own_group = partial(_own_group, group_of, prefixes)
+        groups = None if group_of is None else groups_of(samples, own_group, "group", problems)
+        problems.raise_any()
+        parts = split_indices(len(samples), val, test, seed, groups)
+        super().__init__(FileSamples(samples, inputs, targets, size, groups), parts, what, check)
+        self._left_out = left_out
+
+    def check(self) -> None:
+        """As every data set of files; reports on stderr what is left out."""
+        super().check()
+        for kind, names in self._left_out.items():
+            if names:
+                few = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+                print(f"{self._what}: {len(names)} {kind} left out: {few}", file=sys.stderr)
+
+
+def _as_list(given: str | list[str]) -> list[str]:
+    return [given] if isinstance(given, str) else given
+
+
+def _own_group(group_of: Partner, prefixes: Sequence[str], name: str) -> str | None:
+    """The folder of an image is no part of its group: a person may be in several."""
+    prefix = max((prefix for prefix in prefixes if name.startswith(prefix)), key=len)
+    return group_of(name.removeprefix(prefix))
+
+
+def _info(
+    files: Sequence[KeypointFile],
+    layout: str | None,
+    names: Sequence[str] | None,
+    flip_order: Sequence[int] | None,
+) -> TargetInfo:
+    """Raises ``CnnlibError`` where the files or the options do not agree on the points."""
+    first, count = files[0], _count(files[0])
+    for file in files:
+        if (_count(file), file.names) != (count, first.names):
+            raise CnnlibError(
+                f"all files must have the same points; {first.path} has {count} ({', '.join(first.names[:5])}...), "
+                f"{file.path} {_count(file)} ({', '.join(file.names[:5])}...)"
+            )
+    if layout is not None:
+        if names is not None or flip_order is not None:
+            raise CnnlibError("layout gives names and flip_order; leave these out")
+        names, flip_order = _LAYOUTS[layout]
+    names = names or first.names or (["point"] if count == 1 else [f"point_{i}" for i in range(count)])
+    if len(names) != count:
+        raise CnnlibError(
+            f"{'names' if layout is None else f'layout {layout}'} has {len(names)} points, {first.path} {count}"
+        )
+    order = _order_by_names(names) if flip_order is None else flip_order
+    return TargetInfo("points", tuple(names), tuple(order))
+
+
+def _count(file: KeypointFile) -> int:
+    return len(file.rows[0].points)
+
+
+def _order_by_names(names: Sequence[str]) -> list[int]:
+    """Points whose names differ in left and right change places; empty where there are none."""
+    twins = [re.sub("|".join(_SIDES), lambda side: _SIDES[side[0]], name) for name in names]
+    order = [names.index(twin if twin in names else name) for twin, name in zip(twins, names, strict=True)]
+    return [] if order == list(range(len(names))) else order
