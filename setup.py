@@ -29,6 +29,7 @@ setup(
         "pydantic>=2.10,<3",
         "pyyaml>=6,<7",
         "rich>=13.9",
+        "scikit-learn>=1.6,<2",
         "scipy>=1.14,<2",
         "tensorboard>=2.18,<3",
         "torch>=2.9,<3",
@@ -36,7 +37,9 @@ setup(
         "torchvision>=0.24,<1",
     ],
     extras_require={
+        "video": ["av>=15,<19"],
         "dev": [
+            "av>=15,<19",
             "hypothesis>=6.120",
             "jsonschema>=4.23",
             "playwright>=1.49",

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from cnnlib.augmentations import AUGMENTATIONS, Pipeline
 from cnnlib.config import ExperimentConfig, build
 from cnnlib.datasets import DATASETS
+from cnnlib.datasets.folds import fold_splits
 from cnnlib.datasets.loading import evaluation_loader, labelled, training_loader
 from cnnlib.engine.evaluator import computed
 from cnnlib.engine.objective import Objective
@@ -57,10 +58,11 @@ class Loaders(NamedTuple):
 # Data
 
 
-def open_data(config: ExperimentConfig, source: DataSource | None = None) -> ExperimentData:
+def open_data(config: ExperimentConfig, seed: int, source: DataSource | None = None) -> ExperimentData:
     """The data set, its splits, and the tasks on it.
 
     Args:
+        seed: the run's, which says what fold is tested on where there are folds.
         source: the data set, where it is open already.
 
     Raises:
@@ -74,7 +76,11 @@ def open_data(config: ExperimentConfig, source: DataSource | None = None) -> Exp
         )
     tasks = make_tasks(config, source.targets)
     trained = [name for name, weight in task_weights(config).items() if weight > 0]
-    splits = {part: source.split(part) for part in get_args(Split)}
+    fold = config.dataset.fold_of(seed)
+    if fold is None:
+        splits = {part: source.split(part) for part in get_args(Split)}
+    else:
+        splits = fold_splits(source, config.dataset.folds, *fold)
     with_label: dict[str, SampleSource] = {}
     for part, samples in splits.items():
         if len(samples) == 0:

@@ -89,7 +89,7 @@ def _time(run: Run) -> Trial:
     began = time.perf_counter()
     # A short run's own schedule would end before the trial does.
     config = run.config.model_copy(update={"schedule": Component(name="constant")})
-    data = open_data(config)
+    data = open_data(config, run.seed)
     loaders = make_loaders(config, data, run.seed)
     trainer = make_trainer(config, data, run.seed, run.folder / "checkpoints", SilentProgress())
     start = time.perf_counter() - began

@@ -52,7 +52,7 @@ def run_experiment(run: Run) -> None:
     config = run.config
     run.folder.mkdir(parents=True, exist_ok=True)
     write_atomically(run.folder / "config.yaml", run.config_text())
-    data = open_data(config)
+    data = open_data(config, run.seed)
     write_data(data.source, run.folder)
     ranked_by = [
         {"metric": f"{name}/{task.main_metric}", "higher_is_better": task.higher_is_better}
@@ -106,6 +106,8 @@ def run_experiment(run: Run) -> None:
         "constant": measure_constant_predictor(data) if run.constant is None else run.constant,
         "ranked_by": ranked_by,
     }
+    if config.dataset.cross_validated:
+        result["folds"] = config.dataset.folds
     tensorboard.log_hparams(
         {"seed": run.seed, **config.flat()},
         {f"test/{ranked['metric']}": numbers[ranked["metric"]] for ranked in ranked_by},

@@ -219,13 +219,13 @@ def _with_checked_data(runs: Sequence[Run]) -> list[Run]:
     prepared = []
     for run in runs:
         name = run.config.dataset.model_dump_json()
-        data = open_data(run.config, sources.get(name))
+        data = open_data(run.config, run.seed, sources.get(name))
         if name not in sources:
             sources[name] = data.source
             if check := getattr(data.source, "check", None):
                 check()
         tasks = {task: [c.name, c.options] for task, c in run.config.tasks.items()}
-        key = name + json.dumps(tasks, default=str)
+        key = name + json.dumps([run.config.dataset.fold_of(run.seed), tasks], default=str)
         if key not in constants:
             check_targets(data, _CHECKED_SAMPLES)
             constants[key] = measure_constant_predictor(data)

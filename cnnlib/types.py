@@ -111,8 +111,12 @@ class SampleSource(Protocol):
     """One split of a data set: a sequence of samples, each a pure function of its index, from 0 on; any other index is
     an ``IndexError``. No two samples of a data set, of all splits together, share a name.
 
-    It may also have ``labels(index)``, the names of the targets that a sample has. Then training passes over samples
-    without any label that is trained on; without it, every sample is taken to have some.
+    It may also have, each without reading an image:
+
+    - ``labels(index)``, the names of the targets that a sample has. Then training passes over samples without any label
+      that is trained on; without it, every sample is taken to have some.
+    - ``group(index)``, the sample's group, and ``label_class(index)``, its class, each a string or ``None``: where all
+      samples tell them, folds keep groups together and the classes' shares alike.
     """
 
     def __len__(self) -> int: ...

@@ -53,7 +53,7 @@ def without(*names: str) -> Callable[[Sample], Sample]:
 
 def opened(source: Scenes, **tasks: dict[str, Any]) -> ExperimentData:
     (config,) = parse_suite({**TINY, "tasks": tasks}).experiments.values()
-    return open_data(config, source)
+    return open_data(config, 0, source)
 
 
 def test_the_constant_predictor_does_not_depend_on_what_is_trained() -> None:

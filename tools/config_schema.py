@@ -14,7 +14,7 @@ from typing import Any
 
 from cnnlib.config.component import Component
 from cnnlib.config.options import argument_notes, options_of
-from cnnlib.config.schema import SECTIONS, ExperimentConfig, LossTerm, SuiteFile, TaskConfig
+from cnnlib.config.schema import SECTIONS, DatasetConfig, ExperimentConfig, LossTerm, SuiteFile, TaskConfig
 from cnnlib.config.tables import REGISTRIES, Tables, load_tables
 from cnnlib.config.tasks import fitting_losses
 from cnnlib.lookup import Factory
@@ -109,7 +109,9 @@ def _options(registry: str, name: str, factory: Factory) -> Schema:
     for option, schema in properties.items():
         schema |= {"default": options.defaults[option]} if option in options.defaults else {}
         schema |= {"description": notes[option]} if option in notes else {}
-    own = {"task": TaskConfig, "loss": LossTerm}.get(registry, Component).model_json_schema()["properties"]
+    own = {"dataset": DatasetConfig, "task": TaskConfig, "loss": LossTerm}.get(
+        registry, Component
+    ).model_json_schema()["properties"]
     own = {key: schema for key, schema in own.items() if key not in Component.model_fields}
     if "loss" in own:
         term = {"$ref": f"#/$defs/loss for {factory.kind}"}

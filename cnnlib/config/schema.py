@@ -6,7 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Lt, MinLen
-from pydantic import AfterValidator, BeforeValidator, Field, Strict, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    Strict,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from cnnlib.config.component import Component, Registered, Section
 from cnnlib.config.errors import unknown_option
@@ -59,6 +67,35 @@ class TaskConfig(Component):
     """What the task's loss is multiplied by."""
 
 
+class DatasetConfig(Component):
+    """A data set, and how it is divided where its own splits are not used."""
+
+    folds: Annotated[int, Ge(2)] | None = None
+    """Cross-validation: all samples are divided into so many folds, and the run under seed s is tested on fold s mod
+    folds. As many seeds as folds test every sample once; further seeds divide anew. null keeps the data's splits."""
+    fold: Annotated[int, Ge(0)] | None = None
+    """Every seed is tested on this one fold, from 0."""
+
+    @model_validator(mode="after")
+    def _check_fold(self) -> DatasetConfig:
+        if self.fold is not None and self.fold >= (self.folds or 0):
+            raise ValueError(
+                f"fold must be below folds, the number of folds; they are {self.fold} and {self.folds}"
+            )
+        return self
+
+    @property
+    def cross_validated(self) -> bool:
+        """Seeds differ in the fold that they are tested on."""
+        return self.folds is not None and self.fold is None
+
+    def fold_of(self, seed: int) -> tuple[int, int] | None:
+        """The fold that a run under this seed is tested on, and which division into folds it is of."""
+        if self.folds is None:
+            return None
+        return (seed % self.folds, seed // self.folds) if self.fold is None else (self.fold, 0)
+
+
 class TrainingConfig(Section):
     """How a model is trained."""
 
@@ -83,7 +120,7 @@ class TrainingConfig(Section):
 class ExperimentConfig(Section):
     """One experiment, complete. These are the sections of a configuration, and no other place lists them."""
 
-    dataset: Annotated[Component, Registered("dataset")]
+    dataset: Annotated[DatasetConfig, Registered("dataset")]
     """What is trained, validated and tested on."""
     augmentations: Annotated[tuple[Annotated[Component, Registered("augmentation")], ...], Strict(False)] = (
         Field([], validate_default=True)

@@ -31,6 +31,12 @@ class Subset:
     def labels(self, index: int) -> Collection[str]:
         return self._source.labels(self._own(index))
 
+    def group(self, index: int) -> str | None:
+        return self._source.group(self._own(index))
+
+    def label_class(self, index: int) -> str | None:
+        return self._source.label_class(self._own(index))
+
     def _own(self, index: int) -> int:
         if not 0 <= index < len(self):
             raise IndexError(f"there are {len(self)} samples; there is no index {index}")

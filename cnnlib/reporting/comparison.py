@@ -10,6 +10,7 @@ from statistics import fmean
 
 import numpy as np
 
+from cnnlib.reporting.folds import fold_differences, fold_scores
 from cnnlib.reporting.looks import price_of_looking
 from cnnlib.reporting.results import RunResult, SuiteResults
 from cnnlib.reporting.scores import Scores, scores_of
@@ -188,11 +189,15 @@ def _test(
     ratio = not suite.ranked_by[metric]  # lower is better: an error
     margin = suite.margins.get(metric.partition("/")[0], MARGIN_OF_ERRORS if ratio else MARGIN_OF_SHARES)
     empty = Comparison(Verdict.NOT_COMPARED, ratio=ratio, margin=margin)
-    scores, reasons = scores_of(metric, runs, ratio)
+    scores, reasons = (fold_scores if suite.folds else scores_of)(metric, runs, ratio)
     if suite.baseline in reasons:
         reason = f"{suite.baseline}: {reasons[suite.baseline]}"
         return {name: replace(empty, reason=reason) for name in runs if name != suite.baseline}, None
-    found, variances = differences(scores, suite.baseline, suite.looks[0])
+    variances = None
+    if suite.folds:
+        found = fold_differences(scores, suite.baseline, suite.folds)
+    else:
+        found, variances = differences(scores, suite.baseline, suite.looks[0])
     tested = {name: replace(empty, reason=reason) for name, reason in reasons.items()}
     for name, one in found.items():
         if isinstance(one, str):
@@ -201,7 +206,11 @@ def _test(
             # Near is near on either side: an error of 1 / 1.05 of the baseline's as one of 1.05.
             far = math.log1p(margin) if ratio else margin
             tested[name] = replace(
-                empty, difference=one, p=one.p, p_equal=one.p_outside(far), one_run=variances is None
+                empty,
+                difference=one,
+                p=one.p,
+                p_equal=one.p_outside(far),
+                one_run=variances is None and not suite.folds,
             )
     return tested, variances.shared() if variances and variances.blocks else None
 

@@ -113,7 +113,8 @@ def _table(suite: SuiteResults) -> Table:
     lines.append(["(constant)", *(_spread([constant.get(metric, math.nan)]) for metric in metrics), "", ""])
     header, *rows = zip(*lines, strict=True) if len(metrics) > _MOST_COLUMNS else lines
     several = len(suite.runs) > len(suite.finished)
-    title = "Test split (± standard deviation over seeds)" if several else "Test split"
+    over = f"{suite.folds} folds" if suite.folds else "seeds"
+    title = f"Test split (± standard deviation over {over})" if several else "Test split"
     table = Table(title=title, title_justify="left")
     for index, column in enumerate(header):
         table.add_column(column, justify="right" if index else "left", no_wrap=True)

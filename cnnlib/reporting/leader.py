@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cnnlib.reporting.folds import factor_of_folds
 from cnnlib.reporting.results import SuiteResults
 from cnnlib.reporting.seed_variance import SeedVariances
 from cnnlib.reporting.statistics import LARGEST_LOGARITHM, LEVEL
@@ -44,17 +45,20 @@ def find_leader(suite: SuiteResults, metric: str) -> Leader | None:
         return None
     means = np.nanmean(values, axis=1)
     best = int(means.argmax() if suite.ranked_by[metric] else means.argmin())
-    low, high = interval_of_best(values, best, ratio=not suite.ranked_by[metric])
+    low, high = interval_of_best(values, best, ratio=not suite.ranked_by[metric], folds=suite.folds)
     return Leader(
         names[best], float(means[best]), low, high, int(np.isfinite(values[best]).sum()), len(names)
     )
 
 
-def interval_of_best(values: np.ndarray, best: int, ratio: bool) -> tuple[float, float]:
+def interval_of_best(
+    values: np.ndarray, best: int, ratio: bool, folds: int | None = None
+) -> tuple[float, float]:
     """Of one row of ``values`` (experiments, seeds), NaN where there is no run; NaN where no row has two.
 
     Args:
         ratio: errors, whose noise is a share of them.
+        folds: their number where the seeds are folds of a cross-validation.
     """
     ratio = ratio and bool(np.nanmin(values) > 0)
     scores = np.log(values) if ratio else values
@@ -63,6 +67,7 @@ def interval_of_best(values: np.ndarray, best: int, ratio: bool) -> tuple[float,
         return math.nan, math.nan
     smallest = (1e-12 * np.nanmax(np.abs(scores))) ** 2
     margin = SeedVariances(scores, False, smallest).of_mean(best).margin(LEVEL / len(values))
+    margin *= math.sqrt(factor_of_folds(int(np.isfinite(values[best]).sum()), folds))
     if not ratio:
         return mean - margin, mean + margin
     times = math.exp(min(margin, LARGEST_LOGARITHM))

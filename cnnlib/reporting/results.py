@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,12 @@ class SuiteResults:
         return range(self.first_seeds or len(self.seeds), len(self.seeds) + 1)
 
     @cached_property
+    def folds(self) -> int | None:
+        """The number of folds in cross-validation, where each seed has test images of its own; ``None`` elsewhere."""
+        found = {run.result.get("folds") for run in self.runs}
+        return found.pop() if len(found) == 1 else None
+
+    @cached_property
     def described(self) -> dict[str, RunResult]:
         """The first run of each experiment, where its tasks are known."""
         firsts = {name: runs[0] for name, runs in self.finished.items()}
@@ -218,13 +225,20 @@ class SuiteResults:
 
     @cached_property
     def constant(self) -> dict[str, float]:
-        """Metric to what the constant predictor gets; NaN where runs differ in it: their data are not the same."""
-        shared: dict[str, float] = {}
+        """Metric to what the constant predictor gets; NaN where runs differ in it: their data are not the same.
+
+        Of folds, the mean over them.
+        """
+        shared: dict[tuple[str, int | None], float] = {}
         for run in self.runs:
             for metric, value in run.constant.items():
-                alike = math.isclose(shared.setdefault(metric, value), value, rel_tol=1e-6)
-                shared[metric] = value if alike else math.nan
-        return shared
+                key = metric, run.seed if self.folds else None
+                alike = math.isclose(shared.setdefault(key, value), value, rel_tol=1e-6)
+                shared[key] = value if alike else math.nan
+        metrics = dict.fromkeys(metric for metric, _ in shared)
+        return {
+            metric: fmean(value for (of, _), value in shared.items() if of == metric) for metric in metrics
+        }
 
     @cached_property
     def ranked_by(self) -> dict[str, bool]:

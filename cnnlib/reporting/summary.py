@@ -12,6 +12,7 @@ from scipy import stats
 
 from cnnlib.files import write_csv
 from cnnlib.reporting.comparison import Comparison, Verdict, compare_suite
+from cnnlib.reporting.folds import factor_of_folds
 from cnnlib.reporting.results import SuiteResults
 from cnnlib.reporting.statistics import LEVEL
 from cnnlib.reporting.words import verdict_words
@@ -39,24 +40,28 @@ class Summary:
         return (self.high - self.low) / 2
 
 
-def summarise(results: Mapping[str, Mapping[int, Mapping[str, float]]]) -> list[Summary]:
+def summarise(
+    results: Mapping[str, Mapping[int, Mapping[str, float]]], folds: int | None = None
+) -> list[Summary]:
     """Mean, standard deviation (n - 1) and 95 % t-interval of every metric of every experiment.
 
     Args:
         results: experiment, seed, metric to value. NaN (a metric that is undefined for a run) is left out.
+        folds: their number where the seeds are folds of a cross-validation; the interval allows for their overlap.
     """
     rows = []
     for experiment, runs in results.items():
         for metric in dict.fromkeys(metric for values in runs.values() for metric in values):
             known = np.array([values.get(metric, math.nan) for values in runs.values()], dtype=float)
-            mean, std, low, high = _mean_and_interval(known[np.isfinite(known)])
+            mean, std, low, high = _mean_and_interval(known[np.isfinite(known)], folds)
             n = int(np.isfinite(known).sum())
             rows.append(Summary(experiment, metric, mean, std, n, len(runs) - n, low, high))
     return rows
 
 
 def summarise_suite(suite: SuiteResults) -> list[Summary]:
-    return summarise({name: {run.seed: run.test for run in runs} for name, runs in suite.finished.items()})
+    results = {name: {run.seed: run.test for run in runs} for name, runs in suite.finished.items()}
+    return summarise(results, suite.folds)
 
 
 def write_summary(suite: SuiteResults) -> Path:
@@ -94,9 +99,10 @@ def _tested(comparison: Comparison) -> dict[str, float | str | None]:
     }
 
 
-def _mean_and_interval(values: np.ndarray) -> tuple[float, float, float, float]:
+def _mean_and_interval(values: np.ndarray, folds: int | None) -> tuple[float, float, float, float]:
     if len(values) < 2:
         return float(values.mean()) if len(values) else math.nan, math.nan, math.nan, math.nan
     mean, std = float(values.mean()), float(values.std(ddof=1))
-    margin = float(stats.t.ppf(1 - LEVEL / 2, len(values) - 1)) * std / math.sqrt(len(values))
+    error = std * math.sqrt(factor_of_folds(len(values), folds) / len(values))
+    margin = float(stats.t.ppf(1 - LEVEL / 2, len(values) - 1)) * error
     return mean, std, mean - margin, mean + margin

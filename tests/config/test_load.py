@@ -20,6 +20,7 @@ from cnnlib.config import (
     to_yaml,
     until_decided,
 )
+from cnnlib.config.schema import DatasetConfig
 from cnnlib.config.tables import Tables
 from cnnlib.config.yaml_text import parse_yaml
 from cnnlib.lookup import find
@@ -48,7 +49,7 @@ def test_the_least_suite_gets_every_default(parse: Parse, suite: dict[str, Any])
     assert (config.name, config.seeds, config.baseline) == ("trial", (0,), "trial")
     assert (config.margins, config.main_task, config.first_seeds) == ({}, None, None)
     experiment = config.experiments["trial"]
-    assert experiment.dataset == Component(name="rooms", options={"size": 32, "root": None})
+    assert experiment.dataset == DatasetConfig(name="rooms", options={"size": 32, "root": None})
     assert experiment.augmentations == ()
     assert experiment.flat()["tasks"] == {
         "mask": {
@@ -770,7 +771,7 @@ def test_a_saved_run_is_complete_and_says_nothing_of_how_the_suite_is_compared(
     assert parse_yaml(text) == {
         "name": "suite",
         "seeds": [7],
-        "dataset": {"name": "rooms", "size": 32, "root": None},
+        "dataset": {"name": "rooms", "size": 32, "root": None, "folds": None, "fold": None},
         "augmentations": [],
         "model": {
             "name": "net",
@@ -829,3 +830,26 @@ def test_the_kind_that_a_data_set_is_given_is_its_tasks(tmp_path: Path) -> None:
     suite["tasks"] = {"animl": {}}
     with pytest.raises(ConfigError, match="'animl' is no kind of task"):
         parse_suite(suite)
+
+
+def test_folds_stand_beside_the_options_of_any_data_set(parse: Parse, suite: dict[str, Any]) -> None:
+    dataset = parse(suite, "dataset.folds=5").experiments["trial"].dataset
+    assert [dataset.fold_of(seed) for seed in (0, 4, 5, 12)] == [(0, 0), (4, 0), (0, 1), (2, 2)]
+    assert dataset.cross_validated
+    one = parse(suite, "dataset.folds=5", "dataset.fold=3").experiments["trial"].dataset
+    assert (one.fold_of(7), one.cross_validated) == ((3, 0), False)
+    assert parse(suite).experiments["trial"].dataset.fold_of(7) is None
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["dataset.folds=1"], "dataset.folds"),
+        (["dataset.folds=5", "dataset.fold=5"], "fold must be below folds"),
+        (["dataset.fold=0"], "fold must be below folds"),
+    ],
+)
+def test_folds_that_do_not_exist(
+    parse: Parse, suite: dict[str, Any], overrides: list[str], expected: str
+) -> None:
+    assert any(expected in problem for problem in problems_of(parse, suite, *overrides))
