@@ -3,11 +3,13 @@
 from cnnlib.datasets.fg_bg import FgBg
 from cnnlib.datasets.folders import Folders
 from cnnlib.datasets.keypoints import Keypoints
+from cnnlib.datasets.phones import Phones
 from cnnlib.datasets.scenes import Scenes
 from cnnlib.types import DataSource
 
 DATASETS: dict[str, type[DataSource]] = {
     "scenes": Scenes,
+    "phones": Phones,
     "folders": Folders,
     "fg_bg": FgBg,
     "keypoints": Keypoints,
