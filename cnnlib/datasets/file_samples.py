@@ -159,7 +159,7 @@ def paired_names(
             problems.add("targets that no image has", key)
     names = sorted(pictures)
     for key in others:
-        folder, partner, expected = inputs[key]
+        folder, partner, expected, _ = inputs[key]
         partners = {name: partner(name) for name in names}
         for name, found in partners.items():
             if found is None:

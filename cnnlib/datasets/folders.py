@@ -85,7 +85,7 @@ class Folders(FileDataSource):
             nested="by_folder" in places.values(),
         )
         pictures = {key: Input(folders[f"inputs.{key}"]) for key in inputs}
-        *_, (main, _, _) = pictures.values()
+        main = list(pictures.values())[-1].folder
         for folder in main.empty:
             problems.add("folders of classes without a jpg or png file", str(folder))
         sources = {}
