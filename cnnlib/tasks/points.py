@@ -29,10 +29,13 @@ class PointsTask(CoordinatesTask):
     Gaussian; coordinates have none (NaN).
 
     Args:
-        head: ``heatmap`` makes a map for each point, a distribution over the places whose mean is the point
-            (soft-argmax); it may be smaller than the image. ``coordinates`` makes two numbers for each point, its
+        head: ``heatmap`` makes a map for each point, a distribution over the places, which may be smaller than the
+            image; losses on coordinates take its mean for the point (soft-argmax). ``coordinates`` makes two numbers for each point, its
             distance from the picture's centre as shares of the width and the height.
         sigma: of the Gaussian that a heatmap is compared with, as a share of the picture's longer side.
+        decoding: where a heatmap says that the point is: at its ``mean``, or at its ``peak``, the mean over the square
+            of 3 sigma around the highest place. A little weight on a second place draws the mean away from both. Take
+            ``peak`` with a loss on heatmaps; a loss on coordinates alone leaves them any shape that has the mean.
         reference: the length that the metrics nme, pck and auc divide distances by: ``box``, the diagonal of the box
             around the true points, or the distance between two points, given by name, such as the outer corners of the
             eyes.
@@ -56,6 +59,7 @@ class PointsTask(CoordinatesTask):
         info: TargetInfo,
         head: Literal["heatmap", "coordinates"] = "heatmap",
         sigma: Annotated[float, Gt(0)] = 0.03,
+        decoding: Literal["mean", "peak"] = "mean",
         reference: Literal["box"] | tuple[str, str] = "box",
     ) -> None:
         super().__init__(info)
@@ -69,7 +73,7 @@ class PointsTask(CoordinatesTask):
             )
         if reference != "box":
             _check_pair(reference, info.names)
-        self.sigma, self.reference = sigma, reference
+        self.sigma, self.decoding, self.reference = sigma, decoding, reference
         self.head = Head("map", count) if head == "heatmap" else Head("vector", 2 * count)
         self.values = ("coordinates", "heatmaps") if head == "heatmap" else ("coordinates",)
         self._colors = palette(count + 1)[1:]  # without black
@@ -110,7 +114,8 @@ class PointsTask(CoordinatesTask):
         )
 
     def decode(self, raw: Tensor, size: Size) -> Tensor:
-        xy = self._located(raw, size)
+        near_peak = self.head.shape == "map" and self.decoding == "peak"
+        xy = self._located(self._near_peak(raw) if near_peak else raw, size)
         if self.head.shape == "vector":
             confidence = torch.full_like(xy[..., 0], torch.nan)
         else:
@@ -168,6 +173,16 @@ class PointsTask(CoordinatesTask):
 
         places = spatial_soft_argmax2d(raw.float(), normalized_coordinates=False)
         return (places + 0.5) * picture / width_height(raw.shape[-2:], raw) - 0.5
+
+    def _near_peak(self, raw: Tensor) -> Tensor:
+        """The logits (B, K, h, w), minus infinity farther than 3 sigma from the highest, in x or in y."""
+        height, width = raw.shape[-2:]
+        highest = raw.flatten(2).argmax(2)
+        reach = max(1.0, 3 * self.sigma * max(height, width))
+        rows, columns = (torch.arange(side, device=raw.device) for side in (height, width))
+        near_y = (rows - (highest // width)[..., None]).abs() <= reach  # (B, K, h)
+        near_x = (columns - (highest % width)[..., None]).abs() <= reach
+        return raw.float().masked_fill(~(near_y[..., :, None] & near_x[..., None, :]), -torch.inf)
 
     def _heatmaps(self, raw: Tensor) -> Tensor:
         """The distributions (B, K, h, w), scaled as the Gaussians of ``_rendered`` are."""

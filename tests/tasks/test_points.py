@@ -81,6 +81,35 @@ def test_coordinates_are_dsnts_expectation_in_float64() -> None:
     np.testing.assert_allclose(found, from_corner - 0.5, atol=1e-4)
 
 
+def test_the_peak_is_found_beside_a_second_place() -> None:
+    """Two Gaussians: the mean lies between them, the peak at the higher one, to a twentieth of a pixel."""
+    task = PointsTask(INFO, sigma=0.03, decoding="peak")
+    _, rendered, _ = task.loss_inputs(
+        "heatmaps",
+        torch.zeros(2, 3, *SIZE),
+        Target(torch.stack([PLACES, 40 - PLACES]), torch.ones(2, 3).bool()),
+        SIZE,
+    )
+    raw = (0.7 * rendered[:1] + 0.3 * rendered[1:]).clamp(min=1e-12).log()
+    peak, mean = task.decode(raw, SIZE)[0], HEATMAP.decode(raw, SIZE)[0]
+    torch.testing.assert_close(peak[:, :2], PLACES, atol=0.05, rtol=0)
+    torch.testing.assert_close(mean[:, :2], 0.7 * PLACES + 0.3 * (40 - PLACES), atol=0.05, rtol=0)
+    torch.testing.assert_close(peak[:, 2], mean[:, 2])
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), sigma=st.sampled_from([0.001, 0.05, 2.0]))
+def test_a_peak_lies_near_the_highest_place(seed: int, sigma: float) -> None:
+    """Of any map, flat and tiny ones too; with a window as large as the map it is the mean."""
+    raw = torch.randn(1, 3, 5, 9, generator=torch.Generator().manual_seed(seed))
+    task = PointsTask(INFO, sigma=sigma, decoding="peak")
+    found = task.decode(raw, (5, 9))[0, :, :2]
+    highest = raw.flatten(2).argmax(2)[0]
+    assert ((found - torch.stack([highest % 9, highest // 9], 1)).abs() <= max(1, 3 * sigma * 9) + 1e-3).all()
+    if sigma == 2:
+        torch.testing.assert_close(found, HEATMAP.decode(raw, (5, 9))[0, :, :2])
+
+
 def test_losses_see_coordinates_as_shares_of_the_longer_side() -> None:
     raw = torch.tensor([[0.25, 0, 0, 0.25, 0, 0]])
     target = Target(PLACES[None].clone(), torch.tensor([[True, True, False]]))
