@@ -17,6 +17,7 @@ GREEN, RED, DARK_GREEN, DARK_RED = (40, 140, 70), (225, 50, 50), (20, 95, 45), (
 ORANGE, BLUE = (255, 130, 0), (40, 170, 255)
 _INVALID_GRAY = 128
 _DARK = (32, 36, 44)
+_TEXT_OPACITY = 175  # of 255, of what lies behind a text
 _CANVAS = 256  # the least length of a canvas's longer side, in pixels
 
 _NAMED: dict[str, Color] = {
@@ -71,6 +72,17 @@ def cut_text(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     return f"{text}…"
 
 
+def wrap_text(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
+    """``text`` in lines no wider than ``width`` pixels, broken between words."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
 class Canvas:
     """A picture to draw on, enlarged by an integer factor until its longer side has at least 256 pixels.
 
@@ -84,8 +96,9 @@ class Canvas:
         small = Image.fromarray(to_uint8(image).permute(1, 2, 0).contiguous().cpu().numpy())
         self._scale = -(-_CANVAS // max(small.size))
         self._image = small.resize([length * self._scale for length in small.size], Image.Resampling.BICUBIC)
-        self._draw = ImageDraw.Draw(self._image)
+        self._draw = ImageDraw.Draw(self._image, "RGBA")  # colours may let the picture through
         self._unit = max(self._image.size) / _CANVAS
+        self._text_unit = max(min(self._image.size), max(self._image.size) / 2) / _CANVAS
 
     def disc(self, xy: Tensor, color: Color) -> Self:
         if place := self._place(xy):
@@ -104,12 +117,12 @@ class Canvas:
         return self
 
     def text(self, lines: Sequence[str], background: Color = _DARK) -> Self:
-        """Lines in white at the lower edge, cut where they are too long."""
-        font = ImageFont.load_default(15 * self._unit)
-        height, margin = round(20 * self._unit), round(5 * self._unit)
+        """Lines in white at the lower edge, cut where they are too long; the picture shines through behind them."""
+        font = ImageFont.load_default(15 * self._text_unit)
+        height, margin = round(20 * self._text_unit), round(5 * self._text_unit)
         width, below = self._image.size
         top = below - height * len(lines)
-        self._draw.rectangle([0, top, width, below], background)
+        self._draw.rectangle([0, top, width, below], (*background, _TEXT_OPACITY))
         for index, line in enumerate(lines):
             place = (margin, top + index * height)
             self._draw.text(place, cut_text(line, font, width - 2 * margin), "white", font)

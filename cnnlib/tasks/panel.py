@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from cnnlib.tasks.base import Task
-from cnnlib.tasks.drawing import cut_text, to_uint8
+from cnnlib.tasks.drawing import cut_text, to_uint8, wrap_text
 from cnnlib.types import CnnlibError, Predicted
 
 _SMALLEST, _LARGEST = 128, 256  # a tile's longer side, in pixels
@@ -115,7 +115,10 @@ def _compose(title: str, rows: Sequence[Sequence[_Tile | None]], notes: Sequence
     ]
     cell = max(widths) + _GAP
     width = max(len(row) for row in rows) * cell - _GAP
-    strips = [_strip(row, _wrap(note, width), width, cell) for row, note in zip(pictures, notes, strict=True)]
+    strips = [
+        _strip(row, wrap_text(note, _font(_NOTE), width), width, cell)
+        for row, note in zip(pictures, notes, strict=True)
+    ]
     height = _TITLE + sum(_GAP + strip.height for strip in strips)
     sheet = Image.new("RGB", (width + 2 * _MARGIN, height + 2 * _MARGIN), _PAPER)
     title = cut_text(title, _font(_TITLE), width)
@@ -141,17 +144,6 @@ def _strip(
     for index, line in enumerate(note):
         draw.text((0, below + index * (_NOTE + 4)), line, _PALE, _font(_NOTE))
     return strip
-
-
-def _wrap(text: str, width: int) -> list[str]:
-    """A note in lines no wider than ``width`` pixels, broken between words."""
-    lines: list[str] = []
-    for word in text.split():
-        if lines and _width(f"{lines[-1]} {word}", _NOTE) <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines
 
 
 def _width(text: str, size: int) -> int:
