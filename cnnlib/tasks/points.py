@@ -30,8 +30,8 @@ class PointsTask(CoordinatesTask):
 
     Args:
         head: ``heatmap`` makes a map for each point, a distribution over the places, which may be smaller than the
-            image; losses on coordinates take its mean for the point (soft-argmax). ``coordinates`` makes two numbers for each point, its
-            distance from the picture's centre as shares of the width and the height.
+            image; losses on coordinates take its mean for the point (soft-argmax). ``coordinates`` makes two numbers
+            for each point, its distance from the picture's centre as shares of the width and the height.
         sigma: of the Gaussian that a heatmap is compared with, as a share of the picture's longer side.
         decoding: where a heatmap says that the point is: at its ``mean``, or at its ``peak``, the mean over the square
             of 3 sigma around the highest place. A little weight on a second place draws the mean away from both. Take
