@@ -39,23 +39,23 @@ class _Coco(BaseModel):
     annotations: list[_Object]
 
 
-def parse_coco(text: str, path: Path, problems: Problems) -> KeypointFile:
+def parse_coco(text: str, path: Path, problems: Problems) -> KeypointFile | None:
     """One row per annotated object. Points with visibility 0 are not known; objects without a known point are passed
-    over, as are categories without points. ``bbox`` is x, y, width, height.
+    over, as are categories without points. ``bbox`` is x, y, width, height. ``None`` where it is another JSON file.
     """
     try:
         coco = _Coco.model_validate_json(text)
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_context=True):
             problems.add("JSON files that do not hold COCO key points", f"{path}: {_fault(detail)}")
-        return KeypointFile(path, [])
+        return None
     names = {each.keypoints for each in coco.categories if each.keypoints}
     if len(names) != 1:
         problems.add(
             "JSON files that need one set of points, named in their category's `keypoints`",
             f"{path}: {len(names)} sets",
         )
-        return KeypointFile(path, [])
+        return None
     images = {each.id: each.file_name for each in coco.images}
     points = {each.id: len(each.keypoints) for each in coco.categories}
     rows = [

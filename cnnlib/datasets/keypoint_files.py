@@ -14,10 +14,10 @@ from cnnlib.datasets.keypoint_tables import is_text, parse_csv, parse_text
 from cnnlib.datasets.problems import Problems
 
 
-def read_keypoints(path: Path, normalized: bool | None, problems: Problems) -> KeypointFile:
+def read_keypoints(path: Path, normalized: bool | None, problems: Problems) -> KeypointFile | None:
     """CSV, text or COCO's JSON, as the content says, without images of which no point is known.
 
-    What is wrong with it is added to ``problems``.
+    What is wrong with it is added to ``problems``; ``None`` where nothing of it can be used.
 
     Args:
         normalized: coordinates are shares of width and height; ``None``: as the values say.
@@ -26,16 +26,18 @@ def read_keypoints(path: Path, normalized: bool | None, problems: Problems) -> K
         found = _parse(path.read_text(encoding="utf-8-sig"), path, problems)
     except (OSError, ValueError, csv.Error) as error:
         problems.add("annotation files that cannot be read", f"{path}: {error}")
-        return KeypointFile(path, [])
+        return None
+    if found is None:
+        return None
     rows = [row for row in found.rows if row.known().any()]
     if not rows:
         problems.add("annotation files without a usable annotation", str(path))
-        return KeypointFile(path, [])
+        return None
     in_shares = _in_shares(rows, path, problems) if normalized is None else normalized
     return found._replace(rows=[row._replace(in_shares=in_shares) for row in rows])
 
 
-def _parse(text: str, path: Path, problems: Problems) -> KeypointFile:
+def _parse(text: str, path: Path, problems: Problems) -> KeypointFile | None:
     lines = (line.strip() for line in text.splitlines())
     first = next((line for line in lines if line and not line.startswith("#")), "")
     if first.startswith(("{", "[")):

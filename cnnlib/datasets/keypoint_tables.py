@@ -27,12 +27,12 @@ class _Columns(NamedTuple):
     names: tuple[str, ...]
 
 
-def parse_csv(text: str, path: Path, problems: Problems) -> KeypointFile:
+def parse_csv(text: str, path: Path, problems: Problems) -> KeypointFile | None:
     """One row per image: its name, then x and y of each point, and perhaps a box.
 
     The columns behind the first are ``x0,y0,x1,y1,...``, or ``<point>_x,<point>_y,...``, or numbered ``0,1,2,...``
     as x, y, x, y (so they are, too, where no line is a header). A box stands in ``xmin,ymin,xmax,ymax``; columns
-    ``<point>_confidence``, as predictions have them, are passed over.
+    ``<point>_confidence``, as predictions have them, are passed over. ``None`` where the columns are not known.
     """
     reader = csv.reader(io.StringIO(text))
     lines = [
@@ -41,7 +41,7 @@ def parse_csv(text: str, path: Path, problems: Problems) -> KeypointFile:
     header = lines[0][1] if _is_header(lines[0][1]) else ["", *map(str, range(len(lines[0][1]) - 1))]
     columns = _columns(header, path, problems)
     if columns is None:
-        return KeypointFile(path, [])
+        return None
     rows = [
         _csv_row(columns, cells, f"{path}, line {line}", problems)
         for line, cells in lines[lines[0][1] is header :]
