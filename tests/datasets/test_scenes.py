@@ -6,6 +6,7 @@ import runpy
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from cnnlib.datasets.scenes.colors import radiance
 from cnnlib.datasets.scenes.contact_sheet import COLUMNS, contact_sheet
 from cnnlib.datasets.scenes.layout import sample_scene
 from cnnlib.datasets.scenes.render import CLASSES, generator, render, scene_of
-from cnnlib.datasets.scenes.solids import FAMILIES, Solid
+from cnnlib.datasets.scenes.solids import FAMILIES, Family, Solid
 from cnnlib.datasets.scenes.textures import PATTERNS, Texture
 from cnnlib.datasets.scenes.tracing import trace, world_normals
 from cnnlib.types import CnnlibError
@@ -472,6 +473,7 @@ def test_scenes_are_rendered_once_and_then_read(tmp_path: Path, monkeypatch: pyt
 
 
 def test_scenes_hold_so_many_objects_of_the_families_asked_for() -> None:
+    assert get_args(Family) == tuple(FAMILIES)
     for objects in (1, 2, 3):
         for index in range(40):
             scene = sample_scene(generator(0, "val", index), ("cone", "box"), objects)

@@ -69,8 +69,9 @@ class Scenes(RenderedSource):
         train, val, test: number of scenes in each split.
         seed: other seeds give other scenes.
         cache_dir: where rendered scenes are kept; by default ``$CNNLIB_CACHE`` or the user's cache folder.
-        families: the shapes that objects have, in any order; by default all ten. The classes of ``semantic`` and
-            ``label`` stay the same.
+        families: the shapes that objects have; by default all ten, which are ``sphere``, ``ellipsoid``, ``box``,
+            ``cylinder``, ``cone``, ``pot``, ``torus``, ``capsule``, ``pyramid`` and ``prism``. The classes of
+            ``semantic`` and ``label`` stay the same.
         objects: how many there are in every scene; by default one to three.
 
     Targets, all exact: of every pixel its ``mask`` (any object), ``depth`` in metres, ``normals`` (in the camera's
