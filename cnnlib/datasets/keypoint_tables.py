@@ -38,13 +38,13 @@ def parse_csv(text: str, path: Path, problems: Problems) -> KeypointFile | None:
     lines = [
         (reader.line_num, [cell.strip() for cell in cells]) for cells in reader if any(map(str.strip, cells))
     ]
-    header = lines[0][1] if _is_header(lines[0][1]) else ["", *map(str, range(len(lines[0][1]) - 1))]
+    first = lines[0][1] if lines else []
+    header = first if _is_header(first) else ["", *map(str, range(len(first) - 1))]
     columns = _columns(header, path, problems)
     if columns is None:
         return None
     rows = [
-        _csv_row(columns, cells, f"{path}, line {line}", problems)
-        for line, cells in lines[lines[0][1] is header :]
+        _csv_row(columns, cells, f"{path}, line {line}", problems) for line, cells in lines[header is first :]
     ]
     return KeypointFile(path, [row for row in rows if row is not None], columns.names)
 

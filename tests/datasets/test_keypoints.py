@@ -304,8 +304,9 @@ def test_all_that_is_wrong_with_files_is_reported_at_once(root: Path) -> None:
     (root / "latin").write_bytes("f\xfcnf 1 2".encode("latin-1"))
     (root / "columns").write_text("name,width,height\na,3,4")
     text = "name,x0,y0\na b,3,4\nc,3,1O\nd_1,3\n,3,4"
-    names = ["points", "more", "json", "latin", "columns", "empty", "nothing"]
+    names = ["points", "more", "json", "latin", "columns", "empty", "commas", "nothing"]
     (root / "empty").write_text("")
+    (root / "commas").write_text(",,\n")
     with pytest.raises(CnnlibError) as error:
         make(root, text, annotations=names)
     for told in (
@@ -319,6 +320,7 @@ def test_all_that_is_wrong_with_files_is_reported_at_once(root: Path) -> None:
         "json: annotations must be a list; it is '3'",
         "latin: 'utf-8' codec can't decode",
         "columns: name, width, height",
+        "commas: \n",
         f"without a usable annotation: 1\n    {root / 'empty'}",
         "nothing'",
     ):
