@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnlib.datasets import DATASETS, FgBg, Folders, Scenes
+from cnnlib.datasets import DATASETS, Faces, FgBg, Folders, Keypoints, Phones, Scenes
 from cnnlib.types import DataSource
 from tests.dataset_contract import DATASET_CONTRACT
 from tests.datasets.pictures import HEIGHT, WIDTH, disc, photo, ramp, save, write_csv
@@ -16,6 +16,14 @@ from tests.datasets.pictures import HEIGHT, WIDTH, disc, photo, ramp, save, writ
 
 def scenes(root: Path) -> DataSource:
     return Scenes(size=24, train=6, val=2, test=2, cache_dir=str(root))
+
+
+def phones(root: Path) -> DataSource:
+    return Phones(size=24, train=6, val=2, test=2, cache_dir=str(root))
+
+
+def faces(root: Path) -> DataSource:
+    return Faces(size=24, train=6, val=2, test=2, cache_dir=str(root))
 
 
 def folders(root: Path) -> DataSource:
@@ -63,7 +71,36 @@ def fg_bg(root: Path) -> DataSource:
     return FgBg(str(root), val=0.2, test=0.2, depth_scale=0.02)
 
 
-EXAMPLES: dict[str, Callable[[Path], DataSource]] = {"scenes": scenes, "folders": folders, "fg_bg": fg_bg}
+def keypoints(root: Path) -> DataSource:
+    """Two files and folders of pictures that differ in size, cropped; a point is missing, another outside."""
+    header = ("", "left_x", "left_y", "right_x", "right_y", "xmin", "ymin", "xmax", "ymax")
+    for folder in ("one", "two"):
+        rows = [header]
+        for number in range(6):
+            save(photo(number, HEIGHT + number, WIDTH), root / folder / f"{number}_1.jpg")
+            first = "" if number == 2 else str(3 + number)
+            rows.append((f"{number}_1.jpg", first, "4", str(number - 2), "9", "0", "1", "16", "20.5"))
+        write_csv(root / f"{folder}.csv", *rows)
+    return Keypoints(
+        str(root),
+        ["one.csv", "two.csv"],
+        ["one", "two"],
+        size=16,
+        crop="box",
+        val=0.3,
+        test=0.3,
+        group_pattern=r"(\d+)_",
+    )
+
+
+EXAMPLES: dict[str, Callable[[Path], DataSource]] = {
+    "scenes": scenes,
+    "phones": phones,
+    "faces": faces,
+    "folders": folders,
+    "fg_bg": fg_bg,
+    "keypoints": keypoints,
+}
 """A small data set of each entry of ``DATASETS``, with its files in a folder."""
 
 
