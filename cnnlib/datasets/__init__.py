@@ -1,5 +1,6 @@
 """Where samples come from."""
 
+from cnnlib.datasets.faces import Faces
 from cnnlib.datasets.fg_bg import FgBg
 from cnnlib.datasets.folders import Folders
 from cnnlib.datasets.keypoints import Keypoints
@@ -10,6 +11,7 @@ from cnnlib.types import DataSource
 DATASETS: dict[str, type[DataSource]] = {
     "scenes": Scenes,
     "phones": Phones,
+    "faces": Faces,
     "folders": Folders,
     "fg_bg": FgBg,
     "keypoints": Keypoints,
