@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, get_args
 
@@ -16,18 +16,24 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from cnnlib.augmentations import AUGMENTATIONS, Pipeline
-from cnnlib.config import ExperimentConfig, build
+from cnnlib.config import Component, ExperimentConfig, build
+from cnnlib.config.schema import TrainingConfig
 from cnnlib.datasets import DATASETS
 from cnnlib.datasets.folds import fold_splits
 from cnnlib.datasets.loading import evaluation_loader, labelled, training_loader
+from cnnlib.datasets.splits import Subset
 from cnnlib.engine.evaluator import computed
+from cnnlib.engine.lr_finder import RangeTest, range_test
+from cnnlib.engine.memory import MemoryForecast, forecast_memory
 from cnnlib.engine.objective import Objective
 from cnnlib.engine.optimizer import OPTIMIZERS
+from cnnlib.engine.overfitting import OVERFIT_STEPS
 from cnnlib.engine.precision import best_precision
 from cnnlib.engine.schedule import SCHEDULES
 from cnnlib.engine.trainer import Trainer
 from cnnlib.losses import LOSSES, CombinedLoss
 from cnnlib.models import MODELS
+from cnnlib.reporting.progress import SilentProgress
 from cnnlib.tasks import Task
 from cnnlib.tasks.saved import build_tasks
 from cnnlib.types import CnnlibError, DataSource, Progress, Sample, SampleSource, Split, Target, TargetInfo
@@ -93,7 +99,18 @@ def open_data(config: ExperimentConfig, seed: int, source: DataSource | None = N
                 f"dataset {config.dataset.name!r}: no sample of its {part} split has a label for "
                 f"{' or '.join(trained)}; move labelled samples there, or split in another way"
             )
-    return ExperimentData(source, tasks, splits["train"], with_label["train"], splits["val"], splits["test"])
+    data = ExperimentData(source, tasks, splits["train"], with_label["train"], splits["val"], splits["test"])
+    return data if config.training.overfit_batches is None else _few_batches(data, config.training)
+
+
+def _few_batches(data: ExperimentData, options: TrainingConfig) -> ExperimentData:
+    """The first batches of the training split in all three; an epoch repeats them. The constant predictor stays that
+    of the whole training split: one taken from a single sample would be perfect on it.
+    """
+    count = min(len(data.train), options.overfit_batches * options.batch_size)
+    few = Subset(data.train, range(count))
+    repeats = math.ceil(OVERFIT_STEPS * options.batch_size / count)
+    return replace(data, train=Subset(few, [*range(count)] * repeats), val=few, test=few)
 
 
 def make_tasks(config: ExperimentConfig, targets: Mapping[str, TargetInfo]) -> dict[str, Task]:
@@ -102,9 +119,12 @@ def make_tasks(config: ExperimentConfig, targets: Mapping[str, TargetInfo]) -> d
 
 
 def make_loaders(config: ExperimentConfig, data: ExperimentData, seed: int) -> Loaders:
-    """Batches of the three splits; only the training split is shuffled and augmented."""
+    """Batches of the three splits; only the training split is shuffled and augmented, the latter not where a few
+    batches are to be learned by heart.
+    """
     batch_size, workers = config.training.batch_size, config.training.workers
-    augmentations = [build(augmentation, AUGMENTATIONS) for augmentation in config.augmentations]
+    wanted = config.augmentations if config.training.overfit_batches is None else ()
+    augmentations = [build(augmentation, AUGMENTATIONS) for augmentation in wanted]
     plain = Pipeline([], data.tasks)
     return Loaders(
         training_loader(data.train, Pipeline(augmentations, data.tasks), batch_size, workers, seed),
@@ -206,6 +226,42 @@ def make_trainer(
         clip_norm=options.clip_norm,
         ema_decay=options.ema_decay,
         patience=options.patience,
+    )
+
+
+def find_learning_rate(config: ExperimentConfig, data: ExperimentData, seed: int) -> RangeTest:
+    """A range test on a model and batches of its own: what the seed's run would train first; nothing is written.
+
+    Raises:
+        CnnlibError: no learning rate makes the loss fall.
+    """
+    alone = config.model_copy(update={"schedule": Component(name="constant")})
+    trainer = make_trainer(alone, data, seed, Path(), SilentProgress())
+    return range_test(trainer, make_loaders(config, data, seed).train)
+
+
+def with_learning_rate(config: ExperimentConfig, rate: float) -> ExperimentConfig:
+    """``config`` with that number in the place of ``auto``."""
+    options = config.optimizer.options | {"learning_rate": rate}
+    optimizer = config.optimizer.model_copy(update={"options": options})
+    return config.model_copy(update={"optimizer": optimizer})
+
+
+def finds_learning_rate(config: ExperimentConfig) -> bool:
+    return config.optimizer.options.get("learning_rate") == "auto"
+
+
+def expect_memory(config: ExperimentConfig, data: ExperimentData, trainer: Trainer) -> MemoryForecast:
+    """What training with ``trainer`` will need, judged by the first training image."""
+    options = config.training
+    return forecast_memory(
+        trainer.model.module,
+        lambda parameters: build(config.optimizer, OPTIMIZERS, parameters=parameters),
+        data.train[0]["image"],
+        min(options.batch_size, len(data.train)),
+        trainer.fabric.autocast,
+        copies=int(options.ema_decay is not None),
+        device=trainer.fabric.device,
     )
 
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cnnlib.assembly import (
+    ExperimentData,
+    expect_memory,
+    find_learning_rate,
+    finds_learning_rate,
     make_loaders,
     make_trainer,
     measure_constant_predictor,
     open_data,
     resolve_precision,
+    with_learning_rate,
 )
 from cnnlib.config import ExperimentConfig, build, to_yaml
+from cnnlib.engine.overfitting import overfit_verdict
 from cnnlib.environment import OtherLoad, environment, peak_memory_mib
 from cnnlib.files import write_atomically, write_json
 from cnnlib.predictions import PERSISTERS
@@ -61,12 +69,18 @@ def run_experiment(run: Run) -> None:
     progress = ConsoleProgress(
         f"{run.experiment} seed {run.seed}", [f"val/{ranked['metric']}" for ranked in ranked_by]
     )
+    config = _with_learning_rate(config, data, run)
     loaders = make_loaders(config, data, run.seed)
     trainer = make_trainer(config, data, run.seed, run.folder / "checkpoints", progress)
     device = trainer.fabric.device
     write_json(
         run.folder / "environment.json", environment(device, resolve_precision(config.training.precision))
     )
+
+    memory = expect_memory(config, data, trainer)
+    print(f"{run.experiment} seed {run.seed}: {memory.words()}", file=sys.stderr)
+    if memory.too_much:
+        print(f"{run.experiment} seed {run.seed}: {memory.warning()}", file=sys.stderr)
 
     # Training
     others = OtherLoad()
@@ -106,6 +120,11 @@ def run_experiment(run: Run) -> None:
         "constant": measure_constant_predictor(data) if run.constant is None else run.constant,
         "ranked_by": ranked_by,
     }
+    if finds_learning_rate(run.config):
+        result["learning_rate"] = config.optimizer.options["learning_rate"]
+    if (batches := config.training.overfit_batches) is not None:
+        trained = trainer.objective.trained
+        result["overfit"] = overfit_verdict(trained, numbers, result["constant"], batches)
     if config.dataset.cross_validated:
         result["folds"] = config.dataset.folds
     tensorboard.log_hparams(
@@ -114,3 +133,17 @@ def run_experiment(run: Run) -> None:
     )
     tensorboard.close()
     write_json(run.folder / "result.json", result)
+
+
+def _with_learning_rate(config: ExperimentConfig, data: ExperimentData, run: Run) -> ExperimentConfig:
+    """With a number in the place of ``auto``: what this run's own range test suggests; a run that was interrupted keeps
+    what it found.
+    """
+    if not finds_learning_rate(config):
+        return config
+    path = run.folder / "learning_rate.json"
+    if not path.exists():
+        write_json(path, vars(find_learning_rate(config, data, run.seed)))
+    rate = json.loads(path.read_text())["suggestion"]
+    print(f"{run.experiment} seed {run.seed}: learning_rate: auto found {rate:g}", file=sys.stderr)
+    return with_learning_rate(config, rate)

@@ -225,7 +225,9 @@ def _with_checked_data(runs: Sequence[Run]) -> list[Run]:
             if check := getattr(data.source, "check", None):
                 check()
         tasks = {task: [c.name, c.options] for task, c in run.config.tasks.items()}
-        key = name + json.dumps([run.config.dataset.fold_of(run.seed), tasks], default=str)
+        training = run.config.training
+        few = training.overfit_batches and training.overfit_batches * training.batch_size
+        key = name + json.dumps([run.config.dataset.fold_of(run.seed), tasks, few], default=str)
         if key not in constants:
             check_targets(data, _CHECKED_SAMPLES)
             constants[key] = measure_constant_predictor(data)

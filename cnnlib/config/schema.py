@@ -114,7 +114,11 @@ class TrainingConfig(Section):
     ema_decay: Annotated[float, Gt(0), Lt(1)] | None = None
     """Decay per step of the moving average of the weights that is evaluated and kept; null keeps none."""
     patience: Annotated[int, Ge(1)] | None = None
-    """Epochs without a better validation score after which training stops; null never stops early."""
+    """Epochs without a better validation score after which training stops; null never stops early. A schedule such as
+    one_cycle is laid out for all ``epochs``: a run that stops early has not come to its end."""
+    overfit_batches: Annotated[int, Ge(1)] | None = None
+    """Train, validate and test on the first so many batches alone, without augmentation, and say whether the model can
+    learn them: the first check of a new model. An epoch repeats them to about 100 steps. null trains on all data."""
 
 
 class ExperimentConfig(Section):

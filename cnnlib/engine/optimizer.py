@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from annotated_types import Ge, Gt, Lt
 from torch import nn
@@ -11,7 +11,9 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from cnnlib.checks import checked
 
-LearningRate: TypeAlias = Annotated[float, Gt(0)]
+LearningRate: TypeAlias = Annotated[float, Gt(0)] | Literal["auto"]
+"""``auto``: what the run's own range test (``lr_finder.py``) suggests; it takes the place of the word before the
+optimizer's first step."""
 WeightDecay: TypeAlias = Annotated[float, Ge(0)]
 Decay: TypeAlias = Annotated[float, Ge(0), Lt(1)]
 
@@ -24,10 +26,14 @@ def sgd(
     nesterov: bool = False,
     weight_decay: WeightDecay = 0.0,
 ) -> Optimizer:
-    """Stochastic gradient descent with momentum. ``learning_rate`` is the schedule's peak."""
+    """Stochastic gradient descent with momentum.
+
+    Args:
+        learning_rate: the schedule's peak; ``auto`` takes what a range test of the run's own suggests.
+    """
     return SGD(
         parameters,
-        lr=learning_rate,
+        lr=_number(learning_rate),
         momentum=momentum,
         nesterov=nesterov,
         weight_decay=weight_decay,
@@ -43,8 +49,19 @@ def adamw(
     beta1: Decay = 0.9,
     beta2: Decay = 0.999,
 ) -> Optimizer:
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019). ``learning_rate`` is the schedule's peak."""
-    return AdamW(parameters, lr=learning_rate, weight_decay=weight_decay, betas=(beta1, beta2), fused=True)
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
+
+    Args:
+        learning_rate: the schedule's peak; ``auto`` takes what a range test of the run's own suggests.
+    """
+    return AdamW(
+        parameters, lr=_number(learning_rate), weight_decay=weight_decay, betas=(beta1, beta2), fused=True
+    )
+
+
+def _number(learning_rate: LearningRate) -> float:
+    """Where it is not known yet, one that changes nothing much."""
+    return 1e-6 if learning_rate == "auto" else learning_rate
 
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": sgd, "adamw": adamw}

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
@@ -199,11 +199,9 @@ class Trainer:
             batch = self.fabric.to_device(batch)
             group_start = index - index % self.accumulate
             group = min(self.accumulate, len(train) - group_start)
-            image = batch["image"].contiguous(memory_format=torch.channels_last)
-            total, parts = self.objective(self.model(image), batch)
-            self.fabric.backward(total / group)
+            total, parts = self.backward(batch, group)
             if index == group_start + group - 1:
-                self._step()
+                self.step()
             images += len(batch["image"])
             total_loss += total.detach()
             means.add(parts)
@@ -217,7 +215,15 @@ class Trainer:
             "train/loss": loss,
         } | {f"train/{key}": value for key, value in means.compute().items()}
 
-    def _step(self) -> None:
+    def backward(self, batch: Batch, group: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Adds the gradient of one of the ``group`` batches of a step; the objective's sum for it, and the parts."""
+        image = batch["image"].contiguous(memory_format=torch.channels_last)
+        total, parts = self.objective(self.model(image), batch)
+        self.fabric.backward(total / group)
+        return total, parts
+
+    def step(self) -> None:
+        """Moves the weights by the gradient that ``backward`` has added up."""
         if self.clip_norm is not None:
             self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.clip_norm)
         self.optimizer.step()

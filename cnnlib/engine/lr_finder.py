@@ -1,0 +1,123 @@
+"""The learning-rate range test (Smith, 2017, "Cyclical Learning Rates for Training Neural Networks")."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count, islice
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter1d
+from torch.utils.data import DataLoader
+
+from cnnlib.engine.means import Means
+from cnnlib.engine.trainer import Trainer
+from cnnlib.types import Batch, CnnlibError
+
+SWEEP_STEPS = 100
+_LOWEST, _HIGHEST = 1e-6, 10.0
+_SMOOTHING = (
+    3.0  # standard deviation, in steps; centred, where a running mean would shift the curve to higher rates
+)
+_EXPLODED = 3.0  # times the first loss above the lowest
+_RECENT = 3  # steps whose mean decides that: one bad batch ends nothing
+
+
+@dataclass(frozen=True)
+class RangeTest:
+    """What a range test has seen, and the learning rate that it suggests."""
+
+    rates: list[float]
+    losses: list[float]
+    """The total loss at each rate, smoothed."""
+    suggestion: float
+
+
+def range_test(trainer: Trainer, train: DataLoader[Any]) -> RangeTest:
+    """Trains for about a hundred steps, each at a higher rate (1e-6 to 10), until the loss explodes.
+
+    Accumulation and clipping are the trainer's. A task without a label in a step is taken to be as good as in the steps
+    around it.
+
+    Args:
+        trainer: a fresh one with a constant schedule; its weights are spoilt.
+        train: batches whose sampler has an ``epoch`` to set; it is passed over as often as it takes.
+
+    Raises:
+        CnnlibError: the loss is not a number from the start, or falls at no rate.
+    """
+    torch.manual_seed(trainer.seed)
+    trainer.model.train()
+    trained = list(trainer.objective.trained)
+    rates = np.geomspace(_LOWEST, _HIGHEST, SWEEP_STEPS)
+    batches = _endless(train)
+    totals: list[float] = []
+    parts: list[list[float]] = []
+    for rate in rates:
+        for group in trainer.optimizer.param_groups:
+            group["lr"] = float(rate)
+        found = _step(trainer, batches)
+        if not math.isfinite(found["total"]):
+            break
+        totals.append(found["total"])
+        parts.append([found[f"{name}/loss"] for name in trained])
+        if np.mean(totals[-_RECENT:]) > min(totals) + _EXPLODED * abs(totals[0]):
+            break
+    if not totals:
+        raise CnnlibError(
+            "the loss of the first batch is not a finite number, before any step; look at the model, the losses and "
+            "the targets"
+        )
+    weights = np.array([trainer.objective.weights[name] for name in trained])
+    losses = _filled(np.array(parts)) @ weights
+    return _read(rates[: len(losses)], losses)
+
+
+def _endless(train: DataLoader[Any]) -> Iterator[Batch]:
+    for epoch in count(1):
+        train.sampler.epoch = epoch
+        yield from train
+
+
+def _step(trainer: Trainer, batches: Iterator[Batch]) -> dict[str, float]:
+    """``total`` and the objective's parts, means over the batches of one step."""
+    means = Means()
+    for batch in map(trainer.fabric.to_device, islice(batches, trainer.accumulate)):
+        total, parts = trainer.backward(batch, trainer.accumulate)
+        # A total that is not a number must not be passed over, as a part is where there is no label.
+        means.add({"total": total.nan_to_num(nan=torch.inf), **parts})
+    trainer.step()
+    return means.compute()
+
+
+def _filled(parts: np.ndarray) -> np.ndarray:
+    """(steps, tasks) without gaps: along a straight line between the neighbours; a task never seen counts 0."""
+    steps = np.arange(len(parts))
+    columns = []
+    for column in parts.T:
+        known = np.isfinite(column)
+        columns.append(np.interp(steps, steps[known], column[known]) if known.any() else np.zeros(len(steps)))
+    return np.stack(columns, axis=1)
+
+
+def _read(rates: np.ndarray, losses: np.ndarray) -> RangeTest:
+    """The rate at which the loss fell most steeply over the logarithm of the rate, before its lowest point.
+
+    Raises:
+        CnnlibError: it did not fall by more than it scatters from batch to batch.
+    """
+    smooth = gaussian_filter1d(losses, _SMOOTHING, mode="nearest")
+    lowest = int(smooth.argmin())
+    scatter = float(np.std((losses - smooth)[: lowest + 1]))
+    if lowest < 2 or smooth[0] - smooth[lowest] <= scatter:
+        raise CnnlibError(
+            f"the loss did not fall at any learning rate from {rates[0]:.2g} to {rates[-1]:.2g} "
+            f"({smooth[0]:.4g} at first, {smooth[lowest]:.4g} at the lowest); look at the model, the losses and the "
+            "targets: training.overfit_batches: 1 tries whether they can be learned at all"
+        )
+    steepest = int(np.gradient(smooth)[: lowest + 1].argmin())
+    suggestion = float(f"{rates[steepest]:.2g}")  # no more digits than it is good for
+    return RangeTest(rates.tolist(), smooth.tolist(), suggestion)

@@ -1,0 +1,88 @@
+"""Finds a learning rate by a range test, on a model of its own: no run and no weights are touched.
+
+python tools/find_lr.py configs/scenes_all.yaml --out lr.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from cnnlib.assembly import find_learning_rate, open_data
+from cnnlib.checks import did_you_mean
+from cnnlib.config import SuiteConfig, load_suite
+from cnnlib.engine.lr_finder import RangeTest
+from cnnlib.types import CnnlibError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0: a rate was found; 2: the config, the data or the model is at fault."""
+    options = _parser().parse_args(arguments)
+    try:
+        suite = load_suite(options.config, options.overrides)
+        name = _chosen(suite, options.experiment)
+        config, seed = suite.experiments[name], suite.seeds[0]
+        found = find_learning_rate(config, open_data(config, seed), seed)
+        draw(found, name, options.out)
+    except (CnnlibError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"suggested learning rate {found.suggestion:g}")
+    print(f"curve {options.out}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("config", type=Path, help="a suite's YAML file")
+    parser.add_argument("--experiment", help="which one of the suite (its baseline)")
+    parser.add_argument("--out", type=Path, default=Path("lr.png"), help="where the curve goes (lr.png)")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY.PATH=VALUE",
+        help="change a value",
+    )
+    return parser
+
+
+def _chosen(suite: SuiteConfig, name: str | None) -> str:
+    name = name or suite.baseline
+    if name not in suite.experiments:
+        known = ", ".join(suite.experiments)
+        hint = did_you_mean(name, suite.experiments)
+        raise CnnlibError(f"--experiment {name}: there is no such experiment{hint}; the suite has {known}")
+    return name
+
+
+def draw(found: RangeTest, title: str, path: Path) -> None:
+    """The smoothed loss over the learning rate, the suggestion marked."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(found.rates, found.losses, color="#1f5fa8", linewidth=2)
+    at = found.rates.index(min(found.rates, key=lambda rate: abs(rate / found.suggestion - 1)))
+    axes.axvline(found.suggestion, color="#c0392b", linestyle="--", linewidth=1)
+    axes.plot(found.rates[at], found.losses[at], "o", color="#c0392b", markersize=8)
+    axes.annotate(
+        f"suggested: {found.suggestion:g}",
+        (found.rates[at], found.losses[at]),
+        xytext=(10, 10),
+        textcoords="offset points",
+        color="#c0392b",
+    )
+    low, high = min(found.losses), max(found.losses[: found.losses.index(min(found.losses)) + 1])
+    margin = 0.25 * (high - low)
+    axes.set(xscale="log", xlabel="learning rate", ylabel="total loss, smoothed")
+    axes.set(ylim=(low - margin / 2, high + margin), title=f"Learning-rate range test: {title}")
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=130, format="png")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
