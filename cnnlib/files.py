@@ -60,9 +60,14 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
     write_atomically(path, csv_text(columns, rows))
 
 
-def write_json(path: Path, value: Any) -> None:
+def json_text(value: Any) -> str:
     """Indented; NaN and infinities, which JSON does not have, become null."""
-    write_atomically(path, json.dumps(_finite(value), indent=2, allow_nan=False) + "\n")
+    return json.dumps(_finite(value), indent=2, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, value: Any) -> None:
+    """``json_text`` as a file."""
+    write_atomically(path, json_text(value))
 
 
 def _absent(value: Any) -> bool:

@@ -17,6 +17,7 @@ ALLOWED = {
     "checks": {"types"},
     "files": {"types"},
     "lookup": {"checks", "types"},
+    "video_files": {"checks", "types"},
     "environment": set(),
     "workers": set(),
     "metrics": LEAVES,

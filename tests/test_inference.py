@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from csv import DictReader
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from torch import Tensor, nn
 
 from cnnlib.inference import load_run
-from cnnlib.types import CnnlibError
+from cnnlib.tasks import PointsTask
+from cnnlib.types import CnnlibError, TargetInfo
+from cnnlib.video_files import frame_rate, read_frames
 from tests.tiny_suite import write_suite
 from tools.predict import main
 from tools.run_suite import main as run_suite
@@ -49,13 +53,23 @@ def test_images_of_any_size(run: Path, pictures: Path) -> None:
         assert set(np.unique(np.asarray(mask))) <= {0, 255}
         assert 100 <= np.asarray(depth).min() <= np.asarray(depth).max() <= 10_000  # the task's range, in mm
         assert (out / f"panels/{name}.png").exists()
+        factor = -(-256 // max(size))  # small pictures are enlarged
+        assert np.asarray(Image.open(out / f"drawn/{name}.png")).shape[1::-1] == (
+            factor * size[0],
+            factor * size[1],
+        )
     with (out / "box.csv").open() as file:
         boxes = {
             row["name"]: [float(row[edge]) for edge in ("xmin", "ymin", "xmax", "ymax")]
             for row in DictReader(file)
         }
-    expected = load_run(run).predict(pictures / "in/b.jpg", bg=pictures / "bg/b.jpg")["box"]
-    np.testing.assert_allclose(boxes["b"], expected, rtol=1e-5)  # in pixels of the picture, 64 x 20
+    expected = load_run(run).predict(pictures / "in/b.jpg", bg=pictures / "bg/b.jpg")
+    np.testing.assert_allclose(boxes["b"], expected["box"], rtol=1e-5)  # in pixels of the picture, 64 x 20
+    found = json.loads((out / "predictions.json").read_text())
+    assert list(found) == ["a", "b"]
+    assert list(found["b"]["box"].values()) == boxes["b"]
+    xy = [[point["x"], point["y"]] for point in found["b"]["points"].values()]
+    np.testing.assert_allclose(xy, expected["points"][:, :2], rtol=1e-5)
     assert not (out / "truth").exists()
 
 
@@ -183,3 +197,67 @@ def test_an_opened_picture_is_turned_and_scaled_as_its_file_is(run: Path, pictur
         for task, prediction in from_file.items():
             torch.testing.assert_close(opened[task], prediction, equal_nan=True)
     assert trained.predict(pictures / "turned.png", bg=background)["mask"].shape == (1, 40, 24)
+
+
+class BrightSpot(nn.Module):
+    """Gives the centre of what is bright, as shares of the picture from its centre."""
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        levels = image.mean(dim=1)  # (B, H, W)
+        weight = levels / levels.sum(dim=(1, 2), keepdim=True)
+        shares = [(torch.arange(side) + 0.5) / side - 0.5 for side in (weight.shape[2], weight.shape[1])]
+        return {"spot": torch.stack([weight.sum(1) @ shares[0], weight.sum(2) @ shares[1]], dim=1)}
+
+
+@pytest.fixture
+def finder(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``predict.py`` gets a net that finds a bright spot."""
+    tasks = {"spot": PointsTask(TargetInfo("points", names=("dot",)), head="coordinates")}
+    trained = replace(load_run(run), tasks=tasks, model=BrightSpot(), inputs={"photo": 3}, size=None)
+    monkeypatch.setattr("tools.predict.load_run", lambda _: trained)
+
+
+@pytest.mark.usefixtures("finder")
+def test_a_video_is_predicted_frame_by_frame(tmp_path: Path) -> None:
+    pytest.importorskip("av", reason="PyAV is not installed")
+    from tests import moving_dot
+
+    video, out = moving_dot.write_video(tmp_path / "walk.mp4"), tmp_path / "out"
+    assert main(["any", str(video), "--every", "2", "--out", str(out)]) == 0
+    found = json.loads((out / "predictions.json").read_text())
+    assert list(found) == [f"walk-{index:06}" for index in (0, 2, 4, 6, 8)]
+    for index, values in zip((0, 2, 4, 6, 8), found.values(), strict=True):
+        dot = values["spot"]["dot"]
+        np.testing.assert_allclose([dot["x"], dot["y"]], moving_dot.place(index), atol=0.5)
+    assert {path.name for path in out.iterdir()} == {"spot.csv", "predictions.json", "README.txt", "walk.mp4"}
+    assert frame_rate(out / "walk.mp4") == moving_dot.RATE / 2  # so that it lasts as long
+    drawn = [np.asarray(picture) for _, picture in read_frames(out / "walk.mp4")]
+    assert len(drawn) == 5
+    scale = drawn[0].shape[0] // moving_dot.HEIGHT
+    for index, picture in zip((0, 2, 4, 6, 8), drawn, strict=True):
+        x, y = (round(scale * (each + 0.5)) for each in moving_dot.place(index))
+        assert np.abs(picture[y, x] - np.array([230.0, 25, 75])).max() < 40  # a red mark on the white dot
+
+
+@pytest.mark.usefixtures("finder")
+def test_what_cannot_be_predicted_of_a_video_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("av", reason="PyAV is not installed")
+    from tests import moving_dot
+
+    video = str(moving_dot.write_video(tmp_path / "walk.mp4", 2))
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    picture, out = str(tmp_path / "a.png"), tmp_path / "out"
+    cases = {
+        "a video is predicted on its own": [video, picture],
+        "--every is for the frames of a video": [picture, "--every", "2"],
+        "every must be at least 1; it is 0": [video, "--every", "0"],
+        "broken.mp4: not readable as a video": [str(tmp_path / "broken.mp4")],
+        "nowhere.mp4: not readable as a video": [str(tmp_path / "nowhere.mp4")],
+    }
+    for expected, arguments in cases.items():
+        assert main(["any", *arguments, "--out", str(out)]) == 2, expected
+        assert expected in capsys.readouterr().err
+    assert not list(out.glob("*.mp4"))

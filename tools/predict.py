@@ -1,4 +1,4 @@
-"""Predicts new images, of any size, with a trained run.
+"""Predicts new images, or the frames of a video, of any size, with a trained run.
 
 python tools/predict.py runs/l1_depth/l1_depth/seed-0 photos/ --background empty_room.jpg --out predictions
 """
@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from PIL import Image
 from rich.progress import track
 
 from cnnlib.datasets.image_files import read_color, to_image
-from cnnlib.inference import find_images, load_run, match_inputs
+from cnnlib.inference import TrainedRun, find_images, load_run, match_inputs
 from cnnlib.predictions import PERSISTERS
+from cnnlib.tasks.overlay import draw_overlay
 from cnnlib.types import CnnlibError, Predicted
+from cnnlib.video_files import VideoWriter, frame_rate, is_video, read_frames
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,28 +32,66 @@ def main(arguments: list[str] | None = None) -> int:
         run = load_run(options.run)
         if options.native_size:
             run = replace(run, size=None)
-        images = find_images(options.images)
-        matched = match_inputs(run, list(images), others)
-        sink = PERSISTERS[options.format](options.out, run.tasks, run.inputs)
-        work = zip(images.items(), matched, strict=True)
-        for (name, path), files in track(
-            work, "predicting", total=len(images), disable=not sys.stderr.isatty()
-        ):
-            picture, given = read_color(path), {key: read_color(file) for key, file in files.items()}
-            image = to_image([*(given[key] for key in run.inputs if key in given), picture], None)
-            sink.write(Predicted(name, image, run.predict(picture, **given)))
-        sink.close()
+        predict = _predict_video if any(map(is_video, options.images)) else _predict_images
+        done = predict(run, options, others)
     except (CnnlibError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"{len(images)} images predicted; look at {options.out}")
+    print(f"{done} predicted; look at {options.out}")
     return 0
+
+
+def _predict_images(run: TrainedRun, options: argparse.Namespace, others: Mapping[str, Path]) -> str:
+    if options.every is not None:
+        raise CnnlibError("--every is for the frames of a video; leave it out")
+    images = find_images(options.images)
+    matched = match_inputs(run, list(images), others)
+    pictures = ("input", "panels", "drawn")
+    sink = PERSISTERS[options.format](options.out, run.tasks, run.inputs, pictures=pictures)
+    work = zip(images.items(), matched, strict=True)
+    for (name, path), files in track(work, "predicting", total=len(images), disable=not sys.stderr.isatty()):
+        given = {key: read_color(file) for key, file in files.items()}
+        sink.write(_predicted(run, name, read_color(path), given))
+    sink.close()
+    return f"{len(images)} images"
+
+
+def _predict_video(run: TrainedRun, options: argparse.Namespace, others: Mapping[str, Path]) -> str:
+    """Pictures of single frames would fill a disk: what is drawn becomes a video again."""
+    path, *more = options.images
+    if more:
+        raise CnnlibError("a video is predicted on its own: call this once for each, and once for all images")
+    (files,) = match_inputs(run, [path.stem], others)
+    given = {key: read_color(file) for key, file in files.items()}
+    every, count = 1 if options.every is None else options.every, 0
+    frames, rate = read_frames(path, every), frame_rate(path) / every
+    sink = PERSISTERS[options.format](options.out, run.tasks, run.inputs, pictures=())
+    video = VideoWriter(options.out / f"{path.stem}.mp4", rate)
+    for index, picture in track(frames, "predicting", total=None, disable=not sys.stderr.isatty()):
+        sample = _predicted(run, f"{path.stem}-{index:06}", picture, given)
+        sink.write(sample)
+        drawn = draw_overlay(sample, run.inputs, run.tasks)
+        if drawn is not None:
+            video.write(drawn)
+        count += 1
+    sink.close()
+    video.close()
+    return f"{count} frames"
+
+
+def _predicted(
+    run: TrainedRun, name: str, picture: Image.Image, given: Mapping[str, Image.Image]
+) -> Predicted:
+    image = to_image([*(given[key] for key in run.inputs if key in given), picture], None)
+    return Predicted(name, image, run.predict(picture, **given))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("run", type=Path, help="the folder of a run: runs/<suite>/<experiment>/seed-<n>")
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="images, and folders of images")
+    parser.add_argument(
+        "images", type=Path, nargs="+", metavar="IMAGE", help="images, and folders of images; or a video"
+    )
     parser.add_argument("--out", type=Path, required=True, help="where the predictions go")
     parser.add_argument(
         "--input",
@@ -60,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         help="another input of the run: one file for all images, or a folder with one of each image's name",
     )
     parser.add_argument("--background", type=Path, metavar="PLACE", help="short for --input bg=PLACE")
+    parser.add_argument("--every", type=int, metavar="N", help="of a video, only every N-th frame")
     parser.add_argument(
         "--native-size",
         action="store_true",

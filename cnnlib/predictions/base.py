@@ -6,8 +6,10 @@
     <task>.csv                       predictions that are no maps, one row per sample; the first column is ``name``
     truth/<task>/<name>.png          the target, in the same form; truth/<task>.csv likewise
     valid/<task>/<name>.png          only where some of a map's target is unknown: 255 is known, 0 is not
+    predictions.json                 the rows again: name -> task -> value by name; what is unknown is null
     input/<input>/<name>.png         what the model was shown
     panels/<name>.png                all of it as one captioned picture, for people
+    drawn/<name>.png                 the rows drawn on the picture, at its own size
     README.txt                       how to read the files
 """
 
@@ -18,7 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 from annotated_types import Ge
@@ -26,12 +28,19 @@ from PIL import Image
 from torch import Tensor
 
 from cnnlib.checks import checked
-from cnnlib.files import csv_text, file_stem
+from cnnlib.files import csv_text, file_stem, json_text
 from cnnlib.tasks import Task
+from cnnlib.tasks.overlay import draw_overlay
 from cnnlib.tasks.panel import draw_panel, input_pictures, to_uint8
+from cnnlib.tasks.row import RowTask
 from cnnlib.types import CnnlibError, Predicted
 
-_OWN_FOLDERS = ("truth", "valid", "input", "panels")
+_PICTURE_NOTES = {
+    "input": "input/<input>/<name>.png: what the model was shown",
+    "panels": "panels/<name>.png: all of it as one picture",
+    "drawn": "drawn/<name>.png: the rows drawn on the picture, at its own size",
+}
+_OWN_FOLDERS = ("truth", "valid", *_PICTURE_NOTES)
 
 
 @checked
@@ -44,6 +53,7 @@ class Persister(ABC):
         tasks: what is predicted.
         inputs: the pictures that an image is made of and their channels.
         count: how many samples are kept, first come; ``None`` keeps all.
+        pictures: which of the folders of the same names are kept beside the predictions.
 
     Raises:
         CnnlibError: ``out`` cannot be written; a task bears the name of one of the layout's own folders; from
@@ -54,6 +64,7 @@ class Persister(ABC):
     tasks: Mapping[str, Task]
     inputs: Mapping[str, int]
     count: Annotated[int, Ge(0)] | None = None
+    pictures: tuple[Literal["input", "panels", "drawn"], ...] = ("input", "panels")
 
     def __post_init__(self) -> None:
         if taken := [name for name in self.tasks if name in _OWN_FOLDERS]:
@@ -84,7 +95,18 @@ class Persister(ABC):
             path: csv_text(list(dict.fromkeys(column for row in rows for column in row)), rows)
             for path, rows in self._rows.items()
         }
+        if any(isinstance(task, RowTask) for task in self.tasks.values()):
+            tables["predictions.json"] = json_text(self._by_name())
         self.keep({path: text.encode() for path, text in {**tables, "README.txt": self._readme()}.items()})
+
+    def _by_name(self) -> dict[str, dict[str, Any]]:
+        """Sample to task to the values that its row holds."""
+        found: dict[str, dict[str, Any]] = {}
+        for key, task in self.tasks.items():
+            for row in self._rows.get(f"{file_stem(key)}.csv", []):
+                stored = {column: value for column, value in row.items() if column != "name"}
+                found.setdefault(row["name"], {})[key] = cast(RowTask, task).by_name(stored)
+        return found
 
     def _files(self, sample: Predicted) -> dict[str, bytes]:
         """By path; rows are kept for ``close``."""
@@ -101,11 +123,22 @@ class Persister(ABC):
                 files |= truth
                 if truth and not valid.all():
                     files[f"valid/{folder}/{stem}.png"] = _png(valid[0].cpu().numpy().astype(np.uint8) * 255)
-        for name, picture in input_pictures(sample.image, self.inputs).items():
-            files[f"input/{file_stem(name)}/{stem}.png"] = _png(to_uint8(picture).permute(1, 2, 0).numpy())
-        files[f"panels/{stem}.png"] = _png(np.array(draw_panel(sample, self.inputs, self.tasks)))
+        files |= {f"{folder}/{stem}.png": _png(picture) for folder, picture in self._pictures(sample).items()}
         self._folders |= {path.split("/")[0] for path in (*files, *self._rows)}
         return files
+
+    def _pictures(self, sample: Predicted) -> dict[str, np.ndarray]:
+        """By folder, (H, W, 3)."""
+        found: dict[str, np.ndarray] = {}
+        if "input" in self.pictures:
+            for name, picture in input_pictures(sample.image, self.inputs).items():
+                found[f"input/{file_stem(name)}"] = to_uint8(picture).permute(1, 2, 0).numpy()
+        if "panels" in self.pictures:
+            found["panels"] = np.array(draw_panel(sample, self.inputs, self.tasks))
+        if "drawn" in self.pictures:
+            drawn = draw_overlay(sample, self.inputs, self.tasks)
+            found |= {} if drawn is None else {"drawn": drawn.permute(1, 2, 0).numpy()}
+        return found
 
     def _readme(self) -> str:
         lines = [f"{file_stem(name)}: {task.file_note}" for name, task in self.tasks.items()]
@@ -115,13 +148,13 @@ class Persister(ABC):
             lines.append(
                 "valid/<task>/<name>.png: only where some of the target is unknown: 255 is known, 0 is not"
             )
+        lines += [line for folder, line in _PICTURE_NOTES.items() if folder in self._folders]
         return "\n".join(
             [
-                "Predictions: maps are <task>/<name>.png, one file per sample; others are rows of <task>.csv.",
+                "Predictions: maps are <task>/<name>.png, one file per sample; others are rows of <task>.csv, and the",
+                "same values by name in predictions.json.",
                 "",
                 *lines,
-                "input/<input>/<name>.png: what the model was shown",
-                "panels/<name>.png: all of it as one picture",
                 "",
                 "A character that is not safe in a file name is written as in a web address: %2F is a slash.",
                 "",

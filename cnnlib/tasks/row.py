@@ -35,6 +35,10 @@ class RowTask(Task):
         )
         return dict(zip(self.columns, numbers, strict=True))
 
+    def by_name(self, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """What ``store`` gave, as ``predictions.json`` has it: nested where several values belong to one name."""
+        return dict(stored)
+
     def load(self, stored: Mapping[str, Any]) -> Tensor:
         texts = (stored[column] for column in self.columns)
         return torch.tensor([math.nan if text in (None, "") else float(text) for text in texts])

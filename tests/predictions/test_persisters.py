@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gc
 import io
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from PIL import Image
 
 from cnnlib.files import file_stem
 from cnnlib.predictions import PERSISTERS, FolderPersister, ZipPersister
-from cnnlib.tasks import DepthTask, MaskTask, PointsTask
+from cnnlib.tasks import BoxTask, DepthTask, LabelTask, MaskTask, PointsTask
 from cnnlib.types import CnnlibError, Predicted, PredictionSink, Target, TargetInfo
 
 TASKS = {
@@ -217,6 +218,62 @@ def test_what_is_no_map_becomes_rows_of_a_table(tmp_path: Path, kind: str) -> No
     (truth,) = csv.DictReader(io.StringIO(files["truth/face.csv"]))
     assert [truth[f"ear_{end}"] for end in ("x", "y", "confidence")] == ["", "", ""]
     torch.testing.assert_close(points.load(truth)[0, :2], value[0])
+
+
+@pytest.mark.parametrize("kind", PERSISTERS)
+def test_rows_are_also_kept_by_name(tmp_path: Path, kind: str) -> None:
+    """Strict JSON: a coordinate's confidence is not known."""
+    tasks = {
+        "face/left": PointsTask(TargetInfo("points", names=("eye", "ear_x"))),
+        "size": LabelTask(TargetInfo("label", names=("small", "large"))),
+        "mask": TASKS["mask"],
+    }
+    sink = PERSISTERS[kind](tmp_path, tasks, {"photo": 3}, pictures=())
+    found = {
+        "face/left": torch.tensor([[1.5, 2.0, 0.5], [3.0, -4.0, torch.nan]]),
+        "size": torch.tensor([0.25, 0.75]),
+        "mask": torch.zeros(1, 8, 8),
+    }
+    sink.write(Predicted("c/é", torch.rand(3, 8, 8), found))
+    sink.close()
+    files = contents(tmp_path)
+    assert not {path.split("/")[0] for path in files} & {"input", "panels", "drawn"}
+    assert json.loads(files["predictions.json"], parse_constant=pytest.fail) == {
+        "c/é": {
+            "face/left": {
+                "eye": {"x": 1.5, "y": 2.0, "confidence": 0.5},
+                "ear_x": {"x": 3.0, "y": -4.0, "confidence": None},
+            },
+            "size": {"predicted": "large", "p_small": 0.25, "p_large": 0.75},
+        }
+    }
+
+
+@pytest.mark.parametrize(("height", "width", "scale"), [(300, 400, 1), (40, 60, 5)])
+def test_rows_are_drawn_on_the_picture_at_its_own_size(
+    tmp_path: Path, height: int, width: int, scale: int
+) -> None:
+    """Marks lie where they should on a large picture, and on a small one that is enlarged for them."""
+    tasks = {
+        "box": BoxTask(TargetInfo("box")),
+        "dot": PointsTask(TargetInfo("points", names=("eye",))),
+    }
+    sink = FolderPersister(tmp_path, tasks, {"bg": 3, "photo": 3}, pictures=("drawn",))
+    box = torch.tensor([0.1 * width, 0.1 * height, 0.9 * width, 0.9 * height])
+    dot = torch.tensor([[0.25 * width - 0.5, 0.25 * height - 0.5, 1.0]])
+    sink.write(Predicted("a", torch.zeros(6, height, width), {"box": box, "dot": dot}))
+    sink.close()
+    drawn = np.asarray(Image.open(tmp_path / "drawn/a.png")).astype(int)
+    assert drawn.shape == (scale * height, scale * width, 3)
+    rows, columns = np.nonzero((drawn == (230, 25, 75)).all(2))  # the first colour of points
+    middle = [columns.mean() + 0.5, rows.mean() + 0.5]
+    np.testing.assert_allclose(middle, [0.25 * width * scale, 0.25 * height * scale], atol=1)
+    assert 0.015 < (columns.max() - columns.min()) / (scale * width) < 0.04  # in proportion to the picture
+    rows, columns = np.nonzero((drawn == (255, 130, 0)).all(2))
+    np.testing.assert_allclose(
+        [columns.min(), rows.min(), columns.max(), rows.max()], scale * box.numpy(), atol=2
+    )
+    assert not (tmp_path / "panels").exists()
 
 
 def test_the_archive_appears_when_it_is_whole(tmp_path: Path) -> None:
