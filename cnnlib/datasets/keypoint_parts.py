@@ -13,6 +13,7 @@ import torch
 from cnnlib.datasets.file_samples import Box
 from cnnlib.datasets.image_files import ImageFileError
 from cnnlib.datasets.keypoint_rows import KeypointRow
+from cnnlib.datasets.problems import Problems
 from cnnlib.tasks import PointsTask
 from cnnlib.types import CnnlibError, Size, Target
 
@@ -26,6 +27,14 @@ class PointsInPart:
     """By the sample's name."""
     crop: Literal["box", "points"] | None
     margin: float
+
+    def check_boxes(self, problems: Problems) -> None:
+        for row in self.rows.values() if self.crop == "box" else ():
+            if row.box is None:
+                problems.add(
+                    "annotations without a box (columns xmin, ymin, xmax, ymax), which crop: box needs",
+                    row.place,
+                )
 
     def read(self, name: str, stored: Size, size: Size | None) -> Target:
         """As in ``TargetSource``: points outside of the picture or of its part are not valid."""

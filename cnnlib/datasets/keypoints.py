@@ -58,7 +58,7 @@ class Keypoints(FileDataSource):
             file decide.
         size: samples become ``size`` x ``size``, points moved along. Without it images must share one size.
         crop: show a square part of each picture, black where it reaches beyond: around its ``box``, or around the
-            ``points`` in the picture. Needs ``size``.
+            ``points`` in the picture, the true ones also in tests. Needs ``size``.
         margin: of the part on each side, as a share of the longer side of what it is around.
         val, test: the shares of a random split; the rest is for training.
         seed: of the random split.
@@ -97,23 +97,14 @@ class Keypoints(FileDataSource):
         group_of = None if group_pattern is None else name_part("group_pattern", group_pattern)
         if crop and size is None:
             raise CnnlibError("crop needs size, for the parts of pictures that are shown have many sizes")
-        paths, folders = _as_list(annotations), _as_list(images)
-        if len(folders) not in (1, len(paths)):
-            raise CnnlibError(
-                f"images must name one folder, or one for each of the {len(paths)} annotations; it names {len(folders)}"
-            )
-        files = [read_keypoints(base / path, normalized, problems) for path in paths]
+        files = [read_keypoints(base / path, normalized, problems) for path in _as_list(annotations)]
+        folders = _folders(images, len(files))
         prefixes = [f"{folder}/" if len(folders) > 1 else "" for folder in folders]
         pictures = list_pictures([base / folder for folder in folders], prefixes, problems)
         info = _info(files, layout, names, flip_order)
         rows, left_out = paired_rows(zip(files, cycle(prefixes)), pictures, problems)
         target = PointsInPart(PointsTask(info), rows, crop, margin)
-        if crop == "box":
-            for row in (row for row in rows.values() if row.box is None):
-                problems.add(
-                    "annotations without a box (columns xmin, ymin, xmax, ymax), which crop: box needs",
-                    row.place,
-                )
+        target.check_boxes(problems)
         inputs = {"image": Input(pictures, crop=target.part if crop else None)}
         targets = {"points": TargetSource(info, rows, target.read)}
         samples = paired_names(inputs, targets, problems)
@@ -130,11 +121,20 @@ class Keypoints(FileDataSource):
         for kind, names in self._left_out.items():
             if names:
                 few = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-                print(f"{self._what}: {len(names)} {kind} left out: {few}", file=sys.stderr)
+                print(f"{self._what}: left out {len(names)} {kind}: {few}", file=sys.stderr)
 
 
 def _as_list(given: str | list[str]) -> list[str]:
     return [given] if isinstance(given, str) else given
+
+
+def _folders(images: str | list[str], files: int) -> list[str]:
+    folders = [Path(folder).as_posix() for folder in _as_list(images)]
+    if len(folders) not in (1, files):
+        raise CnnlibError(
+            f"images must name one folder, or one for each of the {files} annotations; it names {len(folders)}"
+        )
+    return folders
 
 
 def _own_group(group_of: Partner, prefixes: Sequence[str], name: str) -> str | None:

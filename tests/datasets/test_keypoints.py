@@ -226,8 +226,8 @@ def test_images_and_annotations_without_a_partner_are_left_out_and_reported(
     assert len(samples(data)) == len(IMAGES)
     data.check()
     told = capsys.readouterr().err
-    assert "1 images without a known point left out: plain\n" in told
-    assert f"1 annotations without an image left out: gone.jpg ({root / 'points'}, line 7)\n" in told
+    assert "left out 1 images without a known point: plain\n" in told
+    assert f"left out 1 annotations without an image: gone.jpg ({root / 'points'}, line 7)\n" in told
     lost = "".join(f"\ngone_{i}.jpg 1 2 3 4" for i in range(5))
     with pytest.raises(CnnlibError, match=r"annotations without an image \(more than half of all;.*: 5\n"):
         make(root, FORMATS["text"] + lost)
@@ -285,7 +285,7 @@ def test_a_group_is_not_divided_though_its_pictures_lie_in_two_folders(tmp_path:
             seen.setdefault(split[i]["group"], []).append(part)
     assert sorted(seen) == list("abcdef")
     assert all(len(parts) == 2 and len(set(parts)) == 1 for parts in seen.values())
-    one = Keypoints(str(tmp_path), ["training.txt"], ["training"])
+    one = Keypoints(str(tmp_path), ["training.txt"], ["training/"])
     assert samples(one)[0]["name"] == "a_0"
     with pytest.raises(
         CnnlibError, match="images must name one folder, or one for each of the 1 annotations"
