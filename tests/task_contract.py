@@ -244,6 +244,19 @@ def moves_with_the_view(task: Task) -> None:
     assert not task.move(task.missing(SIZE), mirror).valid.any()
 
 
+def knows_its_places_in_the_picture(task: Task) -> None:
+    """Those of the moved target, as far as it is valid: moving it first, or with the places, is the same."""
+    for validity in VALIDITY:
+        target = Target(*(each[0] for each in random_targets(task, 1, validity)))
+        view = Similarity(angle=90, zoom=0.5).view(SIZE)  # keeps boxes upright and inside
+        places = task.places(target, view)
+        assert places.dtype == torch.float32
+        assert places.shape[1:] == (2,)
+        same(places, task.places(task.move(target, view), Similarity().view(SIZE)))
+        assert ((places >= 0) & (places <= torch.tensor([SIZE[1], SIZE[0]]))).all()
+        assert len(places) == 0 or target.valid.any()
+
+
 def resizes_and_comes_back(task: Task) -> None:
     prediction = task.decode(raw_outputs(task, 1), SIZE)[0]
     same(task.resize(prediction, SIZE, SIZE), prediction)
@@ -293,6 +306,7 @@ TASK_CONTRACT: tuple[Callable[[Task], None], ...] = (
     draws_whatever_is_known,
     draws_an_error_unlike_a_success,
     moves_with_the_view,
+    knows_its_places_in_the_picture,
     resizes_and_comes_back,
     knows_the_constant_of_one_target,
     has_one_constant_whatever_the_order,

@@ -12,6 +12,7 @@ from cnnlib.tasks.drawing import Color, cut_text, wrap_text
 INK, PALE = (32, 36, 44), (96, 102, 114)
 _PAPER = (255, 255, 255)
 _MARGIN, _GAP, _CAPTION = 24, 12, 15
+_NARROWEST = 600  # for the texts
 _font = cache(ImageFont.load_default)
 
 
@@ -24,7 +25,7 @@ class Page:
     """
 
     def __init__(self, columns: int, tile: int) -> None:
-        self._width = columns * (tile + _GAP) - _GAP
+        self._width = max(_NARROWEST, columns * (tile + _GAP) - _GAP)
         self._bands: list[Image.Image] = []
 
     def text(self, text: str, size: int, color: Color = INK) -> None:
@@ -44,8 +45,8 @@ class Page:
             ImageDraw.Draw(band).text((left, 0), text, PALE, _font(_CAPTION))
             band.paste(picture, (left, round(1.4 * _CAPTION)))
 
-    def gap(self) -> None:
-        self._band(_MARGIN)
+    def gap(self, height: int) -> None:
+        self._band(height)
 
     def picture(self) -> Image.Image:
         height = sum(band.height for band in self._bands)
