@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from cnnlib.config.errors import Details, show
 from cnnlib.config.options import options_of
-from cnnlib.config.tables import REGISTRIES, Tables
+from cnnlib.config.tables import NOT_YET_KNOWN, REGISTRIES, Tables
 from cnnlib.lookup import Factory, find
 from cnnlib.types import CnnlibError, TargetInfo
 
@@ -64,7 +64,7 @@ class Context:
         """The target of that name; where the class does not know it, each sort that the data may have."""
         if self.targets and key in self.targets:
             return [self.targets[key]]
-        return [TargetInfo(kind, names=("a", "b"), multi_label=several) for several in (False, True)]
+        return [TargetInfo(kind, names=NOT_YET_KNOWN, multi_label=several) for several in (False, True)]
 
 
 @dataclass(frozen=True)

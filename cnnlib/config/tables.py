@@ -46,12 +46,22 @@ class Registry:
 _TASK = {"needs": ("kind", "default_loss", "decode", "loss_inputs", "metric"), "base": "cnnlib.tasks.Task"}
 _LOSS = {"needs": ("values", "compares", "prepare"), "base": "cnnlib.losses.Loss"}
 
+
+class _NotYetKnown(tuple[str, ...]):
+    """Names that stand in for those of the data: any that an option mentions may be among them."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+NOT_YET_KNOWN = _NotYetKnown(("a", "b"))
+
 REGISTRIES: dict[str, Registry] = {
     "dataset": Registry("data set", "cnnlib.datasets", "DATASETS", needs=("split",)),
     "augmentation": Registry("augmentation", "cnnlib.augmentations", "AUGMENTATIONS", (), dict),
     "model": Registry("model", "cnnlib.models", "MODELS", ("in_channels", "heads")),
     "task": Registry(
-        "task", "cnnlib.tasks", "TASKS", ("info",), lambda: {"info": TargetInfo("", ("a", "b"))}, **_TASK
+        "task", "cnnlib.tasks", "TASKS", ("info",), lambda: {"info": TargetInfo("", NOT_YET_KNOWN)}, **_TASK
     ),
     "loss": Registry("loss", "cnnlib.losses", "LOSSES", (), dict, **_LOSS),
     "optimizer": Registry(

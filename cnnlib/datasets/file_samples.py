@@ -73,12 +73,11 @@ class FileSamples:
 
     def label_class(self, index: int) -> str | None:
         """By the first target that is one class of a sample, and not in a file of its own."""
-        for source in self.targets.values():
-            if not isinstance(source.names, ImageFolder) and self.names[index] in source.names:
-                value = source.read(self.names[index], (1, 1), None).value
-                if value.ndim == 0 and not value.is_floating_point():
-                    return str(int(value))
-        return None
+        name = self.names[index]
+        found = (
+            each.class_of(name) for each in self.targets.values() if each.class_of and name in each.names
+        )
+        return next(found, None)
 
     def __getitem__(self, index: int) -> Sample:
         name = self.names[index]

@@ -52,6 +52,8 @@ class TargetSource:
     """Its files must all have 8 bits, or all 16."""
     repeated: Sequence[str] = ()
     """Samples that its table names more than once."""
+    class_of: Callable[[str], str | None] | None = None
+    """Of a target that is one class of a sample: from the sample's name to the class, with no image read."""
 
 
 def target_source(
@@ -90,7 +92,9 @@ def target_source(
         raise CnnlibError(f"a target of kind {kind!r} cannot be read from the names of folders")
     if strange := set(classes.values()) - set(info.names):
         raise CnnlibError(f"names does not list the folder {min(strange)!r}")
-    return TargetSource(info, classes, partial(_read_class, info.names, classes))
+    return TargetSource(
+        info, classes, partial(_read_class, info.names, classes), class_of=classes.__getitem__
+    )
 
 
 def place_of(given: Mapping[str, Any]) -> str:
@@ -150,7 +154,11 @@ def _table(task: Task, path: Path) -> TargetSource:
     rows = {without_suffix(row["name"]): optional | row for row in table}
     counts = Counter(without_suffix(row["name"]) for row in table)
     repeated = [name for name, count in counts.items() if count > 1]
-    return TargetSource(task.info, rows, partial(_read_row, task, path, rows), repeated=repeated)
+    read = partial(_read_row, task, path, rows)
+    value = task.missing((1, 1)).value
+    one_class = value.ndim == 0 and not value.is_floating_point()
+    class_of = partial(_class_of, read) if one_class else None
+    return TargetSource(task.info, rows, read, repeated=repeated, class_of=class_of)
 
 
 def _read_map(
@@ -186,6 +194,12 @@ def _read_row(
     except (ValueError, CnnlibError) as error:
         raise ImageFileError(f"not usable as {task.kind}", path, f"{name}: {error}") from None
     return Target(task.as_value(task.resize(prediction, stored, size or stored)).nan_to_num(0), valid)
+
+
+def _class_of(read: Callable[[str, Size, Size | None], Target], name: str) -> str | None:
+    """``None`` where it is not known."""
+    value, valid = read(name, (1, 1), None)
+    return str(int(value)) if valid is None or valid.all() else None
 
 
 def _read_class(

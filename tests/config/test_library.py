@@ -116,3 +116,24 @@ def test_importing_the_configuration_imports_no_component() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_an_option_may_name_points_that_the_data_will_tell() -> None:
+    sections = {
+        "dataset": {
+            "name": "keypoints",
+            "root": ".",
+            "annotations": "a.csv",
+            "images": "images",
+            "layout": "face_68",
+        },
+        "model": "resunet",
+        "tasks": {"points": {"reference": ["right_eye_1", "left_eye_4"]}},
+        "optimizer": "adamw",
+        "training": {"epochs": 1},
+    }
+    assert check_experiment(sections, load_tables())[1] == []
+    sections["dataset"] = "faces"
+    sections["tasks"]["points"]["reference"] = ["right_eye_1", "left_eye_44"]
+    (problem,) = check_experiment(sections, load_tables())[1]
+    assert "did you mean 'left_eye_4'" in problem.text

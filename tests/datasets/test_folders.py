@@ -12,6 +12,7 @@ from PIL import Image
 
 from cnnlib.augmentations import Pipeline
 from cnnlib.datasets import Folders
+from cnnlib.datasets.folds import fold_splits
 from cnnlib.datasets.loading import labelled
 from cnnlib.tasks import PointsTask
 from cnnlib.types import CnnlibError, TargetInfo
@@ -279,6 +280,25 @@ def test_classes_come_from_a_table_by_name(root: Path) -> None:
     write_csv(root / "t.csv", ("name", "predicted"), ("a", "cow"))
     with pytest.raises(CnnlibError, match=r"not usable as label: 1\n    .*t\.csv: a: 'cow' is no class"):
         make(root, targets={"x": given}).check()
+
+
+def test_folds_keep_the_shares_of_classes_and_groups_together(root: Path) -> None:
+    names = [f"{person}_{i}" for person in "abcdefghij" for i in range(2)]
+    for seed, name in enumerate(names):
+        save(photo(seed), root / "people" / f"{name}.jpg")
+    write_csv(root / "t.csv", ("name", "predicted"), *((name, "xy"[name < "f"]) for name in names))
+    write_csv(root / "p.csv", ("name", "p_x", "p_y"), *((name, 30, 20) for name in names))
+    targets = {
+        "at": {"kind": "points", "file": "p.csv", "names": ["p"]},
+        "x": {"kind": "label", "file": "t.csv", "names": ["x", "y"]},
+    }
+    for pattern in (None, "^(.)_"):
+        data = make(root, inputs={"image": "people"}, targets=targets, group_pattern=pattern)
+        for fold in range(5):
+            test = fold_splits(data, 5, fold, 0)["test"]
+            found = [test[index] for index in range(len(test))]
+            assert sorted(int(sample["x"].value) for sample in found) == [0, 0, 1, 1]
+            assert pattern is None or len({sample["group"] for sample in found}) == 2
 
 
 def test_several_classes_of_an_image_come_from_a_table(root: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from types import SimpleNamespace
 from typing import Any, get_args
 
@@ -70,7 +71,7 @@ def test_every_sample_is_tested_once_and_no_group_is_divided(
     for fold in range(folds):
         splits = fold_splits(source_of(names, Told), folds, fold, partition)
         parts = {part: names_in(split) for part, split in splits.items()}
-        assert Counter(sum(parts.values(), [])) == Counter(names)
+        assert Counter(chain(*parts.values())) == Counter(names)
         assert all(parts.values())
         groups = [{name.split("-")[0] for name in part} for part in parts.values()]
         assert sum(map(len, groups)) == len(set.union(*groups))
