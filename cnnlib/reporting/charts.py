@@ -12,11 +12,14 @@ from typing import Any
 
 import numpy as np
 from markupsafe import Markup
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from cnnlib.reporting.templates import TEMPLATES
 
 _LOG_FROM = 20  # a curve that falls by more than this factor is drawn on a logarithmic axis
+_ERROR_COLORS = colormaps["plasma"]  # without its ends, which are hard to see on black or on white
 MOST_BANDS = 6  # as many as report.html and report.js let be seen at once
 
 
@@ -113,6 +116,23 @@ def histogram(index: int, values: np.ndarray, truth: np.ndarray | None, span: tu
         _path(list(zip(x, np.repeat(80 - 78 * count / tallest, 2), strict=True))) for count in counts
     )
     return _macros().histogram(index, (width, height), bars, outline if truth is not None else "", span)
+
+
+def place_chart(names: Sequence[str], places: np.ndarray, errors: np.ndarray, top: float) -> Markup:
+    """A circle around each of the ``places`` (K, 2) whose radius is its error, from violet for 0 to orange for ``top``;
+    its name is told under the pointer. What is not finite is left out.
+    """
+    side, margin = 260, 26
+    scale = (side - 2 * margin) / np.nanmax(2 * np.abs(places))
+    known = np.isfinite(places).all(1) & np.isfinite(errors)
+    colors = [to_hex(color) for color in _ERROR_COLORS(0.25 + 0.55 * errors[known] / (top or 1.0))]
+    centres = (side / 2 + scale * places[known]).round(1).tolist()
+    own = [name for name, yes in zip(names, known, strict=True) if yes]
+    circles = list(
+        zip(own, centres, (scale * errors[known]).round(1).tolist(), errors[known], colors, strict=True)
+    )
+    circles.sort(key=lambda circle: -circle[2])  # the small ones on top, where they can be pointed at
+    return _macros().place_chart((side, side), circles)
 
 
 def _macros() -> Any:

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from cnnlib.reporting.results import RunResult
+from cnnlib.tasks import Task
 
 _MAP_SIDE = 160  # pixels at most; nine images of fifteen experiments must still open fast
 _DRAWING_SIDE = 256  # what is drawn or written on a picture must stay legible
@@ -47,14 +48,18 @@ class Sample:
     cards: tuple[Card, ...]
 
 
-def choose_images(scores: Mapping[str, float], higher_is_better: bool) -> list[tuple[str, str]]:
+def choose_images(
+    scores: Mapping[str, float], higher_is_better: bool, finer: Mapping[str, float] = {}
+) -> list[tuple[str, str]]:
     """Name and group: the best three, three around the median, the worst three; thirds where there are under nine.
 
     Args:
-        scores: image name to its metric, averaged over experiments. NaN is left out; ties are in order of name.
+        scores: image name to its metric, averaged over experiments. NaN is left out.
+        finer: decides between images of one score, lower is better; then the name does.
     """
-    known = sorted(name for name, score in scores.items() if math.isfinite(score))
-    order = sorted(known, key=lambda name: -scores[name] if higher_is_better else scores[name])
+    sign = -1 if higher_is_better else 1
+    known = [name for name, score in scores.items() if math.isfinite(score)]
+    order = sorted(known, key=lambda name: (sign * scores[name], finer.get(name, 0.0), name))
     if len(order) > 9:
         middle = len(order) // 2
         order = order[:3] + order[middle - 1 : middle + 2] + order[-3:]
@@ -71,23 +76,36 @@ def mean_scores(runs: Sequence[RunResult], metric: str) -> dict[str, float]:
 
 
 def draw_samples(
-    runs: Mapping[str, tuple[int, RunResult]], chosen: Sequence[tuple[str, str]], scores: Mapping[str, float]
+    runs: Mapping[str, tuple[int, Sequence[RunResult]]],
+    chosen: Sequence[tuple[str, str]],
+    scores: Mapping[str, float],
 ) -> list[Sample]:
     """The chosen images with each experiment's prediction and error beside input and truth.
 
     Args:
-        runs: experiment to its index on the page and the run that is shown.
-        chosen: names and groups, as ``choose_images`` gives them; all of them saved by every run.
+        runs: experiment to its index on the page and its runs; the first that has saved an image is shown.
+        chosen: names and groups, as ``choose_images`` gives them; all of them saved by a run of every experiment.
         scores: by name, for the heading.
     """
-    shown = [run for _, run in runs.values()]
     samples = []
     for name, group in chosen:
-        truth = _truth_card(shown, name)
-        cards = [_inputs_card(shown[0], name, max(len(truth.rows), 1)), truth]
-        cards += [_experiment_card(experiment, index, run, name) for experiment, (index, run) in runs.items()]
+        shown = {
+            experiment: (index, next(run for run in of_name if has_saved(run, name)))
+            for experiment, (index, of_name) in runs.items()
+        }
+        first, *_ = own = [run for _, run in shown.values()]
+        truth = _truth_card(own, name)
+        cards = [_inputs_card(first, name, max(len(truth.rows), 1)), truth]
+        cards += [
+            _experiment_card(experiment, index, run, name) for experiment, (index, run) in shown.items()
+        ]
         samples.append(Sample(name, group, scores[name], tuple(card for card in cards if card.rows)))
     return samples
+
+
+def has_saved(run: RunResult, name: str) -> bool:
+    """Whether a prediction for the image ``name`` is there."""
+    return any(run.predictions.has(task, name) for task in run.tasks)
 
 
 def _inputs_card(run: RunResult, name: str, height: int) -> Card:
@@ -127,9 +145,15 @@ def _experiment_card(experiment: str, index: int, run: RunResult, name: str) -> 
         if target is not None:
             tiles.append(_tile("error", task.draw_error(prediction, target, picture), run, key, name))
         rows.append(tuple(tiles))
-        value = run.per_image.get(f"{key}/{task.main_metric}", {}).get(name, math.nan)
-        notes.append(f"{key}/{task.main_metric} {value:.4f}" if math.isfinite(value) else key)
+        notes.append(f"{key}/{', '.join(_scores(run, key, task, name))}".removesuffix("/"))
     return Card(experiment, tuple(rows), index, tuple(notes))
+
+
+def _scores(run: RunResult, key: str, task: Task, name: str) -> list[str]:
+    """What the image got in the main metric and in the finer one, as far as they are defined."""
+    metrics = filter(None, (task.main_metric, task.finer_metric))
+    values = {metric: run.per_image.get(f"{key}/{metric}", {}).get(name, math.nan) for metric in metrics}
+    return [f"{metric} {value:.4f}" for metric, value in values.items() if math.isfinite(value)]
 
 
 def _tile(caption: str, drawn: Tensor, run: RunResult, task: str, name: str) -> Tile:

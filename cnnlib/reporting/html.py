@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
+from torch import Tensor
 
 from cnnlib import __version__
 from cnnlib.files import write_atomically
-from cnnlib.reporting.charts import curve_of, line_chart
-from cnnlib.reporting.gallery import Sample, choose_images, draw_samples, mean_scores
+from cnnlib.reporting.charts import curve_of, line_chart, place_chart
+from cnnlib.reporting.gallery import Sample, choose_images, draw_samples, has_saved, mean_scores
 from cnnlib.reporting.histograms import prediction_histograms, score_histograms
 from cnnlib.reporting.leaderboard import Leaderboard
 from cnnlib.reporting.results import RunResult, SuiteResults
 from cnnlib.reporting.run_files import read_json
 from cnnlib.reporting.templates import TEMPLATES
+from cnnlib.tasks.base import PlaceErrors
+from cnnlib.types import Target
 
 
 def write_report(suite: SuiteResults) -> Path:
@@ -53,6 +56,7 @@ def render(suite: SuiteResults) -> str:
         sample_note=sample_note,
         spreads=score_histograms(suite, indices),
         histograms=prediction_histograms(suite, indices),
+        place_errors=_place_errors(suite),
         confusions=_confusions(suite),
         costs=[_cost(name, runs) for name, runs in suite.finished.items()],
         environment=_environment(suite.runs),
@@ -90,15 +94,17 @@ def _charts(suite: SuiteResults, indices: Mapping[str, int]) -> list[tuple[str, 
 
 def _samples(suite: SuiteResults, indices: Mapping[str, int]) -> tuple[list[Sample], str]:
     """The nine images, and how they were chosen or why there are none."""
-    shown = {name: (indices[name], run) for name, run in suite.described.items() if len(run.predictions)}
+    kept = {name: [run for run in runs if len(run.predictions)] for name, runs in suite.all_described.items()}
+    shown = {name: (indices[name], runs) for name, runs in kept.items() if runs}
     if not shown or not suite.ranked_by:
         return [], "No run has kept its predictions, so there are no pictures to compare."
     metric, higher_is_better = next(iter(suite.ranked_by.items()))
-    kept = set.intersection(
-        *({name for task in run.tasks for name in run.predictions.names(task)} for _, run in shown.values())
-    )
-    scores = {name: score for name, score in mean_scores(suite.runs, metric).items() if name in kept}
-    chosen = choose_images(scores, higher_is_better)
+    scores = {
+        name: score
+        for name, score in mean_scores(suite.runs, metric).items()
+        if all(any(has_saved(run, name) for run in runs) for _, runs in shown.values())
+    }
+    chosen = choose_images(scores, higher_is_better, mean_scores(suite.runs, _finer(suite, metric)))
     if not chosen:
         return [], f"No test image was kept by every run and has {metric} in per_image.csv."
     images = "test image" if len(scores) == 1 else "test images"
@@ -110,14 +116,50 @@ def _samples(suite: SuiteResults, indices: Mapping[str, int]) -> tuple[list[Samp
     return draw_samples(shown, chosen, scores), note
 
 
+def _finer(suite: SuiteResults, metric: str) -> str:
+    """The metric that tells images of one value of ``metric`` apart."""
+    key = metric.partition("/")[0]
+    return f"{key}/{suite.tasks[key].finer_metric}"
+
+
+def _place_errors(suite: SuiteResults) -> dict[str, tuple[str, float, list[tuple[str, str, Markup]]]]:
+    """Task to the unit, the largest error, and each experiment with its largest in words and its picture; all runs."""
+    found: dict[str, dict[str, PlaceErrors]] = {}
+    for experiment, runs in suite.all_described.items():
+        for key, task in runs[0].tasks.items():
+            pairs = (pair for run in runs for pair in _pairs(run, key))
+            errors = task.place_errors(pairs)
+            if errors is not None:
+                found.setdefault(key, {})[experiment] = errors
+    return {key: _place_charts(suite.tasks[key].info.names, of_task) for key, of_task in found.items()}
+
+
+def _place_charts(
+    names: Sequence[str], found: Mapping[str, PlaceErrors]
+) -> tuple[str, float, list[tuple[str, str, Markup]]]:
+    top = max(float(one.errors.nan_to_num(0).max()) for one in found.values())
+    charts = []
+    for experiment, one in found.items():
+        worst = int(one.errors.nan_to_num(0).argmax())
+        words = f"most at {names[worst]}: {100 * one.errors[worst]:.1f} %"
+        charts.append((experiment, words, place_chart(names, one.places.numpy(), one.errors.numpy(), top)))
+    return next(iter(found.values())).unit, top, charts
+
+
+def _pairs(run: RunResult, key: str) -> Iterator[tuple[Tensor, Target]]:
+    """Predictions and targets that a run has saved."""
+    for name in run.predictions.names("truth", key):
+        prediction, target = run.prediction(key, name), run.target(key, name)
+        if prediction is not None and target is not None:
+            yield prediction, target
+
+
 def _confusions(suite: SuiteResults) -> dict[str, list[tuple[str, list[list[int]]]]]:
     """Task to each experiment's counts of true by predicted class, among the samples that its first run has saved."""
     found: dict[str, list[tuple[str, list[list[int]]]]] = {}
     for experiment, run in suite.described.items():
         for key, task in run.tasks.items():
-            names = run.predictions.names("truth", key)
-            pairs = ((run.prediction(key, name), run.target(key, name)) for name in names)
-            counts = task.confusion(pair for pair in pairs if pair[0] is not None and pair[1] is not None)
+            counts = task.confusion(_pairs(run, key))
             if counts is not None:
                 found.setdefault(key, []).append((experiment, counts.tolist()))
     return found

@@ -194,10 +194,18 @@ class SuiteResults:
     @cached_property
     def described(self) -> dict[str, RunResult]:
         """The first run of each experiment, where its tasks are known."""
-        firsts = {name: runs[0] for name, runs in self.finished.items()}
         return {
-            name: run for name, run in firsts.items() if not {"config.yaml", "data.json"} & {*run.missing}
+            name: runs[0] for name, runs in self.all_described.items() if runs[0] is self.finished[name][0]
         }
+
+    @cached_property
+    def all_described(self) -> dict[str, list[RunResult]]:
+        """The finished runs of each experiment whose tasks are known."""
+        known = {
+            name: [run for run in runs if not {"config.yaml", "data.json"} & {*run.missing}]
+            for name, runs in self.finished.items()
+        }
+        return {name: runs for name, runs in known.items() if runs}
 
     @cached_property
     def tasks(self) -> dict[str, Task]:

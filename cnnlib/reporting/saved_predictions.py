@@ -48,6 +48,10 @@ class SavedPredictions:
     def __len__(self) -> int:
         return len(self._pictures) + len(self._tables)
 
+    def has(self, *parts: str) -> bool:
+        """Whether ``read`` finds something."""
+        return parts in self._pictures or parts[-1] in self._rows(parts[:-1])
+
     def names(self, *parts: str) -> list[str]:
         """The samples that ``parts`` (``"mask"``, or ``"truth", "mask"``) has, sorted."""
         return sorted([found[-1] for found in self._pictures if found[:-1] == parts] + [*self._rows(parts)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -15,6 +15,16 @@ from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Targe
 
 Stored: TypeAlias = np.ndarray | dict[str, Any]
 """A prediction as it is saved: an array for a lossless PNG, (H, W) or (H, W, 3), or a row of ``<task>.csv``."""
+
+
+class PlaceErrors(NamedTuple):
+    """Where on an object predictions are off: ``places`` (K, 2) of a mean object around (0, 0), x to the right and y
+    down, and the mean ``errors`` (K,) in the same unit, which ``unit`` names; NaN where nothing is known.
+    """
+
+    places: Tensor
+    errors: Tensor
+    unit: str
 
 
 class Task(ABC):
@@ -33,6 +43,7 @@ class Task(ABC):
         kind: the name in ``TASKS``.
         default_loss: the name in ``LOSSES`` used where a config names none; an object may have another than its class.
         main_metric, higher_is_better: the metric that runs are ranked by.
+        finer_metric: one of which lower is better, that tells images apart which are alike in ``main_metric``; or none.
         alike: the axes of one sample's prediction along which its elements mean the same, as the pixels of a map do.
 
     Attributes:
@@ -49,6 +60,7 @@ class Task(ABC):
     default_loss: ClassVar[str]
     main_metric: ClassVar[str]
     higher_is_better: ClassVar[bool] = True
+    finer_metric: ClassVar[str] = ""
     alike: ClassVar[tuple[int, ...]] = ()
     head: Head
     values: tuple[str, ...]
@@ -126,6 +138,10 @@ class Task(ABC):
 
     def confusion(self, pairs: Iterable[tuple[Tensor, Target]]) -> Tensor | None:
         """How many samples of class i were predicted as j, int64 [i, j]; ``None`` where nothing is one class."""
+        return None
+
+    def place_errors(self, pairs: Iterable[tuple[Tensor, Target]]) -> PlaceErrors | None:
+        """Of ``info.names``, if they are places on an object; ``None`` if not, or if nothing is known."""
         return None
 
     def score(self, metrics: Mapping[str, float]) -> float:

@@ -13,8 +13,9 @@ from torch import Tensor
 from cnnlib.checks import checked, did_you_mean
 from cnnlib.metrics.points import PointsMetrics
 from cnnlib.tasks.averages import median
-from cnnlib.tasks.base import check_names
+from cnnlib.tasks.base import PlaceErrors, check_names
 from cnnlib.tasks.drawing import BLUE, ORANGE, Canvas, color_key, palette
+from cnnlib.tasks.mean_shape import mean_shape
 from cnnlib.tasks.row import CoordinatesTask, width_height
 from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, TargetInfo, View
 
@@ -48,6 +49,7 @@ class PointsTask(CoordinatesTask):
     kind: ClassVar[str] = "points"
     default_loss: ClassVar[str] = "l1"
     main_metric: ClassVar[str] = "within_0.05"
+    finer_metric: ClassVar[str] = "error"
     alike = (0,)
     place: ClassVar[str] = "a point"
     error_legend = "blue: truth; orange: prediction"
@@ -124,6 +126,17 @@ class PointsTask(CoordinatesTask):
 
     def metric(self) -> SplitMetric:
         return PointsMetrics(self.info.names, self.reference)
+
+    def place_errors(self, pairs: Iterable[tuple[Tensor, Target]]) -> PlaceErrors | None:
+        """On the mean of the true shapes; each image's distances are scaled as its true shape is."""
+        rows = [(prediction[:, :2], *target) for prediction, target in pairs]
+        if not any(valid.sum() > 1 for _, _, valid in rows):
+            return None
+        found, true, valid = (torch.stack(column) for column in zip(*rows, strict=True))
+        places, factors = mean_shape(true, valid)
+        distances = (found - true).double().norm(dim=2) * factors[:, None]
+        errors = distances.masked_fill(~valid | factors.isnan()[:, None], torch.nan).nanmean(0)
+        return PlaceErrors(places, errors, "of the diagonal of the box around the mean shape")
 
     def constant(self, targets: Iterable[Target]) -> Tensor:
         """The median of x and of y of each point, which outliers do not move."""

@@ -258,3 +258,33 @@ def test_a_class_called_like_the_end_of_a_metric_hides_nothing(tmp_path: Path) -
     board = Leaderboard.of(suite, {"one": 0})
     assert "label/macro_f1" in board.others["label"]
     assert set(board.of_names) == {"semantic"}
+
+
+def test_where_points_are_off_is_drawn_on_their_mean_shape(tmp_path: Path) -> None:
+    """A picture for each experiment, over all seeds; nothing for kinds without places."""
+    folder = write_suite(
+        tmp_path / "s",
+        tasks=("points", "label"),
+        experiments={"good": 0.9, "bad": 0.0},
+        seeds=(0, 1),
+        images=6,
+        persister="folder",
+    )
+    text = html(folder)
+    circles = {
+        name: re.findall(
+            r"<title>(\w+): ([\d.]+) %</title><circle class=\"error\" cx=\"[\d.]+\" cy=\"[\d.]+\" r=\"([\d.]+)",
+            chart,
+        )
+        for name, chart in zip(
+            ("good", "bad"), re.findall(r'<svg class="places".*?</svg>', text, re.DOTALL), strict=True
+        )
+    }
+    for chart in circles.values():
+        assert {name for name, _, _ in chart} == {"middle", "left", "right"}
+    mean = {name: sum(float(radius) for *_, radius in chart) for name, chart in circles.items()}
+    assert mean["bad"] > 5 * mean["good"] > 0
+    shutil.rmtree(folder / "bad")
+    for path in folder.glob("good/*/predictions/truth/points.csv"):
+        path.unlink()
+    assert "Where on the object" not in html(folder)

@@ -267,3 +267,25 @@ def test_autocast_does_not_round_the_points() -> None:
             pred, wanted, _ = task.loss_inputs("coordinates", raw.bfloat16(), target, SIZE)
         torch.testing.assert_close(pred[0] * 64, torch.tensor([[31.5, 23.5]] * 3))
         assert pred.dtype == wanted.dtype == torch.float32
+
+
+def test_errors_by_place_are_shares_of_the_mean_shape() -> None:
+    """Faces of different sizes whose nose is off by a tenth of their diagonal, and one hidden nose."""
+    task = PointsTask(TargetInfo("points", names=("eye", "ear", "nose")))
+    face = torch.tensor([[0.0, 0.0], [3.0, 0.0], [1.0, 4.0]])  # its box has a diagonal of 5
+    off = torch.tensor([[0.0, 0.0], [0.0, 0.0], [0.5, 0.0]])
+    pairs = []
+    for size, seen in ((1.0, True), (7.0, True), (30.0, False)):
+        found = task.as_prediction(size * (face + (off if seen else 100 * off)) + size)
+        pairs.append((found, Target(size * face + size, torch.tensor([True, True, seen]))))
+    places, errors, _ = task.place_errors(pairs)
+    torch.testing.assert_close(errors, torch.tensor([0, 0, 0.1], dtype=torch.float64), atol=1e-6, rtol=0)
+    expected = (face - torch.tensor([1.5, 2.0])).double() / 5
+    torch.testing.assert_close(places, expected, atol=1e-6, rtol=0)
+    assert task.place_errors([]) is None
+    assert (
+        PointsTask(TargetInfo("points", names=("phone",))).place_errors(
+            [(torch.zeros(1, 3), Target(torch.zeros(1, 2), torch.tensor([True])))]
+        )
+        is None
+    )
