@@ -14,8 +14,9 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from cnnlib.assembly import make_loaders, make_trainer, open_data
+from cnnlib.assembly import expect_memory, finds_learning_rate, make_loaders, make_trainer, open_data
 from cnnlib.config import Component, build
+from cnnlib.engine.lr_finder import SWEEP_STEPS
 from cnnlib.experiment import Run
 from cnnlib.files import write_json
 from cnnlib.predictions import PERSISTERS
@@ -32,11 +33,13 @@ class Trial:
     """What was timed of one experiment, in seconds."""
 
     start: float
-    """Data, net and loss, until the first batch."""
+    """Data, net and loss, until the first batch; the search for a learning rate, where there is one."""
     epoch: float
     """Training and validation."""
     test: float
     """The test split, its predictions saved."""
+    memory: str
+    """What a step needs, in words."""
 
     def seconds(self, epochs: int) -> float:
         return self.start + epochs * self.epoch + self.test
@@ -107,7 +110,10 @@ def _time(run: Run) -> Trial:
     out, inputs = run.folder / "predictions", data.source.inputs
     persister = build(config.predictions, PERSISTERS, out=out, tasks=data.tasks, inputs=inputs)
     test = timed(loaders.test, lambda loader: trainer.validate(loader, [persister]))
-    return Trial(start, training + validation, test)
+    if finds_learning_rate(config):
+        start += SWEEP_STEPS * config.training.accumulate * training / len(loaders.train)
+    memory = expect_memory(config, data, trainer).words()
+    return Trial(start, training + validation, test, memory)
 
 
 class _First:

@@ -79,8 +79,6 @@ def run_experiment(run: Run) -> None:
 
     memory = expect_memory(config, data, trainer)
     print(f"{run.experiment} seed {run.seed}: {memory.words()}", file=sys.stderr)
-    if memory.too_much:
-        print(f"{run.experiment} seed {run.seed}: {memory.warning()}", file=sys.stderr)
 
     # Training
     others = OtherLoad()

@@ -142,7 +142,9 @@ def forecast_suite(
             if run.experiment == name
         ]
         seconds = sum(trials[name].seconds(count) for count in epochs)
-        forecasts.append(Forecast(name, sum(run.experiment == name for run in finished), epochs, seconds))
+        memory = trials[name].memory if epochs else ""
+        finished_runs = sum(run.experiment == name for run in finished)
+        forecasts.append(Forecast(name, finished_runs, epochs, seconds, memory))
     return forecasts
 
 

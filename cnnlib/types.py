@@ -219,3 +219,5 @@ class Forecast:
     """The number of epochs left, of each run that would be trained."""
     seconds: float
     """For all of them, one after the other."""
+    memory: str = ""
+    """What a step of it needs, in words; empty where nothing would be trained."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any
@@ -14,6 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 from torch.utils.data import DataLoader
 
 from cnnlib.engine.means import Means
+from cnnlib.engine.objective import Objective
 from cnnlib.engine.trainer import Trainer
 from cnnlib.types import Batch, CnnlibError
 
@@ -51,29 +52,26 @@ def range_test(trainer: Trainer, train: DataLoader[Any]) -> RangeTest:
     """
     torch.manual_seed(trainer.seed)
     trainer.model.train()
-    trained = list(trainer.objective.trained)
     rates = np.geomspace(_LOWEST, _HIGHEST, SWEEP_STEPS)
     batches = _endless(train)
-    totals: list[float] = []
-    parts: list[list[float]] = []
+    rows: list[dict[str, float]] = []
+    losses = np.empty(0)
     for rate in rates:
         for group in trainer.optimizer.param_groups:
             group["lr"] = float(rate)
-        found = _step(trainer, batches)
-        if not math.isfinite(found["total"]):
+        row = _step(trainer, batches)
+        if not math.isfinite(row["total"]):
             break
-        totals.append(found["total"])
-        parts.append([found[f"{name}/loss"] for name in trained])
-        if np.mean(totals[-_RECENT:]) > min(totals) + _EXPLODED * abs(totals[0]):
+        rows.append(row)
+        losses = _totals(rows, trainer.objective)
+        if losses[-_RECENT:].mean() > losses.min() + _EXPLODED * abs(losses[0]):
             break
-    if not totals:
+    if not rows:
         raise CnnlibError(
             "the loss of the first batch is not a finite number, before any step; look at the model, the losses and "
             "the targets"
         )
-    weights = np.array([trainer.objective.weights[name] for name in trained])
-    losses = _filled(np.array(parts)) @ weights
-    return _read(rates[: len(losses)], losses)
+    return read_curve(rates[: len(losses)], losses)
 
 
 def _endless(train: DataLoader[Any]) -> Iterator[Batch]:
@@ -93,17 +91,20 @@ def _step(trainer: Trainer, batches: Iterator[Batch]) -> dict[str, float]:
     return means.compute()
 
 
-def _filled(parts: np.ndarray) -> np.ndarray:
-    """(steps, tasks) without gaps: along a straight line between the neighbours; a task never seen counts 0."""
-    steps = np.arange(len(parts))
-    columns = []
-    for column in parts.T:
-        known = np.isfinite(column)
-        columns.append(np.interp(steps, steps[known], column[known]) if known.any() else np.zeros(len(steps)))
-    return np.stack(columns, axis=1)
+def _totals(rows: Sequence[Mapping[str, float]], objective: Objective) -> np.ndarray:
+    """The total loss of each step. A task that a step has no label for has the loss that lies on the straight line
+    between its neighbours; one that was never seen counts 0.
+    """
+    steps, totals = np.arange(len(rows)), np.zeros(len(rows))
+    for name in objective.trained:
+        losses = np.array([row[f"{name}/loss"] for row in rows])
+        known = np.isfinite(losses)
+        if known.any():
+            totals += objective.weights[name] * np.interp(steps, steps[known], losses[known])
+    return totals
 
 
-def _read(rates: np.ndarray, losses: np.ndarray) -> RangeTest:
+def read_curve(rates: np.ndarray, losses: np.ndarray) -> RangeTest:
     """The rate at which the loss fell most steeply over the logarithm of the rate, before its lowest point.
 
     Raises:

@@ -37,23 +37,20 @@ class MemoryForecast:
     def total(self) -> int:
         return self.weights + (self.activations or 0)
 
-    @property
-    def too_much(self) -> bool:
-        return self.total > self.free
-
     def words(self) -> str:
-        """``175.9 M parameters; a step of 16 images needs about 3.1 GiB (23.1 GiB are free)``."""
+        """``175.9 M parameters; a step of 16 images needs about 3.1 GiB (23.1 GiB are free)``; where it will not fit,
+        a second line warns.
+        """
         images = "1 image" if self.batch_size == 1 else f"{self.batch_size} images"
         need = f"a step of {images} needs about {_gib(self.total)}"
         if self.activations is None:
             need = f"weights, gradients and optimizer need {_gib(self.total)}, a batch more than that"
-        return f"{self.parameters / 1e6:.1f} M parameters; {need} ({_gib(self.free)} are free)"
-
-    def warning(self) -> str:
-        """For where it is too much."""
+        words = f"{self.parameters / 1e6:.1f} M parameters; {need} ({_gib(self.free)} are free)"
+        if self.total <= self.free:
+            return words
         return (
-            f"warning: {_gib(self.total)} will hardly fit into the {_gib(self.free)} that are free; lower "
-            "training.batch_size (and raise training.accumulate), the images' size or the model's width"
+            f"{words}\nwarning: that will hardly fit; lower training.batch_size (training.accumulate makes up for "
+            "it), the images' size or the model's width"
         )
 
 
@@ -124,11 +121,12 @@ def _activations(
             saved_tensors_hooks(note, lambda tensor: tensor),
         ):
             image = torch.empty(shape).contiguous(memory_format=torch.channels_last)
+            note(image)
             outputs = functional_call(model, weights, (image,))
     except Exception:  # whatever an outside model does with values that are not there
         return None
     del outputs
-    return sum(each.untyped_storage().nbytes() for each in kept.values()) + _bytes([image]) + _WORKSPACE
+    return sum(each.untyped_storage().nbytes() for each in kept.values()) + _WORKSPACE
 
 
 def _storage(tensor: Tensor) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import mean, stdev
 
 from rich.console import Console
@@ -34,6 +34,8 @@ def print_results(suite: SuiteResults, console: Console | None = None) -> None:
     for metric, found in compare_suite(suite).items():
         for line in _verdicts(metric, suite.baseline, found):
             console.print(line, markup=False, highlight=False)
+    for line in _notes(suite.runs):
+        console.print(line, markup=False, highlight=False)
     _warn_of_shared_cores(suite.runs, console)
     failed = [run for run in suite.unfinished if run.error is not None]
     for run in failed:
@@ -51,6 +53,16 @@ def print_results(suite: SuiteResults, console: Console | None = None) -> None:
         f"curves       tensorboard --logdir {suite.folder}{hidden}",
     ):
         console.print(line, markup=False, highlight=False)
+
+
+def _notes(runs: Sequence[RunResult]) -> Iterator[str]:
+    """What single runs have found about themselves."""
+    for run in runs:
+        name = f"{run.experiment} seed {run.seed}"
+        if "learning_rate" in run.result:
+            yield f"{name}: learning_rate: auto took {run.result['learning_rate']:g}"
+        if "overfit" in run.result:
+            yield f"{name}: {run.result['overfit']['words']}"
 
 
 def _console() -> Console:
@@ -89,6 +101,9 @@ def print_forecast(
             duration(row.seconds) if row.epochs else "",
         )
     console.print(table)
+    for row in forecasts:
+        if row.memory:
+            console.print(f"{row.experiment}: {row.memory}", markup=False, highlight=False)
     waiting = sum(len(row.epochs) for row in forecasts)
     if not waiting:
         console.print("all runs are finished")
