@@ -159,7 +159,7 @@ def _shape(rng: np.random.Generator) -> Shape:
 def _expression(rng: np.random.Generator) -> Expression:
     talks = rng.random() < 0.4
     return Expression(
-        smile=float(np.clip(rng.normal(0.45, 0.4), -0.5, 1)),
+        smile=float(np.clip(rng.normal(0.5, 0.4), -0.5, 1)),
         open_mouth=float(rng.uniform(0.25, 1)) if talks else 0.0,
         open_eyes=float(rng.uniform(0.6, 1)) if rng.random() < 0.95 else 0.08,
         raised_brows=float(np.clip(rng.normal(0.2, 0.45), -0.8, 1)),
@@ -175,8 +175,9 @@ def _look(rng: np.random.Generator) -> Look:
     skin = np.clip(skin * rng.normal(1, (0.015, 0.02, 0.035)), 0, 1)
     age = float(rng.uniform(0, 1))
     darkest = np.clip(1 - tone / 6, 0.05, 1)  # fair hair is rare on dark skin
-    rank = int(rng.integers(8) * darkest) if age < 0.75 else int(rng.integers(10))
-    covered = rng.random() < 0.1
+    rank = int(rng.integers(8) * darkest) if rng.random() > age**3 else int(rng.integers(8, 10))
+    style = str(rng.choice(COVERS if rng.random() < 0.1 else STYLES))
+    beard = str(rng.choice(BEARDS, p=(0.64, 0.1, 0.07, 0.07, 0.12)))
     return Look(
         skin=_color(skin),
         lips=_color(skin * rng.uniform(0.55, 0.8) + np.array([0.75, 0.22, 0.25]) * rng.uniform(0.14, 0.3)),
@@ -184,8 +185,8 @@ def _look(rng: np.random.Generator) -> Look:
         hair=HAIR_COLORS[rank],
         clothes=_color(_vivid(rng)),
         frame=_color(_vivid(rng) * 0.45),
-        style=str(rng.choice(COVERS if covered else STYLES)),
-        beard=str(rng.choice(BEARDS, p=(0.64, 0.1, 0.07, 0.07, 0.12))),
+        style=style,
+        beard="none" if style == "scarf" else beard,
         glasses=str(rng.choice(GLASSES, p=(0.76, 0.12, 0.12))),
         blush=float(rng.uniform(0, 1)),
         age=age,

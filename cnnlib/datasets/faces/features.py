@@ -9,7 +9,7 @@ import numpy as np
 
 from cnnlib.datasets.faces.face import Face
 from cnnlib.datasets.faces.landmarks import front_marks
-from cnnlib.datasets.faces.painting import Curve, along, between, blend, coverage, spot
+from cnnlib.datasets.faces.painting import Curve, along, between, blend, coverage, spot, stroke
 from cnnlib.datasets.scenes.textures import noise
 
 _DARK = (0.09, 0.06, 0.06)
@@ -89,10 +89,10 @@ def _eye(
     _iris(eyeball, face, corners.mean(0), x, y, pixel)
     blend(eyeball, _DARK, 0.38 * np.exp(-((upper.below(x, y) / 0.035) ** 2)))  # the lid's shadow
     blend(part, eyeball, coverage(between(upper, lower, x, y), pixel))
-    blend(part, skin * (0.45, 0.3, 0.28), 0.6 * coverage(along(lower, x, y) - 0.007, 1.6 * pixel))
+    blend(part, skin * (0.45, 0.3, 0.28), 0.6 * coverage(stroke(lower, x, y, 0.007), 1.6 * pixel))
     outer = corners[0, 0] * np.sign(corners[0, 0])
     thick = 0.009 + 0.012 * np.clip(1 - (outer - np.abs(x)) / 0.3, 0, 1)
-    blend(part, _DARK, 0.92 * coverage(along(upper, x, y) - thick, pixel))
+    blend(part, _DARK, 0.92 * coverage(stroke(upper, x, y, thick), pixel))
     colors[index] = part
 
 

@@ -24,6 +24,7 @@ class Cut:
         sideburns, nape: y of the lower end, in front of the ears and at the back.
         ragged: how uneven the ends are.
         crown: y above which the head is bald.
+        chin: y down to which the opening reaches.
     """
 
     hairline: float
@@ -33,6 +34,7 @@ class Cut:
     lean: float = 0.0
     ragged: float = 0.03
     crown: float = -9.0
+    chin: float = 1.6
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ STYLES: dict[str, Style] = {
         strands=(6.0, 0.0),
     ),
     "scarf": Style(
-        Cut(-0.62, (0.74, 0.12), 3.0, 3.0, ragged=0.0),
+        Cut(-0.6, (0.76, 0.12), 3.0, 3.0, ragged=0.0, chin=1.2),
         lambda rng: [
             *_cap(0.1),
             *_locks(0.9),
@@ -135,24 +137,22 @@ def hair(face: Face) -> Blobs | None:
     return union(widened(style.ellipsoids(rng), face.shape.width), blend=0.04)
 
 
-def stays(face: Face, points: np.ndarray) -> np.ndarray:
-    """Whether hair at points (3, M) of its surface is left by the cut; (M,)."""
-    cut = STYLES[face.look.style].cut
+def stays(face: Face, points: np.ndarray, nothing_behind: np.ndarray) -> np.ndarray:
+    """Whether hair at points (3, M) of its surface is left by the cut; (M,), bool.
+
+    Where there is nothing behind it, hair stays before the face: between both one would see the background.
+    """
+    cut, pattern = STYLES[face.look.style].cut, face.look.pattern
     x, y, z = points / np.array([[face.shape.width], [1], [1]])
-    grain = cut.ragged * noise(
-        (0.9 * x).astype(np.float32), (0.9 * z + face.look.pattern % 89).astype(np.float32)
-    )
-    side = -1 if face.look.pattern % 2 else 1
     if cut.reach[0] > 1:  # a straight edge around the head
         return y < cut.hairline + (cut.nape - cut.hairline) * np.clip(0.5 - z / 2, 0, 1)
-    middle, half = 0.42, 0.42 - cut.hairline
-    rise = side * cut.lean * x + grain
-    open_face = (z > cut.reach[1]) & ((x / cut.reach[0]) ** 2 + ((y - rise - middle) / half) ** 2 < 1)
-    open_chin = (
-        (z > cut.reach[1]) & (np.abs(x) < cut.reach[0] * 0.9) & (y > middle) & (y < 1.3 * (cut.nape < 3))
-    )
+    grain = cut.ragged * noise((0.9 * x).astype(np.float32), (0.9 * z + pattern % 89).astype(np.float32))
+    rise = (-1 if pattern % 2 else 1) * cut.lean * x + grain
+    middle, half = (cut.chin + cut.hairline) / 2, (cut.chin - cut.hairline) / 2
+    opening = (x / cut.reach[0]) ** 2 + ((y - rise - middle) / half) ** 2 < 1
+    closed = ~(opening & (z > cut.reach[1])) | (nothing_behind & (y < middle))
     end = cut.sideburns + (cut.nape - cut.sideburns) * np.clip((0.1 - z) / 0.8, 0, 1)
-    return ~open_face & ~open_chin & (y < end + 2 * grain) & (y > cut.crown + 0.25 * z + grain)
+    return closed & (y < end + 2 * grain) & (y > cut.crown + 0.25 * z + grain)
 
 
 def hair_colors(face: Face, points: np.ndarray, normals: np.ndarray, light: np.ndarray) -> np.ndarray:

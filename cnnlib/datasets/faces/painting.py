@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from cnnlib.datasets.faces.face import Color
 
@@ -28,14 +27,22 @@ def spot(
 
 
 class Curve:
-    """A function through points (K, 2) of different x: rounded, or without any overshoot."""
+    """A smooth function through points (K, 2) of different x: rounded, or without any overshoot.
+
+    Source: Fritsch and Butland, "A Method for Constructing Local Monotone Piecewise Cubic Interpolants", 1984.
+    """
 
     def __init__(self, points: np.ndarray, rounded: bool = False) -> None:
-        points = points[np.argsort(points[:, 0])]
-        through = (CubicSpline if rounded else PchipInterpolator)(points[:, 0], points[:, 1])
-        self.x = np.linspace(points[0, 0], points[-1, 0], _SAMPLES)
-        self.y = through(self.x)
-        self.slope = np.gradient(self.y, self.x)
+        x, y = points[np.argsort(points[:, 0])].T
+        slopes = _slopes(x, y, rounded)
+        self.x = np.linspace(x[0], x[-1], _SAMPLES)
+        i = np.clip(np.searchsorted(x, self.x) - 1, 0, len(x) - 2)
+        width = x[i + 1] - x[i]
+        t = (self.x - x[i]) / width
+        rise = t * t * (3 - 2 * t)
+        bend = t * (1 - t) * width * ((1 - t) * slopes[i] - t * slopes[i + 1])
+        self.y = y[i] + rise * (y[i + 1] - y[i]) + bend
+        self.slope = np.diff(self.y, append=2 * self.y[-1] - self.y[-2]) / (self.x[1] - self.x[0])
 
     def below(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """About how far points lie below the curve (above it: less than 0)."""
@@ -55,3 +62,21 @@ def between(upper: Curve, lower: Curve, x: np.ndarray, y: np.ndarray) -> np.ndar
 def along(curve: Curve, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Distance to the curve, about."""
     return np.hypot(curve.below(x, y), np.maximum(curve.beyond(x), 0))
+
+
+def stroke(curve: Curve, x: np.ndarray, y: np.ndarray, half: float | np.ndarray) -> np.ndarray:
+    """Signed distance to a line of a width of twice ``half`` that ends where the curve does."""
+    return np.maximum(np.abs(curve.below(x, y)) - half, curve.beyond(x))
+
+
+def _slopes(x: np.ndarray, y: np.ndarray, rounded: bool) -> np.ndarray:
+    """Of the curve at its points (K,); without overshoot, it is level wherever the points turn."""
+    width = np.diff(x)
+    steep = np.diff(y) / width
+    left, right = steep[:-1], steep[1:]
+    if rounded:
+        inner = (left * width[1:] + right * width[:-1]) / (width[1:] + width[:-1])
+    else:
+        same = left * right > 0
+        inner = np.where(same, 2 * left * right / np.where(same, left + right, 1), 0)
+    return np.array([1.5 * steep[0] - 0.5 * inner[0], *inner, 1.5 * steep[-1] - 0.5 * inner[-1]])

@@ -107,10 +107,7 @@ def _draw_part(
     index, z = index[nearer], z[nearer]
     points = np.stack([x[index], y[index], z])
     if cut:
-        nothing_behind = np.isinf(depth[index]) & (
-            points[1] < 0.4
-        )  # a cut shows the head, never the background
-        kept = stays(face, turn.T @ points) | nothing_behind
+        kept = stays(face, turn.T @ points, np.isinf(depth[index]))
         index, points = index[kept], points[:, kept]
     normals = solid.normals(points)
     colors[index] = shaded(painter(turn.T @ points, turn.T @ normals), normals, face.light)
@@ -153,7 +150,7 @@ def _ear(face: Face, points: np.ndarray) -> np.ndarray:
 
 def _neck(face: Face, points: np.ndarray) -> np.ndarray:
     """In the chin's shadow at its top."""
-    shadow = np.clip(1.75 - points[1], 0.25, 0.75)[:, None]
+    shadow = np.clip(1.65 - points[1], 0.2, 0.7)[:, None]
     return _skin(face, points) * (1 - shadow * (0.42, 0.5, 0.5))
 
 
@@ -164,7 +161,7 @@ def _cloth(face: Face, points: np.ndarray) -> np.ndarray:
     if width > 2:
         band = coverage(np.abs((y * width) % 1 - 0.5) - 0.25, 0.1)
         blend(colors, 0.35 + 0.6 * np.array(face.look.frame), band)
-    blend(colors, np.array(face.look.clothes) * 0.75, coverage(y - 1.74, 0.04))
+    blend(colors, np.array(face.look.clothes) * 0.75, coverage(y - 1.57, 0.04))
     return colors
 
 
