@@ -84,7 +84,8 @@ def test_find_lr_prints_and_draws_and_leaves_nothing_else(tmp_path: Path, capsys
     out = tmp_path / "lr.png"
     assert find_lr.main([str(path), "--out", str(out), "--set", "optimizer.name=sgd"]) == 0
     assert capsys.readouterr().out.startswith("suggested learning rate ")
-    assert Image.open(out).size[0] > 600
+    with Image.open(out) as picture:
+        assert picture.size[0] > 600
     assert sorted(each.name for each in tmp_path.iterdir()) == ["lr.png", "suite.yaml"]
     assert find_lr.main([str(path), "--experiment", "tyni"]) == 2
     assert "did you mean 'tiny'?" in capsys.readouterr().err
