@@ -119,7 +119,7 @@ def _samples(suite: SuiteResults, indices: Mapping[str, int]) -> tuple[list[Samp
 def _finer(suite: SuiteResults, metric: str) -> str:
     """The metric that tells images of one value of ``metric`` apart."""
     key = metric.partition("/")[0]
-    return f"{key}/{suite.tasks[key].finer_metric}"
+    return f"{key}/{suite.tasks[key].finer_metric}" if key in suite.tasks else ""
 
 
 def _place_errors(suite: SuiteResults) -> dict[str, tuple[str, float, list[tuple[str, str, Markup]]]]:

@@ -193,10 +193,8 @@ class SuiteResults:
 
     @cached_property
     def described(self) -> dict[str, RunResult]:
-        """The first run of each experiment, where its tasks are known."""
-        return {
-            name: runs[0] for name, runs in self.all_described.items() if runs[0] is self.finished[name][0]
-        }
+        """The first run of each experiment whose tasks are known."""
+        return {name: runs[0] for name, runs in self.all_described.items()}
 
     @cached_property
     def all_described(self) -> dict[str, list[RunResult]]:

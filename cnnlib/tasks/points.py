@@ -20,6 +20,7 @@ from cnnlib.tasks.row import CoordinatesTask, width_height
 from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, TargetInfo, View
 
 _ROUNDING = 0.001  # pixels
+_MOST_TOLD = 12  # points whose colours are told; with more, nobody would read them
 _VALUES = ("x", "y", "confidence")
 
 
@@ -79,7 +80,9 @@ class PointsTask(CoordinatesTask):
         self.head = Head("map", count) if head == "heatmap" else Head("vector", 2 * count)
         self.values = ("coordinates", "heatmaps") if head == "heatmap" else ("coordinates",)
         self._colors = palette(count + 1)[1:]  # without black
-        self.legend = color_key(info.names, self._colors)
+        self.legend = f"one colour for each of the {count} points"
+        if count <= _MOST_TOLD:
+            self.legend = color_key(info.names, self._colors)
         self.columns = [f"{name}_{end}" for name in info.names for end in _VALUES]
 
     def needed_columns(self) -> list[list[str]]:
