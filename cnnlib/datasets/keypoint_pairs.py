@@ -53,8 +53,9 @@ def paired_rows(
                     f"{name}: {rows[name].place} and {row.place}",
                 )
     plain = sorted(pictures.keys() - rows.keys())
-    _check_half("annotations without an image", lost, count, problems)
-    _check_half("images without a known point", plain, len(pictures), problems)
+    if len(lost) > count / 2:
+        for name in lost:
+            problems.add(f"annotations without an image {_UNPAIRED}", name)
     for name in plain:
         del pictures[name]
     return rows, {"annotations without an image": lost, "images without a known point": plain}
@@ -76,9 +77,3 @@ def _by_last_part(pictures: ImageFolder, prefix: str) -> dict[str, str | None]:
             last = name.rpartition("/")[2]
             found[last] = None if last in found else name
     return found
-
-
-def _check_half(kind: str, names: Sequence[str], count: int, problems: Problems) -> None:
-    if len(names) > count / 2:
-        for name in names:
-            problems.add(f"{kind} {_UNPAIRED}", name)

@@ -68,8 +68,8 @@ class Keypoints(FileDataSource):
 
     Raises:
         CnnlibError: for an option that cannot work, or for files that cannot: one message with every kind of problem,
-            its count and the first few. More than half of the images or annotations without a partner are one, as are
-            two annotations of one image.
+            its count and the first few. More than half of the annotations without an image are one, as are two
+            annotations of one image.
     """
 
     @checked
