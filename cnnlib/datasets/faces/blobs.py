@@ -15,7 +15,7 @@ import numpy as np
 Ellipsoid = tuple[tuple[float, float, float], tuple[float, float, float]]
 """Its middle and its half axes, along x, y, z."""
 
-_STEPS = 4
+_STEPS = 3
 _DEEPEST = 0.25
 """How far the surface may be from the nearest ellipsoid, along a ray."""
 _LOOKS = 7

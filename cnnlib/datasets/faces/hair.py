@@ -69,7 +69,7 @@ def _curls(rng: np.random.Generator, radius: float, lowest: float) -> list[Ellip
 
 
 STYLES: dict[str, Style] = {
-    "horseshoe": Style(Cut(-0.74, (0.78, 0.2), 0.1, 0.5, crown=-0.5), lambda rng: _cap(0.035)),
+    "horseshoe": Style(Cut(-0.74, (0.78, 0.2), 0.1, 0.5, ragged=0.015, crown=-0.5), lambda rng: _cap(0.035)),
     "cropped": Style(Cut(-0.74, (0.78, 0.2), 0.1, 0.45), lambda rng: _cap(0.045)),
     "quiff": Style(
         Cut(-0.74, (0.76, 0.2), 0.06, 0.45),
@@ -150,7 +150,7 @@ def stays(face: Face, points: np.ndarray, nothing_behind: np.ndarray) -> np.ndar
     rise = (-1 if pattern % 2 else 1) * cut.lean * x + grain
     middle, half = (cut.chin + cut.hairline) / 2, (cut.chin - cut.hairline) / 2
     opening = (x / cut.reach[0]) ** 2 + ((y - rise - middle) / half) ** 2 < 1
-    closed = ~(opening & (z > cut.reach[1])) | (nothing_behind & (y < middle))
+    closed = ~(opening & (z > cut.reach[1])) | nothing_behind
     end = cut.sideburns + (cut.nape - cut.sideburns) * np.clip((0.1 - z) / 0.8, 0, 1)
     return closed & (y < end + 2 * grain) & (y > cut.crown + 0.25 * z + grain)
 

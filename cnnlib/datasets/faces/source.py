@@ -14,7 +14,7 @@ from cnnlib.datasets.faces.render import render
 from cnnlib.datasets.scenes.rendered import RenderedSource, RenderedSplit
 from cnnlib.types import Split, Target, TargetInfo
 
-VERSION = 1
+VERSION = 2
 """Counted up whenever what is stored changes: what is on disk of another version is rendered again."""
 
 
