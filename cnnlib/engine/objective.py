@@ -45,7 +45,7 @@ class Objective(nn.Module):
         total = torch.zeros((), device=batch["image"].device)
         parts: dict[str, Tensor] = {}
         for name, task in self.tasks.items():
-            _check_output(name, outputs[name], task, count)
+            _check_output(name, outputs[name], task, (count, *size))
             inputs = partial(task.loss_inputs, raw=outputs[name], target=batch[name], size=tuple(size))
             loss, terms = self.losses[name](inputs, batch["image"])
             if self.weights[name] > 0:  # what is only logged must not spoil the sum where it is NaN
@@ -63,9 +63,20 @@ class Objective(nn.Module):
         return {name: task for name, task in self.tasks.items() if self.weights[name] > 0}
 
 
-def _check_output(name: str, raw: Tensor, task: Task, count: int) -> None:
-    """Raises ``CnnlibError`` unless the output has the shape that the task's head asks for."""
+def _check_output(name: str, raw: Tensor, task: Task, batch: tuple[int, int, int]) -> None:
+    """Raises ``CnnlibError`` unless the output has the shape that the task's head asks for.
+
+    Args:
+        batch: images, and their height and width.
+    """
+    count, *size = batch
     wanted = (count, task.head.channels)
-    if raw.shape[:2] != wanted or raw.ndim != (4 if task.head.shape == "map" else 2):
-        axes = ", ".join(map(str, wanted)) + (", H, W" if task.head.shape == "map" else "")
+    is_map = task.head.shape == "map"
+    if raw.shape[:2] != wanted or raw.ndim != (4 if is_map else 2):
+        axes = ", ".join(map(str, wanted)) + (", H, W" if is_map else "")
         raise CnnlibError(f"the model's output for {name!r} must be ({axes}); it is {tuple(raw.shape)}")
+    if task.full_size and list(raw.shape[2:]) != size:
+        raise CnnlibError(
+            f"the model's output for {name!r} must have the image's size, {size[0]} x {size[1]}: the task has a value "
+            f"for every pixel; it is {raw.shape[2]} x {raw.shape[3]}"
+        )

@@ -8,19 +8,19 @@ from torch import Tensor, nn
 
 from cnnlib.models.base import check_heads, check_image, pad_to_multiple
 from cnnlib.models.layers import Decoder, Encoder, ShakeShakeEncoder
-from cnnlib.types import Head, Outputs
+from cnnlib.types import CnnlibError, Head, Outputs
 
 
 class EncoderDecoder(nn.Module):
-    """Image (B, in_channels, H, W) -> bottom and skips -> ``{task: (B, channels, H, W) or (B, channels)}``.
+    """Image (B, in_channels, H, W) -> bottom and skips -> ``{task: (B, channels, h, w) or (B, channels)}``.
 
     Args:
         in_channels: channels of the image.
         heads: what each task asks for, in the order in which ``forward`` gives it.
         encoder: gives the bottom, and the skips for the decoders.
-        width: channels of the decoders' last level.
         vector_head: makes the head of a vector from the bottom's channels and its own.
         multiple: the image is padded to multiples of it, and the maps are cropped to the image's size again.
+        map_stride: the image's size over that of the maps, a power of two; the decoders leave out their last levels.
 
     Raises:
         CnnlibError: no heads, or a task's name that PyTorch cannot give to a module.
@@ -31,23 +31,30 @@ class EncoderDecoder(nn.Module):
         in_channels: int,
         heads: Mapping[str, Head],
         encoder: Encoder | ShakeShakeEncoder,
-        width: int,
         vector_head: Callable[[int, int], nn.Module],
         multiple: int,
+        map_stride: int = 1,
     ) -> None:
         super().__init__()
         check_heads(heads)
         self.in_channels = in_channels
         self.multiple = multiple
+        self.map_stride = map_stride
         self.encoder = encoder
         self.decoders = nn.ModuleDict()
         self.heads = nn.ModuleDict()
         for task, head in heads.items():
             if head.shape == "map":
-                self.decoders[task] = Decoder(encoder.out_channels, encoder.skip_channels)
-                self.heads[task] = nn.Conv2d(width, head.channels, kernel_size=1)
+                decoder = Decoder(encoder.out_channels, encoder.skip_channels[self._left_out :])
+                self.decoders[task] = decoder
+                self.heads[task] = nn.Conv2d(decoder.out_channels, head.channels, kernel_size=1)
             else:
                 self.heads[task] = vector_head(encoder.out_channels, head.channels)
+
+    @property
+    def _left_out(self) -> int:
+        """Levels of the decoders."""
+        return self.map_stride.bit_length() - 1
 
     def encode(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The bottom and the skips of an image whose sides fit."""
@@ -56,12 +63,19 @@ class EncoderDecoder(nn.Module):
     def forward(self, image: Tensor) -> Outputs:
         """Raises ``CnnlibError`` for an image that the net cannot take."""
         check_image(image, self.in_channels)
-        height, width = image.shape[2:]
+        height, width = (side // self.map_stride for side in image.shape[2:])
+        if (height * self.map_stride, width * self.map_stride) != tuple(image.shape[2:]):
+            raise CnnlibError(
+                f"with map_stride {self.map_stride} the image's sides must be multiples of it; they are "
+                f"{image.shape[2]} and {image.shape[3]}"
+            )
         bottom, skips = self.encode(pad_to_multiple(image, self.multiple))
         outputs = {}
         for task, head in self.heads.items():
             if task in self.decoders:
-                outputs[task] = head(self.decoders[task](bottom, skips))[..., :height, :width]
+                outputs[task] = head(self.decoders[task](bottom, skips[self._left_out :]))[
+                    ..., :height, :width
+                ]
             else:
                 outputs[task] = head(bottom)
         return outputs

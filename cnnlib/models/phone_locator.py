@@ -73,7 +73,7 @@ class PhoneLocator(EncoderDecoder):
         dropout: DropoutShare = 0.1,
     ) -> None:
         encoder = ShakeShakeEncoder(in_channels, widths)
-        super().__init__(in_channels, heads, encoder, widths[0], ConvHead, multiple=2 ** len(widths))
+        super().__init__(in_channels, heads, encoder, ConvHead, multiple=2 ** len(widths))
         self.dropout = nn.Dropout2d(dropout)
 
     def encode(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:

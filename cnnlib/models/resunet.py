@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Literal
 
 from torch import Tensor
 
@@ -32,9 +33,12 @@ class ResUNet(EncoderDecoder):
         in_channels: channels of the image: 6 for a background and a foreground on it.
         heads: what each task asks for, in the order in which ``forward`` gives it.
         widths: channels of the encoder's levels, from fine to coarse; there may be any number of levels.
+        map_stride: maps are so many times smaller than the image: heatmaps of points need not be finer, and cost most
+            of the time at full size. Tasks with a value for every pixel need 1.
 
     Raises:
-        CnnlibError: no heads, or a task's name that PyTorch cannot give to a module.
+        CnnlibError: no heads, a task's name that PyTorch cannot give to a module, or a ``map_stride`` that the widths
+            do not reach.
     """
 
     @checked
@@ -43,9 +47,12 @@ class ResUNet(EncoderDecoder):
         in_channels: Channels = 6,
         heads: Mapping[str, Head] = _MASK_AND_DEPTH,
         widths: Widths = (32, 64, 128, 256),
+        map_stride: Literal[1, 2, 4] = 1,
     ) -> None:
         encoder = Encoder(in_channels, widths)
-        super().__init__(in_channels, heads, encoder, widths[0], VectorHead, encoder.stride)
+        if map_stride >= encoder.stride:
+            raise CnnlibError(f"map_stride {map_stride} needs widths of more levels; there are {len(widths)}")
+        super().__init__(in_channels, heads, encoder, VectorHead, encoder.stride, map_stride)
 
     def forward(self, image: Tensor) -> Outputs:
         """Raises ``CnnlibError`` for an image that the net cannot take."""

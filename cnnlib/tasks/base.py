@@ -44,6 +44,7 @@ class Task(ABC):
         default_loss: the name in ``LOSSES`` used where a config names none; an object may have another than its class.
         main_metric, higher_is_better: the metric that runs are ranked by.
         finer_metric: one of which lower is better, that tells images apart which are alike in ``main_metric``; or none.
+        full_size: a map must have the size of the image.
         alike: the axes of one sample's prediction along which its elements mean the same, as the pixels of a map do.
 
     Attributes:
@@ -61,6 +62,7 @@ class Task(ABC):
     main_metric: ClassVar[str]
     higher_is_better: ClassVar[bool] = True
     finer_metric: ClassVar[str] = ""
+    full_size: ClassVar[bool] = False
     alike: ClassVar[tuple[int, ...]] = ()
     head: Head
     values: tuple[str, ...]

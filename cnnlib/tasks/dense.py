@@ -24,6 +24,7 @@ class DenseTask(Task):
         bits_matter: whether 8 and 16 bits of one level mean different values, so that a data set has one of them.
     """
 
+    full_size = True
     alike = (-2, -1)
     pixels: ClassVar[Literal["gray", "color", "index"]] = "gray"
     bits_matter: ClassVar[bool] = False

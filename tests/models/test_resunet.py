@@ -210,3 +210,21 @@ def test_vectors_are_computed_in_float32_under_autocast() -> None:
         vector = model(torch.rand(4, 3, 16, 16))["v"]
     assert vector.dtype == torch.float32
     assert not torch.equal(vector, vector.bfloat16().float())
+
+
+@pytest.mark.parametrize(("stride", "size"), [(1, (64, 96)), (2, (64, 96)), (4, (60, 92))])
+def test_maps_may_be_smaller_than_the_image(stride: int, size: tuple[int, int]) -> None:
+    heads = {"points": Head("map", 5), "label": Head("vector", 3)}
+    model = ResUNet(3, heads, widths=(8, 16, 32), map_stride=stride)
+    outputs = model(torch.rand(2, 3, *size))
+    assert outputs["points"].shape == (2, 5, size[0] // stride, size[1] // stride)
+    assert outputs["label"].shape == (2, 3)
+    assert len(model.decoders["points"].levels) == 3 - {1: 0, 2: 1, 4: 2}[stride]
+
+
+def test_a_map_stride_that_cannot_be() -> None:
+    heads = {"points": Head("map", 5)}
+    with pytest.raises(CnnlibError, match=r"multiples of it; they are 63 and 64"):
+        ResUNet(3, heads, widths=(8, 16), map_stride=2)(torch.rand(1, 3, 63, 64))
+    with pytest.raises(CnnlibError, match=r"map_stride 4 needs widths of more levels; there are 2"):
+        ResUNet(3, heads, widths=(8, 16), map_stride=4)
