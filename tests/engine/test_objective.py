@@ -175,7 +175,7 @@ def test_an_output_of_another_shape_than_the_heads_is_named(shape: tuple[int, ..
 def test_a_map_of_pixels_must_have_the_images_size() -> None:
     batch = make_batch(2, 0)
     outputs = Echo()(batch["image"]) | {"depth": torch.zeros(2, 1, 2, 4)}
-    with pytest.raises(CnnlibError, match="'depth' must have the image's size, 4 x 4: .* it is 2 x 4"):
+    with pytest.raises(CnnlibError, match=r"'depth' must have the image's size, 4 x 4: .* it is 2 x 4"):
         make_objective()(outputs, batch)
 
 
