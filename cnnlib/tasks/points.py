@@ -38,7 +38,7 @@ class PointsTask(CoordinatesTask):
         decoding: where a heatmap says that the point is: at its ``mean``, or at its ``peak``, the mean over the square
             of 3 sigma around the highest place. A little weight on a second place draws the mean away from both. Take
             ``peak`` with a loss on heatmaps; a loss on coordinates alone leaves them any shape that has the mean.
-        reference: the length that the metrics nme, pck and auc divide distances by: ``box``, the diagonal of the box
+        reference: the length that the metrics nme and auc divide distances by: ``box``, the diagonal of the box
             around the true points, or the distance between two points, given by name, such as the outer corners of the
             eyes.
 
