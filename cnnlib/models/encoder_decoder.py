@@ -23,7 +23,8 @@ class EncoderDecoder(nn.Module):
         map_stride: the image's size over that of the maps, a power of two; the decoders leave out their last levels.
 
     Raises:
-        CnnlibError: no heads, or a task's name that PyTorch cannot give to a module.
+        CnnlibError: no heads, a task's name that PyTorch cannot give to a module, or a ``map_stride`` that the
+            encoder does not reach.
     """
 
     def __init__(
@@ -37,6 +38,10 @@ class EncoderDecoder(nn.Module):
     ) -> None:
         super().__init__()
         check_heads(heads)
+        if map_stride > 2 ** (len(encoder.skip_channels) - 1):
+            raise CnnlibError(
+                f"map_stride {map_stride} needs an encoder of more levels; there are {len(encoder.skip_channels)}"
+            )
         self.in_channels = in_channels
         self.multiple = multiple
         self.map_stride = map_stride

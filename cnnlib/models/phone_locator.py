@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import ceil
 from types import MappingProxyType
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from annotated_types import MinLen
 from torch import Tensor, nn
@@ -59,9 +59,11 @@ class PhoneLocator(EncoderDecoder):
             ``2 ** len(widths)``.
         dropout: share of the bottom's channels that training sets to 0; whole channels, since neighbours in a map
             tell the same.
+        map_stride: maps are so many times smaller than the image.
 
     Raises:
-        CnnlibError: no heads, or a task's name that PyTorch cannot give to a module.
+        CnnlibError: no heads, a task's name that PyTorch cannot give to a module, or a ``map_stride`` that the widths
+            do not reach.
     """
 
     @checked
@@ -71,9 +73,10 @@ class PhoneLocator(EncoderDecoder):
         heads: Mapping[str, Head] = _PHONE,
         widths: EncoderWidths = (32, 64, 128, 256, 512),
         dropout: DropoutShare = 0.1,
+        map_stride: Literal[1, 2, 4] = 1,
     ) -> None:
         encoder = ShakeShakeEncoder(in_channels, widths)
-        super().__init__(in_channels, heads, encoder, ConvHead, multiple=2 ** len(widths))
+        super().__init__(in_channels, heads, encoder, ConvHead, 2 ** len(widths), map_stride)
         self.dropout = nn.Dropout2d(dropout)
 
     def encode(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:

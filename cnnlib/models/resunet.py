@@ -50,8 +50,6 @@ class ResUNet(EncoderDecoder):
         map_stride: Literal[1, 2, 4] = 1,
     ) -> None:
         encoder = Encoder(in_channels, widths)
-        if map_stride >= encoder.stride:
-            raise CnnlibError(f"map_stride {map_stride} needs widths of more levels; there are {len(widths)}")
         super().__init__(in_channels, heads, encoder, VectorHead, encoder.stride, map_stride)
 
     def forward(self, image: Tensor) -> Outputs:

@@ -226,5 +226,5 @@ def test_a_map_stride_that_cannot_be() -> None:
     heads = {"points": Head("map", 5)}
     with pytest.raises(CnnlibError, match=r"multiples of it; they are 63 and 64"):
         ResUNet(3, heads, widths=(8, 16), map_stride=2)(torch.rand(1, 3, 63, 64))
-    with pytest.raises(CnnlibError, match=r"map_stride 4 needs widths of more levels; there are 2"):
+    with pytest.raises(CnnlibError, match=r"map_stride 4 needs an encoder of more levels; there are 2"):
         ResUNet(3, heads, widths=(8, 16), map_stride=4)
