@@ -21,7 +21,7 @@ from cnnlib.config.schema import TrainingConfig
 from cnnlib.datasets import DATASETS
 from cnnlib.datasets.folds import fold_splits
 from cnnlib.datasets.loading import evaluation_loader, labelled, training_loader
-from cnnlib.datasets.splits import Subset
+from cnnlib.datasets.splits import Subset, repeated
 from cnnlib.engine.evaluator import computed
 from cnnlib.engine.lr_finder import RangeTest, range_test
 from cnnlib.engine.memory import MemoryForecast, forecast_memory
@@ -99,7 +99,8 @@ def open_data(config: ExperimentConfig, seed: int, source: DataSource | None = N
                 f"dataset {config.dataset.name!r}: no sample of its {part} split has a label for "
                 f"{' or '.join(trained)}; move labelled samples there, or split in another way"
             )
-    data = ExperimentData(source, tasks, splits["train"], with_label["train"], splits["val"], splits["test"])
+    train = repeated(with_label["train"], config.dataset.repeat)
+    data = ExperimentData(source, tasks, splits["train"], train, splits["val"], splits["test"])
     return data if config.training.overfit_batches is None else _few_batches(data, config.training)
 
 
@@ -110,7 +111,7 @@ def _few_batches(data: ExperimentData, options: TrainingConfig) -> ExperimentDat
     count = min(len(data.train), options.overfit_batches * options.batch_size)
     few = Subset(data.train, range(count))
     repeats = math.ceil(OVERFIT_STEPS * options.batch_size / count)
-    return replace(data, train=Subset(few, [*range(count)] * repeats), val=few, test=few)
+    return replace(data, train=repeated(few, repeats), val=few, test=few)
 
 
 def make_tasks(config: ExperimentConfig, targets: Mapping[str, TargetInfo]) -> dict[str, Task]:

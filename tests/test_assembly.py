@@ -10,7 +10,13 @@ from typing import Any
 import pytest
 import torch
 
-from cnnlib.assembly import ExperimentData, check_targets, measure_constant_predictor, open_data
+from cnnlib.assembly import (
+    ExperimentData,
+    check_targets,
+    make_loaders,
+    measure_constant_predictor,
+    open_data,
+)
 from cnnlib.config import parse_suite
 from cnnlib.datasets import Scenes
 from cnnlib.tasks import TASKS
@@ -116,3 +122,20 @@ def test_a_target_of_another_kind_is_refused() -> None:
         CnnlibError, match=r"tasks\.mask: the data's target is for a depth task, not for a mask"
     ):
         opened(source, mask={})
+
+
+def test_training_samples_may_be_repeated() -> None:
+    suite = TINY | {"dataset": TINY["dataset"] | {"repeat": 3}}
+    (config,) = parse_suite(suite).experiments.values()
+    data = open_data(config, 0)
+    assert (len(data.all_train), len(data.train), len(data.val)) == (16, 48, 4)
+    names = [data.train[index]["name"] for index in range(48)]
+    assert names[:16] * 3 == names
+    loader = make_loaders(config, data, 0).train
+    loader.sampler.epoch = 1
+    images = {name: [] for name in names}
+    for batch in loader:
+        for name, image in zip(batch["name"], batch["image"], strict=True):
+            images[name].append(image)
+    assert all(len(same) == 3 for same in images.values())
+    assert not any(torch.equal(*same[:2]) for same in images.values())  # augmented anew

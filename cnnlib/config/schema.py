@@ -75,6 +75,9 @@ class DatasetConfig(Component):
     folds. As many seeds as folds test every sample once; further seeds divide anew. null keeps the data's splits."""
     fold: Annotated[int, Ge(0)] | None = None
     """Every seed is tested on this one fold, from 0."""
+    repeat: Annotated[int, Ge(1)] = 1
+    """How often an epoch passes over each training sample, each time augmented anew: for small data sets, of which an
+    epoch would be a few steps."""
 
     @model_validator(mode="after")
     def _check_fold(self) -> DatasetConfig:

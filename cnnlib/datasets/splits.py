@@ -43,6 +43,11 @@ class Subset:
         return int(self._indices[index])
 
 
+def repeated(source: SampleSource, times: int) -> SampleSource:
+    """Every sample so many times."""
+    return source if times == 1 else Subset(source, [*range(len(source))] * times)
+
+
 @checked
 def split_indices(
     count: int, val: Share, test: Share, seed: int, groups: Sequence[str] | None = None

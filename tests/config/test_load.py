@@ -771,7 +771,7 @@ def test_a_saved_run_is_complete_and_says_nothing_of_how_the_suite_is_compared(
     assert parse_yaml(text) == {
         "name": "suite",
         "seeds": [7],
-        "dataset": {"name": "rooms", "size": 32, "root": None, "folds": None, "fold": None},
+        "dataset": {"name": "rooms", "size": 32, "root": None, "folds": None, "fold": None, "repeat": 1},
         "augmentations": [],
         "model": {
             "name": "net",
