@@ -68,6 +68,7 @@ def test_the_least_suite_gets_every_default(parse: Parse, suite: dict[str, Any])
         "accumulate": 1,
         "ema_decay": None,
         "patience": None,
+        "overfit_batches": None,
     }
     assert experiment.predictions == Component(name="folder", options={"count": None})
 
@@ -799,6 +800,7 @@ def test_a_saved_run_is_complete_and_says_nothing_of_how_the_suite_is_compared(
             "accumulate": 1,
             "ema_decay": None,
             "patience": None,
+            "overfit_batches": None,
         },
         "predictions": {"name": "folder", "count": None},
         "experiments": {"first": {}},
