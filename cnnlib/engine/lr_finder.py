@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d
+from torch import nn
 from torch.utils.data import DataLoader
 
 from cnnlib.engine.means import Means
@@ -40,8 +42,9 @@ class RangeTest:
 def range_test(trainer: Trainer, train: DataLoader[Any]) -> RangeTest:
     """Trains for about a hundred steps, each at a higher rate (1e-6 to 10), until the loss explodes.
 
-    Accumulation and clipping are the trainer's. A task without a label in a step is taken to be as good as in the steps
-    around it.
+    Batches differ more than a few steps change the loss. So each is also shown to the net as it was at first, with the
+    same dropout, and what counts is the difference. Accumulation and clipping are the trainer's. A task without a label
+    in a step is taken to be as good as in the steps around it.
 
     Args:
         trainer: a fresh one with a constant schedule; its weights are spoilt.
@@ -54,12 +57,13 @@ def range_test(trainer: Trainer, train: DataLoader[Any]) -> RangeTest:
     trainer.model.train()
     rates = np.geomspace(_LOWEST, _HIGHEST, SWEEP_STEPS)
     batches = _endless(train)
+    untrained = deepcopy(trainer.model.module)
     rows: list[dict[str, float]] = []
     losses = np.empty(0)
     for rate in rates:
         for group in trainer.optimizer.param_groups:
             group["lr"] = float(rate)
-        row = _step(trainer, batches)
+        row = _step(trainer, untrained, batches)
         if not math.isfinite(row["total"]):
             break
         rows.append(row)
@@ -80,13 +84,19 @@ def _endless(train: DataLoader[Any]) -> Iterator[Batch]:
         yield from train
 
 
-def _step(trainer: Trainer, batches: Iterator[Batch]) -> dict[str, float]:
-    """``total`` and the objective's parts, means over the batches of one step."""
+def _step(trainer: Trainer, untrained: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
+    """``total`` and the objective's parts, and ``first/`` the parts of ``untrained``; means over one step's batches."""
     means = Means()
     for batch in map(trainer.fabric.to_device, islice(batches, trainer.accumulate)):
+        random = torch.get_rng_state()
+        with torch.no_grad(), trainer.fabric.autocast():
+            outputs = untrained(batch["image"].contiguous(memory_format=torch.channels_last))
+            _, first = trainer.objective({name: raw.float() for name, raw in outputs.items()}, batch)
+        torch.set_rng_state(random)
         total, parts = trainer.backward(batch, trainer.accumulate)
         # A total that is not a number must not be passed over, as a part is where there is no label.
         means.add({"total": total.nan_to_num(nan=torch.inf), **parts})
+        means.add({f"first/{name}": loss for name, loss in first.items()})
     trainer.step()
     return means.compute()
 
@@ -97,10 +107,11 @@ def _totals(rows: Sequence[Mapping[str, float]], objective: Objective) -> np.nda
     """
     steps, totals = np.arange(len(rows)), np.zeros(len(rows))
     for name in objective.trained:
-        losses = np.array([row[f"{name}/loss"] for row in rows])
+        losses, first = (np.array([row[f"{which}{name}/loss"] for row in rows]) for which in ("", "first/"))
         known = np.isfinite(losses)
         if known.any():
-            totals += objective.weights[name] * np.interp(steps, steps[known], losses[known])
+            change = np.interp(steps, steps[known], (losses - first)[known])
+            totals += objective.weights[name] * (first[known].mean() + change)
     return totals
 
 
