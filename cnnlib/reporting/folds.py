@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy import stats
 
 from cnnlib.reporting.noise import Noise
 from cnnlib.reporting.results import RunResult
@@ -19,9 +20,15 @@ from cnnlib.reporting.scores import Scores
 from cnnlib.reporting.statistics import Difference
 
 
-def factor_of_folds(runs: int, folds: int | None) -> float:
-    """What ``variance / runs``, the variance of a mean over independent runs, is multiplied by for runs of folds."""
-    return 1.0 if folds is None else 1 + runs / (folds - 1)
+def margin_of_folds(values: np.ndarray, folds: int | None, level: float) -> float:
+    """Half the ``1 - level`` interval of the mean of runs over folds; NaN of a single run.
+
+    ``folds`` is ``None`` for independent runs.
+    """
+    if len(values) < 2:
+        return math.nan
+    share = 1 / len(values) + (1 / (folds - 1) if folds else 0.0)
+    return float(stats.t.isf(level / 2, len(values) - 1) * values.std(ddof=1) * math.sqrt(share))
 
 
 def fold_scores(
@@ -61,7 +68,7 @@ def _fold_difference(ours: Scores, base: Scores, folds: int) -> Difference | str
     largest = max(abs(score.item()) for of_one in (ours, base) for score in of_one.values())
     variance = max(float(paired.var(ddof=1)), (1e-12 * largest) ** 2, np.finfo(float).tiny)
     degrees = len(common) - 1.0
-    whole = variance / len(common) * factor_of_folds(len(common), folds)
+    whole = variance * (1 / len(common) + 1 / (folds - 1))
     return Difference(
         float(paired.mean()),
         Noise(parts=((whole, degrees),)),

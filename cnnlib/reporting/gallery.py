@@ -69,10 +69,10 @@ def choose_images(
 
 
 def mean_scores(runs: Sequence[RunResult], metric: str) -> dict[str, float]:
-    """Each image's ``metric`` averaged over ``runs``; NaN where a run does not define it."""
+    """Each image's ``metric`` averaged over those of ``runs`` that have it; NaN where one does not define it."""
     tables = [table for run in runs if (table := run.per_image.get(metric))]
     names = dict.fromkeys(name for table in tables for name in table)
-    return {name: float(np.mean([table.get(name, math.nan) for table in tables])) for name in names}
+    return {name: float(np.mean([table[name] for table in tables if name in table])) for name in names}
 
 
 def draw_samples(

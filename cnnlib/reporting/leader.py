@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnlib.reporting.folds import factor_of_folds
+from cnnlib.reporting.folds import margin_of_folds
 from cnnlib.reporting.results import SuiteResults
 from cnnlib.reporting.seed_variance import SeedVariances
 from cnnlib.reporting.statistics import LARGEST_LOGARITHM, LEVEL
@@ -65,9 +65,11 @@ def interval_of_best(
     mean = float(np.nanmean(values[best]))
     if np.isfinite(scores).sum(axis=1).max() < 2:
         return math.nan, math.nan
-    smallest = (1e-12 * np.nanmax(np.abs(scores))) ** 2
-    margin = SeedVariances(scores, False, smallest).of_mean(best).margin(LEVEL / len(values))
-    margin *= math.sqrt(factor_of_folds(int(np.isfinite(values[best]).sum()), folds))
+    if folds:
+        margin = margin_of_folds(scores[best][np.isfinite(scores[best])], folds, LEVEL / len(values))
+    else:
+        smallest = (1e-12 * np.nanmax(np.abs(scores))) ** 2
+        margin = SeedVariances(scores, False, smallest).of_mean(best).margin(LEVEL / len(values))
     if not ratio:
         return mean - margin, mean + margin
     times = math.exp(min(margin, LARGEST_LOGARITHM))

@@ -8,11 +8,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
 from cnnlib.files import write_csv
 from cnnlib.reporting.comparison import Comparison, Verdict, compare_suite
-from cnnlib.reporting.folds import factor_of_folds
+from cnnlib.reporting.folds import margin_of_folds
 from cnnlib.reporting.results import SuiteResults
 from cnnlib.reporting.statistics import LEVEL
 from cnnlib.reporting.words import verdict_words
@@ -103,6 +102,5 @@ def _mean_and_interval(values: np.ndarray, folds: int | None) -> tuple[float, fl
     if len(values) < 2:
         return float(values.mean()) if len(values) else math.nan, math.nan, math.nan, math.nan
     mean, std = float(values.mean()), float(values.std(ddof=1))
-    error = std * math.sqrt(factor_of_folds(len(values), folds) / len(values))
-    margin = float(stats.t.ppf(1 - LEVEL / 2, len(values) - 1)) * error
+    margin = margin_of_folds(values, folds, LEVEL)
     return mean, std, mean - margin, mean + margin

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cnnlib.reporting.folds import factor_of_folds, fold_differences
+from cnnlib.reporting.folds import fold_differences, margin_of_folds
+from cnnlib.reporting.leader import interval_of_best
 from cnnlib.reporting.summary import summarise
 
 
@@ -49,4 +50,12 @@ def test_intervals_of_means_allow_for_the_overlap() -> None:
     (plain,), (folds,) = summarise(results), summarise(results, folds=5)
     assert folds.margin == pytest.approx(plain.margin * 1.5)  # sqrt(1 + 5 / 4)
     assert (folds.mean, folds.std) == (plain.mean, plain.std)
-    assert factor_of_folds(7, None) == 1
+    assert math.isnan(margin_of_folds(np.ones(1), 5, 0.05))
+
+
+def test_the_leaders_interval_is_of_its_own_folds() -> None:
+    values = np.array([[1.0, 1.0, 1.0], [0.2, 0.6, 0.4]])
+    assert interval_of_best(values, 0, ratio=False, folds=5) == (1.0, 1.0)
+    low, high = interval_of_best(values, 1, ratio=False, folds=5)
+    t = stats.t.isf(0.0125, 2)  # Bonferroni, of two
+    assert (high - low) / 2 == pytest.approx(t * 0.2 * math.sqrt(1 / 3 + 1 / 4))
