@@ -56,7 +56,9 @@ NAN, INF = float("nan"), float("inf")
 def test_out_of_range(name: str, option: str, value: float | str, expected: str) -> None:
     with pytest.raises(CnnlibError) as error:
         LOSSES[name](**{option: value})
-    assert str(error.value) == f"{option} must be {expected}; it is {value!r}"
+    said, _, near = str(error.value).partition(" (did you mean ")
+    assert said == f"{option} must be {expected}; it is {value!r}"
+    assert near in ("", *(f"'{word}'?)" for word in expected.split("'")[1::2]))
 
 
 @pytest.mark.parametrize("name", LOSSES)
