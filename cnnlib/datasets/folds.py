@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection
 from typing import get_args
 
@@ -69,6 +70,11 @@ def fold_splits(source: DataSource, folds: int, fold: int, partition: int) -> di
     everything = np.arange(len(samples))
     rest, test = _divide(everything, groups, classes, folds, partition)[fold]
     left = len(rest) if groups is None else len(set(groups[rest]))
+    if left < 2:
+        raise CnnlibError(
+            f"folds: {folds} leaves one {'sample' if groups is None else 'group'} for training and validation in fold "
+            f"{fold}; give more folds, or data of more groups"
+        )
     parts = min(left, max(2, round((1 - 1 / folds) / _VAL_SHARE)))
     train, val = _divide(rest, groups, classes, parts, partition)[0]
     return {"train": Subset(samples, train), "val": Subset(samples, val), "test": Subset(samples, test)}
@@ -92,5 +98,7 @@ def _divide(
         "y": classes[indices] if stratified else None,
         "groups": None if groups is None else groups[indices],
     }
-    divided = splitter(n_splits=parts, shuffle=True, random_state=seed).split(indices, **given)
-    return [(indices[rest], indices[part]) for rest, part in divided]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")  # it cannot be in every part
+        divided = splitter(n_splits=parts, shuffle=True, random_state=seed).split(indices, **given)
+        return [(indices[rest], indices[part]) for rest, part in divided]

@@ -83,6 +83,8 @@ class SeedVariances:
         weights = np.ones(len(scores))
         for _ in range(8):  # each time with better weights
             self.values, self.degrees = _block_variances(scores, weights)
+            if not self.degrees.any():  # so many runs are missing that blocks explain all there is
+                self.values, self.degrees = _own_variances(scores)
             self._learn()
             typical = self.typical()
             # A calm experiment does not outweigh the others.

@@ -57,7 +57,7 @@ def names_in(split: SampleSource) -> list[str]:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    folds=st.integers(2, 6),
+    folds=st.integers(3, 6),
     people=st.lists(st.integers(0, 30), min_size=40, max_size=80),
     partition=st.integers(0, 3),
 )
@@ -117,3 +117,15 @@ def test_too_few_groups() -> None:
         fold_splits(source_of(names, Told), 5, 0, 0)
     with pytest.raises(CnnlibError, match=r"folds: 5 needs at least 6 samples; there are 5"):
         fold_splits(source_of([f"{i}" for i in range(5)]), 5, 0, 0)
+
+
+def test_a_fold_that_holds_all_groups_but_one() -> None:
+    names = [f"p{person}-a-{i}" for i, person in enumerate([0] * 30 + [1, 2])]
+    with pytest.raises(CnnlibError, match="folds: 2 leaves one group for training and validation in fold"):
+        [fold_splits(source_of(names, Told), 2, fold, 0) for fold in range(2)]
+
+
+def test_a_class_of_one_sample_is_no_obstacle() -> None:
+    names = [f"{i}-{'b' if i == 7 else 'a'}-x" for i in range(30)]
+    tested = [names_in(fold_splits(source_of(names, Told), 3, fold, 0)["test"]) for fold in range(3)]
+    assert Counter(chain(*tested)) == Counter(names)

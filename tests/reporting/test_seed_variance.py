@@ -322,6 +322,14 @@ def test_any_runs_may_be_missing(scores: np.ndarray, data: st.DataObject, blocks
             assert 0 <= noise.beyond(1.0) <= 0.5
 
 
+def test_blocks_that_explain_everything_leave_each_experiment_its_own_variance() -> None:
+    """Runs of the first and the last share a seed with nobody else; the second has two of its own."""
+    n = np.nan
+    scores = np.array([[n, n, 1.0], [0.0, 4.0, n], [n, n, 2.0]])
+    noise = SeedVariances(scores, blocks=True).of_difference(0, 2)
+    assert noise.margin(LEVEL) > 1
+
+
 def test_single_runs_show_no_variance() -> None:
     with pytest.raises(ValueError, match="at least one needs two"):
         SeedVariances(np.array([[1.0, np.nan], [np.nan, 2.0]]), blocks=False)
