@@ -20,7 +20,7 @@ from cnnlib.config import Component, ExperimentConfig, build
 from cnnlib.config.schema import TrainingConfig
 from cnnlib.datasets import DATASETS
 from cnnlib.datasets.folds import fold_splits
-from cnnlib.datasets.loading import evaluation_loader, labelled, training_loader
+from cnnlib.datasets.loading import balanced_weights, evaluation_loader, labelled, training_loader
 from cnnlib.datasets.splits import Subset, repeated
 from cnnlib.engine.evaluator import computed
 from cnnlib.engine.lr_finder import RangeTest, range_test
@@ -53,6 +53,8 @@ class ExperimentData:
     """Its samples that have a label for a task that is trained."""
     val: SampleSource
     test: SampleSource
+    weights: Tensor | None = None
+    """How often each sample of ``train`` is drawn; ``None``: once in an epoch."""
 
 
 class Loaders(NamedTuple):
@@ -101,11 +103,13 @@ def open_data(config: ExperimentConfig, seed: int, source: DataSource | None = N
             )
     train = repeated(with_label["train"], config.dataset.repeat)
     data = ExperimentData(source, tasks, splits["train"], train, splits["val"], splits["test"])
-    return data if config.training.overfit_batches is None else _few_batches(data, config.training)
+    if config.training.overfit_batches is not None:
+        return _few_batches(data, config.training)
+    return replace(data, weights=balanced_weights(train)) if config.dataset.balance else data
 
 
 def _few_batches(data: ExperimentData, options: TrainingConfig) -> ExperimentData:
-    """The first batches of the training split in all three; an epoch repeats them. The constant predictor stays that
+    """The first batches of the training split in all three; an epoch repeats them, whatever their classes. The constant predictor stays that
     of the whole training split: one taken from a single sample would be perfect on it.
     """
     count = min(len(data.train), options.overfit_batches * options.batch_size)
@@ -128,7 +132,9 @@ def make_loaders(config: ExperimentConfig, data: ExperimentData, seed: int) -> L
     augmentations = [build(augmentation, AUGMENTATIONS) for augmentation in wanted]
     plain = Pipeline([], data.tasks)
     return Loaders(
-        training_loader(data.train, Pipeline(augmentations, data.tasks), batch_size, workers, seed),
+        training_loader(
+            data.train, Pipeline(augmentations, data.tasks), batch_size, workers, seed, data.weights
+        ),
         evaluation_loader(data.val, plain, batch_size, workers),
         evaluation_loader(data.test, plain, batch_size, workers),
     )

@@ -78,6 +78,10 @@ class DatasetConfig(Component):
     repeat: Annotated[int, Ge(1)] = 1
     """How often an epoch passes over each training sample, each time augmented anew: for small data sets, of which an
     epoch would be a few steps."""
+    balance: bool = False
+    """An epoch draws as many training samples as it would pass over, at random and with replacement, each class equally
+    often on average. The data set must tell the class of every sample. Weights of classes in the loss answer the same
+    imbalance: take one of the two."""
 
     @model_validator(mode="after")
     def _check_fold(self) -> DatasetConfig:

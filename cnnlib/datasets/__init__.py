@@ -1,6 +1,7 @@
 """Where samples come from."""
 
 from cnnlib.datasets.faces import Faces
+from cnnlib.datasets.feet import Feet
 from cnnlib.datasets.fg_bg import FgBg
 from cnnlib.datasets.folders import Folders
 from cnnlib.datasets.keypoints import Keypoints
@@ -12,6 +13,7 @@ DATASETS: dict[str, type[DataSource]] = {
     "scenes": Scenes,
     "phones": Phones,
     "faces": Faces,
+    "feet": Feet,
     "folders": Folders,
     "fg_bg": FgBg,
     "keypoints": Keypoints,

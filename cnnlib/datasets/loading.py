@@ -9,10 +9,11 @@ from itertools import repeat
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from cnnlib.datasets.splits import Subset
-from cnnlib.types import Sample, SampleSource
+from cnnlib.datasets.splits import Subset, told_of_all
+from cnnlib.types import CnnlibError, Sample, SampleSource
 
 
 def derived_seed(*path: int) -> int:
@@ -27,6 +28,22 @@ def labelled(source: SampleSource, names: Iterable[str]) -> SampleSource:
         return source
     wanted = set(names)
     return Subset(source, [i for i in range(len(source)) if wanted & set(source.labels(i))])
+
+
+def balanced_weights(source: SampleSource) -> Tensor:
+    """How often each sample is to be drawn, float64 (N,) of sum 1: each class equally often, its samples alike.
+
+    Raises:
+        CnnlibError: ``source`` does not tell the class of every sample.
+    """
+    classes = told_of_all(source, "label_class")
+    if classes is None:
+        raise CnnlibError(
+            "balance: true needs the class of every training sample, and the data set does not tell it for all of them: "
+            "give it a label of one class per sample, or leave balance out"
+        )
+    _, index, counts = np.unique(classes, return_inverse=True, return_counts=True)
+    return torch.from_numpy(1 / (len(counts) * counts[index]))
 
 
 @dataclass
@@ -49,32 +66,48 @@ class SeededSamples(Dataset[Sample]):
 
 @dataclass
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Yields ``(epoch, index)``; shuffled by (seed, epoch) or in order. Set ``epoch`` before iterating."""
+    """Yields ``(epoch, index)``; shuffled by (seed, epoch) or in order. Set ``epoch`` before iterating.
+
+    With ``weights`` (length,), as many are drawn at random, with replacement, each as often as its weight says.
+    """
 
     length: int
     seed: int
     shuffle: bool
+    weights: Tensor | None = None
     epoch: int = 0
 
     def __len__(self) -> int:
         return self.length
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = range(self.length)
-        if self.shuffle:
-            generator = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
-            order = torch.randperm(self.length, generator=generator).tolist()
-        return zip(repeat(self.epoch), order)
+        return zip(repeat(self.epoch), self._order())
+
+    def _order(self) -> Iterable[int]:
+        if not self.shuffle:
+            return range(self.length)
+        generator = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
+        if self.weights is None:
+            return torch.randperm(self.length, generator=generator).tolist()
+        return torch.multinomial(self.weights, self.length, replacement=True, generator=generator).tolist()
 
 
 def training_loader(
-    source: SampleSource, transform: Callable[[Sample], Sample], batch_size: int, workers: int, seed: int
+    source: SampleSource,
+    transform: Callable[[Sample], Sample],
+    batch_size: int,
+    workers: int,
+    seed: int,
+    weights: Tensor | None = None,
 ) -> DataLoader[Sample]:
     """Shuffled batches. The last batch is dropped where it is not full, unless it is the only one.
 
     Batch normalisation would give one or two images that are left over the weight, and the noise, of a whole batch.
+
+    Args:
+        weights: how often each sample is drawn, with replacement, in an epoch of as many samples; ``None``: once.
     """
-    return _loader(SeededSamples(source, transform, seed), batch_size, workers, shuffle=True)
+    return _loader(SeededSamples(source, transform, seed), batch_size, workers, shuffle=True, weights=weights)
 
 
 def evaluation_loader(
@@ -84,11 +117,13 @@ def evaluation_loader(
     return _loader(SeededSamples(source, transform, seed=0), batch_size, workers, shuffle=False)
 
 
-def _loader(samples: SeededSamples, batch_size: int, workers: int, shuffle: bool) -> DataLoader[Sample]:
+def _loader(
+    samples: SeededSamples, batch_size: int, workers: int, shuffle: bool, weights: Tensor | None = None
+) -> DataLoader[Sample]:
     return DataLoader(
         samples,
         batch_size=batch_size,
-        sampler=EpochSampler(len(samples), samples.seed, shuffle),
+        sampler=EpochSampler(len(samples), samples.seed, shuffle, weights),
         num_workers=workers,
         drop_last=shuffle and len(samples) > batch_size,
         pin_memory=torch.cuda.is_available(),
