@@ -109,8 +109,8 @@ def open_data(config: ExperimentConfig, seed: int, source: DataSource | None = N
 
 
 def _few_batches(data: ExperimentData, options: TrainingConfig) -> ExperimentData:
-    """The first batches of the training split in all three; an epoch repeats them, whatever their classes. The constant predictor stays that
-    of the whole training split: one taken from a single sample would be perfect on it.
+    """The first batches of the training split in all three; an epoch repeats them, whatever their classes. The constant
+    predictor stays that of the whole training split: one taken from a single sample would be perfect on it.
     """
     count = min(len(data.train), options.overfit_batches * options.batch_size)
     few = Subset(data.train, range(count))

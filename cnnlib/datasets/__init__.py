@@ -5,6 +5,7 @@ from cnnlib.datasets.feet import Feet
 from cnnlib.datasets.fg_bg import FgBg
 from cnnlib.datasets.folders import Folders
 from cnnlib.datasets.keypoints import Keypoints
+from cnnlib.datasets.label_studio import LabelStudio
 from cnnlib.datasets.phones import Phones
 from cnnlib.datasets.scenes import Scenes
 from cnnlib.types import DataSource
@@ -17,4 +18,5 @@ DATASETS: dict[str, type[DataSource]] = {
     "folders": Folders,
     "fg_bg": FgBg,
     "keypoints": Keypoints,
+    "label_studio": LabelStudio,
 }

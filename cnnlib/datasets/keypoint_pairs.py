@@ -8,9 +8,9 @@ from pathlib import Path
 
 from cnnlib.datasets.keypoint_rows import KeypointFile, KeypointRow
 from cnnlib.datasets.listing import ImageFolder, list_folders, without_suffix
-from cnnlib.datasets.problems import Problems
+from cnnlib.datasets.problems import LeftOut, Problems
 
-_UNPAIRED = "(more than half of all; do `annotations` and `images` belong together?)"
+UNPAIRED = "(more than half of all; do the annotations and the images belong together?)"
 
 
 def list_pictures(folders: Sequence[Path], prefixes: Sequence[str], problems: Problems) -> ImageFolder:
@@ -31,9 +31,12 @@ def list_pictures(folders: Sequence[Path], prefixes: Sequence[str], problems: Pr
 
 
 def paired_rows(
-    files: Iterable[tuple[KeypointFile, str]], pictures: ImageFolder, problems: Problems
-) -> tuple[dict[str, KeypointRow], dict[str, list[str]]]:
-    """The annotations by picture, and what is left out: names by kind. Takes pictures without one out of ``pictures``.
+    files: Iterable[tuple[KeypointFile, str]],
+    pictures: ImageFolder,
+    problems: Problems,
+    left_out: LeftOut,
+) -> dict[str, KeypointRow]:
+    """The annotations by picture. Takes pictures without one out of ``pictures``.
 
     Args:
         files: each with what the names of its pictures start with.
@@ -55,10 +58,12 @@ def paired_rows(
     plain = sorted(pictures.keys() - rows.keys())
     if len(lost) > count / 2:
         for name in lost:
-            problems.add(f"annotations without an image {_UNPAIRED}", name)
+            problems.add(f"annotations without an image {UNPAIRED}", name)
     for name in plain:
         del pictures[name]
-    return rows, {"annotations without an image": lost, "images without a known point": plain}
+    left_out.add("annotations without an image", lost)
+    left_out.add("images without a known point", plain)
+    return rows
 
 
 def _picture_of(

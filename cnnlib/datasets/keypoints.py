@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Sequence
 from functools import partial
 from itertools import cycle
@@ -20,7 +19,7 @@ from cnnlib.datasets.keypoint_pairs import list_pictures, paired_rows
 from cnnlib.datasets.keypoint_parts import PointsInPart
 from cnnlib.datasets.keypoint_rows import KeypointFile
 from cnnlib.datasets.listing import Partner, groups_of, name_part
-from cnnlib.datasets.problems import Problems
+from cnnlib.datasets.problems import LeftOut, Problems
 from cnnlib.datasets.splits import Share, split_indices
 from cnnlib.datasets.target_files import TargetSource
 from cnnlib.tasks import PointsTask
@@ -102,7 +101,8 @@ class Keypoints(FileDataSource):
         prefixes = [f"{folder}/" if len(folders) > 1 else "" for folder in folders]
         pictures = list_pictures([base / folder for folder in folders], prefixes, problems)
         info = _info(files, layout, names, flip_order)
-        rows, left_out = paired_rows(zip(files, cycle(prefixes)), pictures, problems)
+        left_out = LeftOut(what)
+        rows = paired_rows(zip(files, cycle(prefixes)), pictures, problems, left_out)
         target = PointsInPart(PointsTask(info), rows, crop, margin)
         target.check_boxes(problems)
         inputs = {"image": Input(pictures, crop=target.part if crop else None)}
@@ -118,10 +118,7 @@ class Keypoints(FileDataSource):
     def check(self) -> None:
         """As every data set of files; reports on stderr what is left out."""
         super().check()
-        for kind, names in self._left_out.items():
-            if names:
-                few = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-                print(f"{self._what}: left out {len(names)} {kind}: {few}", file=sys.stderr)
+        self._left_out.report()
 
 
 def _as_list(given: str | list[str]) -> list[str]:

@@ -39,8 +39,8 @@ def balanced_weights(source: SampleSource) -> Tensor:
     classes = told_of_all(source, "label_class")
     if classes is None:
         raise CnnlibError(
-            "balance: true needs the class of every training sample, and the data set does not tell it for all of them: "
-            "give it a label of one class per sample, or leave balance out"
+            "balance: true needs the class of every training sample, and the data set does not tell it for all of "
+            "them: give it a label of one class per sample, or leave balance out"
         )
     _, index, counts = np.unique(classes, return_inverse=True, return_counts=True)
     return torch.from_numpy(1 / (len(counts) * counts[index]))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
+
 from cnnlib.types import CnnlibError
 
 _SHOWN = 3
@@ -27,3 +30,23 @@ class Problems:
                 lines.append(f"    and {len(examples) - _SHOWN} more")
         if self._examples:
             raise CnnlibError("\n".join(lines))
+
+
+class LeftOut:
+    """What of ``what`` is not used, by kind; nothing that forbids its use."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._examples: dict[str, list[str]] = {}
+
+    def add(self, kind: str, examples: Iterable[str]) -> None:
+        """``kind`` says what is not used and why, and ``examples`` where, each once."""
+        known = self._examples.setdefault(kind, [])
+        known += [example for example in dict.fromkeys(examples) if example not in known]
+
+    def report(self) -> None:
+        """On stderr, a line for each kind: its count and the first few."""
+        for kind, examples in self._examples.items():
+            if examples:
+                few = ", ".join(examples[:_SHOWN]) + (", ..." if len(examples) > _SHOWN else "")
+                print(f"{self._what}: left out {len(examples)} {kind}: {few}", file=sys.stderr)

@@ -61,32 +61,34 @@ def repeated(source: SampleSource, times: int) -> SampleSource:
 
 @checked
 def split_indices(
-    count: int, val: Share, test: Share, seed: int, groups: Sequence[str] | None = None
+    count: int, val: Share, test: Share | None, seed: int, groups: Sequence[str] | None = None
 ) -> dict[Split, np.ndarray]:
     """Divides ``count`` samples at random; the same for the same arguments, on every machine.
 
     Args:
-        val, test: the share of samples for validation and test; the rest is for training.
+        val, test: the share of samples for validation and test, ``None`` for no test; the rest is for training.
         groups: the group of each sample. A group is never divided, so that what its samples share (a
             background, a foreground) is not known from training when it comes in the test; shares are then
             met as nearly as whole groups allow. Without it, each sample is a group of its own.
 
     Returns:
-        For each split its indices, ascending, int64. Each split has at least one group.
+        For each split its indices, ascending, int64. Each split has at least one group, but for a test of ``None``.
 
     Raises:
-        CnnlibError: nothing is left for training, or there are fewer than three groups.
+        CnnlibError: nothing is left for training, or there are fewer groups than splits.
     """
-    if val + test >= 1:
+    shares = {"val": val} if test is None else {"test": test, "val": val}
+    if sum(shares.values()) >= 1:
         raise CnnlibError(f"val and test must leave samples for training; got val={val} + test={test}")
     group_of_sample = np.arange(count) if groups is None else np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(group_of_sample)
-    if len(sizes) < 3:
+    if len(sizes) <= len(shares):
+        parts = "training and validation" if test is None else "training, validation and test"
         raise CnnlibError(
-            f"training, validation and test need at least 3 samples that may be separated; there are {count} "
+            f"{parts} need at least {len(shares) + 1} samples that may be separated; there are {count} "
             f"samples in {len(sizes)} group{'' if len(sizes) == 1 else 's'}"
         )
-    parts = _assign(sizes, {"test": test * count, "val": val * count}, seed)[group_of_sample]
+    parts = _assign(sizes, {part: share * count for part, share in shares.items()}, seed)[group_of_sample]
     return {part: np.flatnonzero(parts == part) for part in ("train", "val", "test")}
 
 
@@ -99,7 +101,7 @@ def _assign(sizes: np.ndarray, wanted: dict[str, float], seed: int) -> np.ndarra
     """The part of each group, given their sizes: groups go to a part while that brings it nearer to its share."""
     parts = np.full(len(sizes), "train", dtype="<U5")
     remaining = np.random.default_rng(seed).permutation(len(sizes))
-    for still_empty, (part, share) in zip((2, 1), wanted.items(), strict=True):
+    for still_empty, (part, share) in zip(range(len(wanted), 0, -1), wanted.items(), strict=True):
         taken: list[int] = []
         total = 0
         for group in remaining:

@@ -92,9 +92,7 @@ def target_source(
         raise CnnlibError(f"a target of kind {kind!r} cannot be read from the names of folders")
     if strange := set(classes.values()) - set(info.names):
         raise CnnlibError(f"names does not list the folder {min(strange)!r}")
-    return TargetSource(
-        info, classes, partial(_read_class, info.names, classes), class_of=classes.__getitem__
-    )
+    return TargetSource(info, classes, partial(read_class, info.names, classes), class_of=classes.__getitem__)
 
 
 def place_of(given: Mapping[str, Any]) -> str:
@@ -202,9 +200,10 @@ def _class_of(read: Callable[[str, Size, Size | None], Target], name: str) -> st
     return str(int(value)) if valid is None or valid.all() else None
 
 
-def _read_class(
+def read_class(
     names: tuple[str, ...], classes: Mapping[str, str], name: str, stored: Size, size: Size | None
 ) -> Target:
+    """A ``TargetSource``'s ``read`` of classes that are known by the sample's name."""
     return Target(torch.tensor(names.index(classes[name])))
 
 

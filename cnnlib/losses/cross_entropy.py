@@ -88,7 +88,9 @@ class CrossEntropyLoss(Loss):
             found = target.long().flatten().bincount(minlength=len(counts))
             counts = F.pad(counts, (0, len(found) - len(counts))) + found
         if not counts.any():
-            raise CnnlibError('class_weights "balanced" needs training targets that are valid; there are none')
+            raise CnnlibError(
+                'class_weights "balanced" needs training targets that are valid; there are none'
+            )
         weights = counts.sum() / (counts.count_nonzero() * counts.double())
         self.class_weights = weights.masked_fill(counts == 0, 0).tolist()
 

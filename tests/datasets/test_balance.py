@@ -107,7 +107,10 @@ def test_samples_without_a_class_are_refused(classes: list[str | None]) -> None:
 
 
 def test_a_data_set_without_classes_is_refused_before_anything_trains() -> None:
-    suite = TINY | {"dataset": {"name": "phones", "size": 16, "train": 4, "balance": True}, "tasks": {"points": {}}}
+    suite = TINY | {
+        "dataset": {"name": "phones", "size": 16, "train": 4, "balance": True},
+        "tasks": {"points": {}},
+    }
     (config,) = parse_suite(suite).experiments.values()
     with pytest.raises(CnnlibError, match="the data set does not tell it"):
         open_data(config, 0)

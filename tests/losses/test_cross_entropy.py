@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.utils.class_weight import compute_class_weight
@@ -60,7 +59,9 @@ def test_weights_of_classes_are_those_of_torch(label_smoothing: float) -> None:
     )
     loss = CrossEntropyLoss(label_smoothing, WEIGHTS)
     torch.testing.assert_close(loss(LOGITS, TARGET, VALID), expected)
-    torch.testing.assert_close(loss.double()(LOGITS.double(), TARGET, VALID), expected.double(), rtol=1e-6, atol=0)
+    torch.testing.assert_close(
+        loss.double()(LOGITS.double(), TARGET, VALID), expected.double(), rtol=1e-6, atol=0
+    )
 
 
 @given(st.lists(st.lists(st.sampled_from([0, 1, 3]), max_size=6), min_size=1))
@@ -73,7 +74,9 @@ def test_balanced_weights_are_those_of_scikit_learn(targets: list[list[int]]) ->
         return
     loss.prepare(torch.tensor(target, dtype=torch.int64) for target in targets)
     present = sorted(set(labels))
-    expected = dict(zip(present, compute_class_weight("balanced", classes=np.array(present), y=labels), strict=True))
+    expected = dict(
+        zip(present, compute_class_weight("balanced", classes=np.array(present), y=labels), strict=True)
+    )
     assert loss.class_weights == pytest.approx([expected.get(k, 0) for k in range(max(present) + 1)])
     loss.prepare([torch.tensor([0])] * 5)  # of another fold, say
     assert loss.class_weights == [1.0]
@@ -101,7 +104,7 @@ def test_a_class_without_a_training_element_counts_nothing() -> None:
 
 
 def test_weights_need_one_for_each_class_and_balanced_ones_the_targets() -> None:
-    with pytest.raises(CnnlibError, match="a weight for each of the 5 classes, in the order .* it has 3"):
+    with pytest.raises(CnnlibError, match=r"a weight for each of the 5 classes, in the order .* it has 3"):
         CrossEntropyLoss(class_weights=[1.0, 2.0, 3.0])(LOGITS, TARGET)
     with pytest.raises(RuntimeError, match="call prepare"):
         CrossEntropyLoss(class_weights="balanced")(LOGITS, TARGET)

@@ -24,7 +24,7 @@ class View:
     """Where the camera is; angles in degrees.
 
     ``elevation`` looks down, ``azimuth`` stands to the right of the picture's middle, ``roll`` turns the picture
-    clockwise. ``heel`` is where the heel meets the ground, and ``scale`` the length of a unit, in shares of the picture.
+    clockwise. ``heel``, where the heel meets the ground, and ``scale``, a unit's length, are shares of the picture.
     """
 
     elevation: float
@@ -53,8 +53,8 @@ class Shape:
 
 @dataclass(frozen=True)
 class Look:
-    """Colours and what is worn, ``cover``, from the height ``hem`` on: upwards trousers at least twice as wide as ``flare``,
-    downwards a sock."""
+    """Colours and what is worn, ``cover``, from the height ``hem`` on: downwards a sock, upwards trousers that are at
+    least about twice as wide as ``flare``."""
 
     skin: Color
     blush: float
@@ -101,7 +101,11 @@ def other_foot(foot: Foot, rng: np.random.Generator) -> tuple[Foot, float, float
     """
     angle = foot.angle * rng.uniform(0.5, 1.1)
     shape = replace(foot.shape, lean=float(rng.normal(0, 2)), toe_out=foot.shape.toe_out + rng.uniform(-3, 3))
-    return replace(foot, angle=angle, side=-foot.side, shape=shape), rng.uniform(0.95, 1.5), rng.uniform(-0.06, 0.1)
+    return (
+        replace(foot, angle=angle, side=-foot.side, shape=shape),
+        rng.uniform(0.95, 1.5),
+        rng.uniform(-0.06, 0.1),
+    )
 
 
 def _shape(rng: np.random.Generator, angle: float) -> Shape:
