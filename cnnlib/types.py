@@ -45,7 +45,7 @@ class TargetInfo:
         kind: the name in ``TASKS`` of the kind of task that it is for.
         names: of the classes or of the points, in the order of their indices.
         flip_order: of points: the index of the point that each becomes when left and right change places; empty where
-            every point stays itself.
+            the names tell it: ``left_eye`` and ``right_eye`` change places.
         unit: of the values, for people: ``"m"``; empty where the data have none.
         multi_label: of labels: several classes may be true at once.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -27,7 +26,6 @@ from cnnlib.tasks import PointsTask
 from cnnlib.types import CnnlibError, TargetInfo
 
 _LAYOUTS = {"face_68": (face_68.NAMES, face_68.FLIP_ORDER)}
-_SIDES = {"left": "right", "right": "left", "Left": "Right", "Right": "Left"}
 
 
 class Keypoints(FileDataSource):
@@ -50,9 +48,9 @@ class Keypoints(FileDataSource):
         images: the folder of the images, searched with all folders in it, or one for each file of ``annotations``; the
             folder then starts the names of its samples: ``training/x``.
         layout: the names of the points and their ``flip_order``: ``face_68``, the 68 points of a face in iBUG's order.
-        names: of the points; by default those of the file, else ``point_0``, ``point_1``, ... or, of one, ``point``.
+        names: of the points; by default those of the file, or, of one point, ``point``.
         flip_order: the index of the point that each becomes in a mirror; by default, points whose names differ in
-            left and right change places, and all others stay themselves.
+            left and right change places, and all others stay themselves. Several points without names need it.
         normalized: coordinates are shares of the picture's width and height, with 0 at its *corner*; else they are
             pixels, and (0, 0) is the *centre* of the first one (the corner, for boxes). By default, the values of each
             file decide.
@@ -161,21 +159,19 @@ def _info(
         if names is not None or flip_order is not None:
             raise CnnlibError("layout gives names and flip_order; leave these out")
         names, flip_order = _LAYOUTS[layout]
-    names = names or first.names or (["point"] if count == 1 else [f"point_{i}" for i in range(count)])
+    names = names or first.names
+    if not names and flip_order is None and count > 1:
+        raise CnnlibError(
+            f"{first.path} names none of its {count} points, so nobody knows which change places in a mirror: give "
+            "layout, names (left_... and right_... change places) or flip_order"
+        )
+    names = names or (["point"] if count == 1 else [f"point_{i}" for i in range(count)])
     if len(names) != count:
         raise CnnlibError(
             f"{'names' if layout is None else f'layout {layout}'} has {len(names)} points, {first.path} {count}"
         )
-    order = _order_by_names(names) if flip_order is None else flip_order
-    return TargetInfo("points", tuple(names), tuple(order))
+    return TargetInfo("points", tuple(names), tuple(flip_order or ()))
 
 
 def _count(file: KeypointFile) -> int:
     return len(file.rows[0].points)
-
-
-def _order_by_names(names: Sequence[str]) -> list[int]:
-    """Points whose names differ in left and right change places; empty where there are none."""
-    twins = [re.sub("|".join(_SIDES), lambda side: _SIDES[side[0]], name) for name in names]
-    order = [names.index(twin if twin in names else name) for twin, name in zip(twins, names, strict=True)]
-    return [] if order == list(range(len(names))) else order
