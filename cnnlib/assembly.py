@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -17,17 +17,19 @@ from torch.utils.data import DataLoader
 
 from cnnlib.augmentations import AUGMENTATIONS, Pipeline
 from cnnlib.config import Component, ExperimentConfig, build
-from cnnlib.config.schema import TrainingConfig
+from cnnlib.config.schema import FreezeConfig, TrainingConfig
 from cnnlib.datasets import DATASETS
 from cnnlib.datasets.folds import fold_splits
 from cnnlib.datasets.loading import evaluation_loader, labelled, training_loader
 from cnnlib.datasets.splits import Subset, repeated
 from cnnlib.engine.evaluator import computed
+from cnnlib.engine.freezing import Freezing, encoder_stages
 from cnnlib.engine.lr_finder import RangeTest, range_test
 from cnnlib.engine.memory import MemoryForecast, forecast_memory
 from cnnlib.engine.objective import Objective
 from cnnlib.engine.optimizer import OPTIMIZERS
 from cnnlib.engine.overfitting import OVERFIT_STEPS
+from cnnlib.engine.parameter_groups import parameter_groups, scale_learning_rates
 from cnnlib.engine.precision import best_precision
 from cnnlib.engine.schedule import SCHEDULES
 from cnnlib.engine.trainer import Trainer
@@ -206,7 +208,10 @@ def make_trainer(
     net = describe_net(config, data.tasks, data.source.inputs)
     model = make_model(config, data.tasks, data.source.inputs).to(memory_format=torch.channels_last)
     objective = make_objective(config, data).to(fabric.device)
-    optimizer = build(config.optimizer, OPTIMIZERS, parameters=model.parameters())
+    factors = config.learning_rate_factors
+    groups = parameter_groups(model, None if factors is None else factors.model_dump())
+    optimizer = build(config.optimizer, OPTIMIZERS, parameters=groups)
+    scale_learning_rates(optimizer)
     batches = max(1, len(data.train) // options.batch_size)  # as the training loader counts
     steps = options.epochs * math.ceil(batches / options.accumulate)
     schedule = build(config.schedule, SCHEDULES, optimizer=optimizer, total_steps=steps)
@@ -227,17 +232,37 @@ def make_trainer(
         clip_norm=options.clip_norm,
         ema_decay=options.ema_decay,
         patience=options.patience,
+        freezing=None if config.freeze is None else make_freezing(config.freeze, model.module),
     )
 
 
-def find_learning_rate(config: ExperimentConfig, data: ExperimentData, seed: int) -> RangeTest:
+def make_freezing(freeze: FreezeConfig, model: nn.Module) -> Freezing:
+    """
+    Raises:
+        CnnlibError: the model's encoder has no stages, or fewer.
+    """
+    trained = {1: freeze.trained_stages} | {step.epoch: step.trained_stages for step in freeze.unfreeze}
+    stages = encoder_stages(model, "freeze")
+    return Freezing(stages, {epoch: None if count == "all" else count for epoch, count in trained.items()})
+
+
+def find_learning_rate(
+    config: ExperimentConfig,
+    data: ExperimentData,
+    seed: int,
+    begin: Callable[[Trainer], None] = lambda trainer: None,
+) -> RangeTest:
     """A range test on a model and batches of its own: what the seed's run would train first; nothing is written.
+
+    Args:
+        begin: brings a fresh trainer to where the run's training begins.
 
     Raises:
         CnnlibError: no learning rate makes the loss fall.
     """
     alone = config.model_copy(update={"schedule": Component(name="constant")})
     trainer = make_trainer(alone, data, seed, Path(), SilentProgress())
+    begin(trainer)
     return range_test(trainer, make_loaders(config, data, seed).train)
 
 

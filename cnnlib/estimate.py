@@ -17,10 +17,10 @@ from torch.utils.data import DataLoader
 from cnnlib.assembly import expect_memory, finds_learning_rate, make_loaders, make_trainer, open_data
 from cnnlib.config import Component, build
 from cnnlib.engine.lr_finder import SWEEP_STEPS
-from cnnlib.experiment import Run
 from cnnlib.files import write_json
 from cnnlib.predictions import PERSISTERS
 from cnnlib.reporting.progress import SilentProgress
+from cnnlib.runs import Run
 from cnnlib.types import CnnlibError
 from cnnlib.workers import run_in_processes
 

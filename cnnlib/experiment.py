@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 
 from cnnlib.assembly import (
     ExperimentData,
@@ -20,34 +18,19 @@ from cnnlib.assembly import (
     resolve_precision,
     with_learning_rate,
 )
-from cnnlib.config import ExperimentConfig, build, to_yaml
+from cnnlib.config import ExperimentConfig, build
 from cnnlib.engine.overfitting import overfit_verdict
 from cnnlib.environment import OtherLoad, environment, peak_memory_mib
 from cnnlib.files import write_atomically, write_json
+from cnnlib.parents import Parent, read_note, read_parent
 from cnnlib.predictions import PERSISTERS
 from cnnlib.reporting.progress import ConsoleProgress
 from cnnlib.reporting.tables import HistoryFile, PerImageFile
 from cnnlib.reporting.tensorboard import PanelSink, TensorBoardLogger
+from cnnlib.runs import Run
 from cnnlib.tasks.saved import write_data
 
 _PANELS_PER_EPOCH = 4
-
-
-@dataclass(frozen=True)
-class Run:
-    """One experiment under one seed, and the folder that is its own."""
-
-    suite: str
-    experiment: str
-    seed: int
-    config: ExperimentConfig
-    folder: Path
-    constant: Mapping[str, float] | None = field(default=None, compare=False)
-    """The constant predictor's metrics, where they have been measured already: many runs share them."""
-
-    def config_text(self) -> str:
-        """The YAML that repeats this run."""
-        return to_yaml(self.config, self.suite, self.experiment, self.seed)
 
 
 def run_experiment(run: Run) -> None:
@@ -69,7 +52,8 @@ def run_experiment(run: Run) -> None:
     progress = ConsoleProgress(
         f"{run.experiment} seed {run.seed}", [f"val/{ranked['metric']}" for ranked in ranked_by]
     )
-    config = _with_learning_rate(config, data, run)
+    parent = read_parent(run)
+    config = _with_learning_rate(config, data, run, parent)
     loaders = make_loaders(config, data, run.seed)
     trainer = make_trainer(config, data, run.seed, run.folder / "checkpoints", progress)
     device = trainer.fabric.device
@@ -82,7 +66,9 @@ def run_experiment(run: Run) -> None:
 
     # Training
     others = OtherLoad()
-    trainer.resume()
+    if not trainer.resume() and parent:
+        parent.hand_over(run, trainer)
+        parent.note(run)
     tensorboard = TensorBoardLogger(run.folder, purge_step=trainer.state.epoch + 1)
     state = trainer.fit(
         loaders.train,
@@ -123,6 +109,8 @@ def run_experiment(run: Run) -> None:
     if (batches := config.training.overfit_batches) is not None:
         trained = trainer.objective.trained
         result["overfit"] = overfit_verdict(trained, numbers, result["constant"], batches)
+    if parent:
+        result["start_from"] = read_note(run)
     if config.dataset.cross_validated:
         result["folds"] = config.dataset.folds
     tensorboard.log_hparams(
@@ -133,7 +121,9 @@ def run_experiment(run: Run) -> None:
     write_json(run.folder / "result.json", result)
 
 
-def _with_learning_rate(config: ExperimentConfig, data: ExperimentData, run: Run) -> ExperimentConfig:
+def _with_learning_rate(
+    config: ExperimentConfig, data: ExperimentData, run: Run, parent: Parent | None
+) -> ExperimentConfig:
     """With a number in the place of ``auto``: what this run's own range test suggests; a run that was interrupted keeps
     what it found.
     """
@@ -141,7 +131,8 @@ def _with_learning_rate(config: ExperimentConfig, data: ExperimentData, run: Run
         return config
     path = run.folder / "learning_rate.json"
     if not path.exists():
-        write_json(path, vars(find_learning_rate(config, data, run.seed)))
+        begin = partial(parent.hand_over, run) if parent else lambda trainer: None
+        write_json(path, vars(find_learning_rate(config, data, run.seed, begin)))
     rate = json.loads(path.read_text())["suggestion"]
     print(f"{run.experiment} seed {run.seed}: learning_rate: auto found {rate:g}", file=sys.stderr)
     return with_learning_rate(config, rate)

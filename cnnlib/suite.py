@@ -4,38 +4,29 @@ from __future__ import annotations
 
 import fcntl
 import json
-import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from cnnlib.assembly import check_targets, measure_constant_predictor, open_data
 from cnnlib.config import SuiteConfig
 from cnnlib.estimate import epochs_left, time_trials
-from cnnlib.experiment import Run, run_experiment
+from cnnlib.experiment import run_experiment
 from cnnlib.files import write_atomically, write_csv, write_json
+from cnnlib.parents import generations, parents_of, refuse_changed_parents
 from cnnlib.reporting.comparison import compare_suite, undecided
 from cnnlib.reporting.html import write_report
 from cnnlib.reporting.results import SuiteResults, read_suite
 from cnnlib.reporting.summary import write_summary
 from cnnlib.reporting.tensorboard import write_layout
+from cnnlib.runs import Run, clear, is_finished, is_of_another_config, plan, read_result, refuse_other_configs
 from cnnlib.types import CnnlibError, DataSource, Forecast
 from cnnlib.workers import run_in_processes
 
 _CHECKED_SAMPLES = 16  # of the training split, whose targets are compared with what the tasks can predict
-
-
-def plan(suite: SuiteConfig, out: Path) -> list[Run]:
-    """Every run of a suite, seed by seed, so that an early look compares all experiments."""
-    return [
-        Run(suite.name, name, seed, config, out / suite.name / name / f"seed-{seed}")
-        for seed in suite.seeds
-        for name, config in suite.experiments.items()
-    ]
 
 
 def run_suite(
@@ -65,8 +56,10 @@ def run_suite(
     folder = out / suite.name
     runs = plan(suite, out)
     with _locked(folder):
+        parents_of(runs)  # finds the one that is not there before anything trains
         if not overwrite:
-            _refuse_other_configs(runs)
+            refuse_other_configs(runs)
+            refuse_changed_parents(runs)
         waiting = [run for run in runs if overwrite or not is_finished(run)]
         if kept := len(runs) - len(waiting):
             print(
@@ -75,11 +68,12 @@ def run_suite(
             )
         waiting = _with_checked_data(waiting)
         for run in waiting:
-            if overwrite or not resume or _is_of_another_config(run):
-                _clear(run)
+            if overwrite or not resume or is_of_another_config(run):
+                clear(run)
         write_atomically(folder / "suite.yaml", suite.to_yaml())
-        for wave in _waves(suite, folder, waiting):
-            failed = _run_all(wave, jobs, fail_fast, lambda: write_results(runs, folder))
+        waves = _waves(suite, folder, waiting)
+        for together in (generation for wave in waves for generation in generations(wave)):
+            failed = _run_all(together, jobs, fail_fast, lambda: write_results(runs, folder))
             if failed and fail_fast:
                 break
         write_results(runs, folder)
@@ -126,8 +120,10 @@ def forecast_suite(
         CnnlibError: what ``run_suite`` would raise, or an experiment that cannot even begin.
     """
     runs = plan(suite, out)
+    parents_of(runs)
     if not overwrite:
-        _refuse_other_configs(runs)
+        refuse_other_configs(runs)
+        refuse_changed_parents(runs)
     finished = [run for run in runs if not overwrite and is_finished(run)]
     waiting = [run for run in runs if run not in finished]
     _with_checked_data(waiting)
@@ -136,7 +132,7 @@ def forecast_suite(
     for name in suite.experiments:
         epochs = [
             run.config.training.epochs
-            if overwrite or not resume or _is_of_another_config(run)
+            if overwrite or not resume or is_of_another_config(run)
             else epochs_left(run)
             for run in waiting
             if run.experiment == name
@@ -148,32 +144,9 @@ def forecast_suite(
     return forecasts
 
 
-def is_finished(run: Run) -> bool:
-    result = read_result(run)
-    return result is not None and result["status"] == "finished"
-
-
-def read_result(run: Run) -> dict[str, Any] | None:
-    """A run's ``result.json``, or ``None`` where it has not ended.
-
-    Raises:
-        CnnlibError: the file is damaged.
-    """
-    path = run.folder / "result.json"
-    try:
-        result = json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise CnnlibError(f"{path}: not valid JSON ({error}); delete it to run this again") from None
-    if not isinstance(result, dict) or "status" not in result:
-        raise CnnlibError(f"{path}: says nothing of a status; delete it to run this again")
-    return result
-
-
 def write_results(runs: Sequence[Run], folder: Path) -> None:
     """``results.csv``: one row per experiment and seed, for those that ended."""
-    results = [result for run in runs if (result := read_result(run)) is not None]
+    results = [result for run in runs if (result := read_result(run.folder)) is not None]
     rows = [
         {key: value for key, value in result.items() if not isinstance(value, dict | list)}
         | {f"test/{key}": value for key, value in result.get("test", {}).items()}
@@ -235,35 +208,6 @@ def _with_checked_data(runs: Sequence[Run]) -> list[Run]:
             constants[key] = measure_constant_predictor(data)
         prepared.append(replace(run, constant=constants[key]))
     return prepared
-
-
-def _is_of_another_config(run: Run) -> bool:
-    path = run.folder / "config.yaml"
-    return path.exists() and path.read_text() != run.config_text()
-
-
-def _refuse_other_configs(runs: Sequence[Run]) -> None:
-    """A failed run may be tried with another config, and gives way to it."""
-    changed = [
-        str(run.folder)
-        for run in runs
-        if _is_of_another_config(run) and (read_result(run) or {}).get("status") != "failed"
-    ]
-    if changed:
-        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-        raise CnnlibError(
-            f"{', '.join(changed[:3])}{more}: made with another config than the one given now; "
-            "pass --overwrite to run again, or another --out or suite name to keep both"
-        )
-
-
-def _clear(run: Run) -> None:
-    """Removes a run's folder; nothing that does not look like one."""
-    if not run.folder.exists():
-        return
-    if not (run.folder / "config.yaml").exists() and any(run.folder.iterdir()):
-        raise CnnlibError(f"{run.folder}: holds no config.yaml, so it is no run's folder; it is left alone")
-    shutil.rmtree(run.folder)
 
 
 @contextmanager

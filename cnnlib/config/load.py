@@ -16,6 +16,7 @@ from cnnlib.checks import did_you_mean
 from cnnlib.config.component import Context
 from cnnlib.config.errors import MISSING, ConfigError, Problem, problems_of, show
 from cnnlib.config.expand import PathError, folder_problems, override, variants
+from cnnlib.config.parents import parent_problems
 from cnnlib.config.schema import (
     SECTION_DEFAULTS,
     SECTIONS,
@@ -175,6 +176,7 @@ def _read(suite: dict[str, Any], name: str, tables: Tables) -> tuple[SuiteConfig
     # A task that cannot be read is one problem, not also one of what names it.
     if complete and not any(re.fullmatch(r"tasks(\.[^.]+)?", problem.path) for problem in more):
         problems += _task_problems(file, {each: sections["tasks"] for each, sections in found})
+    problems += parent_problems(experiments)
     # Where overrides were left out, so was what they hold.
     problems += [problem for problem in more if complete or problem.text != MISSING]
     if problems:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,11 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     write_atomically(path, buffer.getbuffer())
 
 
-def load_checkpoint(path: Path, net: str) -> dict[str, Any]:
+def load_checkpoint(path: Path, net: str | None = None) -> dict[str, Any]:
     """The state that ``save_checkpoint`` wrote, on the CPU.
 
     Args:
-        net: which net the weights are for, as the state's own ``net`` must say.
+        net: which net the weights are for, as the state's own ``net`` must say; ``None``: any.
 
     Raises:
         CnnlibError: the file is missing, damaged, of another net, or holds more than tensors and plain values.
@@ -41,8 +42,17 @@ def load_checkpoint(path: Path, net: str) -> dict[str, Any]:
             f"{path}: not a readable checkpoint ({reason}); delete it to start afresh"
         ) from None
     found = state.get("net") if isinstance(state, dict) else None
-    if found != net:
+    if found is None or net not in (None, found):
         raise CnnlibError(
-            f"{path}: holds the weights of another net, {found}; the configuration describes {net}"
+            f"{path}: holds the weights of another net, {found}; the configuration describes {net or 'one'}"
         )
     return state
+
+
+def weights_hash(state: dict[str, Any]) -> str:
+    """SHA-256 of a checkpoint's parameters and buffers, whatever else the file holds: equal weights, equal hash."""
+    digest = sha256()
+    for name, tensor in sorted(state["model"].items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()

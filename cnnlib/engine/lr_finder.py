@@ -55,6 +55,8 @@ def range_test(trainer: Trainer, train: DataLoader[Any]) -> RangeTest:
     """
     torch.manual_seed(trainer.seed)
     trainer.model.train()
+    if trainer.freezing:
+        trainer.freezing.apply(epoch=1)
     rates = np.geomspace(_LOWEST, _HIGHEST, SWEEP_STEPS)
     batches = _endless(train)
     untrained = deepcopy(trainer.model.module)
@@ -62,7 +64,7 @@ def range_test(trainer: Trainer, train: DataLoader[Any]) -> RangeTest:
     losses = np.empty(0)
     for rate in rates:
         for group in trainer.optimizer.param_groups:
-            group["lr"] = float(rate)
+            group["lr"] = float(rate) * group.get("factor", 1.0)
         row = _step(trainer, untrained, batches)
         if not math.isfinite(row["total"]):
             break

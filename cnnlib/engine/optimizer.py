@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from annotated_types import Ge, Gt, Lt
 from torch import nn
@@ -11,6 +11,8 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from cnnlib.checks import checked
 
+Parameters: TypeAlias = nn.Parameter | dict[str, Any]
+"""One, or a group of them (see ``parameter_groups``)."""
 LearningRate: TypeAlias = Annotated[float, Gt(0)] | Literal["auto"]
 """``auto``: what the run's own range test (``lr_finder.py``) suggests; it takes the place of the word before the
 optimizer's first step."""
@@ -20,7 +22,7 @@ Decay: TypeAlias = Annotated[float, Ge(0), Lt(1)]
 
 @checked
 def sgd(
-    parameters: Iterable[nn.Parameter],
+    parameters: Iterable[Parameters],
     learning_rate: LearningRate = 0.1,
     momentum: Decay = 0.9,
     nesterov: bool = False,
@@ -43,13 +45,13 @@ def sgd(
 
 @checked
 def adamw(
-    parameters: Iterable[nn.Parameter],
+    parameters: Iterable[Parameters],
     learning_rate: LearningRate = 1e-3,
     weight_decay: WeightDecay = 0.01,
     beta1: Decay = 0.9,
     beta2: Decay = 0.999,
 ) -> Optimizer:
-    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019); without weight decay it is Adam.
 
     Args:
         learning_rate: the schedule's peak; ``auto`` takes what a range test of the run's own suggests.

@@ -9,15 +9,7 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le, Lt
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import (
-    ConstantLR,
-    CosineAnnealingLR,
-    LinearLR,
-    LRScheduler,
-    OneCycleLR,
-    ReduceLROnPlateau,
-    SequentialLR,
-)
+from torch.optim.lr_scheduler import ConstantLR, LambdaLR, LRScheduler, OneCycleLR, ReduceLROnPlateau
 
 from cnnlib.checks import checked
 
@@ -67,7 +59,7 @@ def one_cycle(
     return Schedule(
         OneCycleLR(
             optimizer,
-            max_lr=optimizer.param_groups[0]["lr"],
+            max_lr=[group["lr"] for group in optimizer.param_groups],
             total_steps=total_steps,
             # PyTorch divides by the climb's length less a step.
             pct_start=warmup if warmup * total_steps != 1 else math.nextafter(warmup, 1),
@@ -87,12 +79,15 @@ def cosine(
 ) -> Schedule:
     """A straight climb over the first ``warmup`` of the steps, then a cosine down (Loshchilov and Hutter, 2017)."""
     climb = int(warmup * total_steps)
-    final = final_factor * optimizer.param_groups[0]["lr"]
-    if climb == 0:
-        return Schedule(CosineAnnealingLR(optimizer, T_max=total_steps, eta_min=final))
-    up = LinearLR(optimizer, start_factor=1 / (climb + 1), total_iters=climb)
-    down = CosineAnnealingLR(optimizer, T_max=total_steps - climb, eta_min=final)
-    return Schedule(SequentialLR(optimizer, [up, down], milestones=[climb]))
+
+    def share(step: int) -> float:
+        """Of the peak."""
+        if step < climb:
+            return (step + 1) / (climb + 1)
+        done = (step - climb) / (total_steps - climb)
+        return final_factor + (1 - final_factor) * (1 + math.cos(math.pi * done)) / 2
+
+    return Schedule(LambdaLR(optimizer, share))
 
 
 @checked

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 
 from cnnlib.engine.checkpoint import load_checkpoint, save_checkpoint
 from cnnlib.engine.evaluator import evaluate, mean_score
+from cnnlib.engine.freezing import Freezing
 from cnnlib.engine.means import Means
 from cnnlib.engine.objective import Objective
 from cnnlib.engine.schedule import Schedule
@@ -61,6 +62,7 @@ class Trainer:
         clip_norm: largest gradient norm.
         ema_decay: validate, and keep as best, an exponential moving average of the weights.
         patience: stop after so many epochs without a better validation score.
+        freezing: which stages of the encoder are trained; ``None``: all.
         progress: shows how far training is.
     """
 
@@ -80,6 +82,7 @@ class Trainer:
     clip_norm: float | None = None
     ema_decay: float | None = None
     patience: int | None = None
+    freezing: Freezing | None = None
 
     def __post_init__(self) -> None:
         self.state = TrainingState()
@@ -135,9 +138,7 @@ class Trainer:
                     score,
                     numbers["loss"],
                 )
-                save_checkpoint(
-                    self.folder / "best.ckpt", {"net": self.net, "model": self.evaluated.state_dict()}
-                )
+                self._save_best()
             self.save()
             self.progress.epoch_done(row)
         self.progress.stop()
@@ -150,6 +151,17 @@ class Trainer:
 
     def validate(self, val: Iterable[Batch], sinks: Sequence[PredictionSink] = ()) -> dict[str, float]:
         return evaluate(self.fabric, self.evaluated, val, self.objective, self.metrics, sinks)
+
+    def _save_best(self) -> None:
+        """The weights that validation looks at, and the optimizer as it is, for runs that start from them."""
+        save_checkpoint(
+            self.folder / "best.ckpt",
+            {
+                "net": self.net,
+                "model": self.evaluated.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+            },
+        )
 
     def save(self) -> None:
         """Everything that the next epoch depends on, into ``last.ckpt``."""
@@ -192,6 +204,8 @@ class Trainer:
         torch.manual_seed(self.seed * 1_000_003 + epoch)  # dropout and the like
         train.sampler.epoch = epoch
         self.model.train()
+        if self.freezing:
+            self.freezing.apply(epoch)
         total_loss, means = torch.zeros((), device=self.fabric.device), Means()
         began = time.perf_counter()
         images = 0
@@ -211,9 +225,15 @@ class Trainer:
                 self.progress.steps_done(index + 1, loss, images / (time.perf_counter() - began))
         return {
             "images_per_second": images / (time.perf_counter() - began),
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "learning_rate": self.learning_rate,
             "train/loss": loss,
         } | {f"train/{key}": value for key, value in means.compute().items()}
+
+    @property
+    def learning_rate(self) -> float:
+        """Before the factors of parts of the model."""
+        group = self.optimizer.param_groups[0]
+        return group["lr"] / group.get("factor", 1.0)
 
     def backward(self, batch: Batch, group: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Adds the gradient of one of the ``group`` batches of a step; the objective's sum for it, and the parts."""

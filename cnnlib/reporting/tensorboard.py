@@ -72,7 +72,7 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str | float]]:
 
 def _in_brief(component: Mapping[str, Any]) -> str:
     options = [f"{key}={value}" for key, value in component.items() if key != "name" and value is not None]
-    return " ".join([component["name"], *options])
+    return " ".join([*([component["name"]] if "name" in component else []), *options])
 
 
 @dataclass

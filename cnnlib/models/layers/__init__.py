@@ -9,6 +9,7 @@ from cnnlib.models.layers.encoder import Encoder
 from cnnlib.models.layers.full_precision import FullPrecisionLinear
 from cnnlib.models.layers.res_block import ResBlock
 from cnnlib.models.layers.resnet_v2 import ResNetV2
+from cnnlib.models.layers.sequential_encoder import SequentialEncoder
 from cnnlib.models.layers.shake_shake import ShakeShake
 from cnnlib.models.layers.shake_shake_encoder import ShakeShakeEncoder
 from cnnlib.models.layers.up_block import UpBlock
