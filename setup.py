@@ -20,6 +20,7 @@ setup(
     package_data={"cnnlib.reporting": ["*.html", "*.css", "*.js"]},
     install_requires=[
         "annotated-types>=0.7,<1",
+        "defusedxml>=0.7,<1",
         "jinja2>=3.1,<4",
         "kornia>=0.8,<1",
         "lightning-fabric>=2.5,<3",

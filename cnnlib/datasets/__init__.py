@@ -1,5 +1,6 @@
 """Where samples come from."""
 
+from cnnlib.datasets.boxes import Boxes
 from cnnlib.datasets.faces import Faces
 from cnnlib.datasets.fg_bg import FgBg
 from cnnlib.datasets.folders import Folders
@@ -15,4 +16,5 @@ DATASETS: dict[str, type[DataSource]] = {
     "folders": Folders,
     "fg_bg": FgBg,
     "keypoints": Keypoints,
+    "boxes": Boxes,
 }

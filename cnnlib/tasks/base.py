@@ -199,6 +199,10 @@ class Task(ABC):
         """One sample's prediction for an image of size ``old``, brought to the same image at size ``new``."""
         return prediction
 
+    def cut(self, prediction: Tensor, size: Size) -> Tensor:
+        """One sample's prediction for a padded image, without the padding at the right and at the bottom."""
+        return prediction
+
     # Pictures and files
 
     @abstractmethod
