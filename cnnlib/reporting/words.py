@@ -51,14 +51,20 @@ def change_words(value: float, baseline: str = "") -> str:
 
 
 def step_words(one: Comparison | None, change: float, baseline: str) -> str:
-    """``better: 0.3130 above v4 (+0.2911 to +0.3350)``.
+    """``better: 0.3130 above v4 (+0.2911 to +0.3350)``; where nothing was tested, ``step_effect_words``."""
+    verdict = f"{verdict_words(one)}: " if one and one.difference else ""
+    return verdict + step_effect_words(one, change, baseline)
+
+
+def step_effect_words(one: Comparison | None, change: float, baseline: str) -> str:
+    """``effect_words``, or, where nothing was tested, the difference of the means.
 
     Args:
-        change: the difference of the means, which is all that is told of a metric that is not tested.
+        change: that difference; NaN where there is none.
     """
-    if one is None or one.difference is None:
-        return change_words(change, baseline) if math.isfinite(change) else ""
-    return f"{verdict_words(one)}: {effect_words(one, baseline)}"
+    if one and one.difference:
+        return effect_words(one, baseline)
+    return change_words(change, baseline) if math.isfinite(change) else ""
 
 
 def plan_words(one: Comparison) -> str:
