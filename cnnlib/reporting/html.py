@@ -17,6 +17,7 @@ from cnnlib.reporting.charts import curve_of, line_chart, place_chart
 from cnnlib.reporting.gallery import Sample, choose_images, draw_samples, has_saved, mean_scores
 from cnnlib.reporting.histograms import prediction_histograms, score_histograms
 from cnnlib.reporting.leaderboard import Leaderboard
+from cnnlib.reporting.lineage_chart import lineage_figures
 from cnnlib.reporting.results import RunResult, SuiteResults
 from cnnlib.reporting.run_files import read_json
 from cnnlib.reporting.templates import TEMPLATES
@@ -51,6 +52,7 @@ def render(suite: SuiteResults) -> str:
         seeds=sorted({run.seed for run in suite.runs}),
         facts=_facts(suite),
         leaderboard=Leaderboard.of(suite, indices),
+        lineage=lineage_figures(suite, indices),
         charts=_charts(suite, indices),
         samples=samples,
         sample_note=sample_note,

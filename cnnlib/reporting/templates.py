@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from cnnlib.reporting.words import effect_words, plan_words, verdict_words
+from cnnlib.reporting.words import effect_words, plan_words, step_effect_words, verdict_words
 
 
 def number(value: float | None) -> str:
@@ -28,5 +28,6 @@ TEMPLATES.filters["number"] = number
 TEMPLATES.globals |= {
     "effect_words": effect_words,
     "plan_words": plan_words,
+    "step_effect_words": step_effect_words,
     "verdict_words": verdict_words,
 }
