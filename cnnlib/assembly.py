@@ -20,7 +20,7 @@ from cnnlib.config import Component, ExperimentConfig, build
 from cnnlib.config.schema import FreezeConfig, TrainingConfig
 from cnnlib.datasets import DATASETS
 from cnnlib.datasets.folds import fold_splits
-from cnnlib.datasets.loading import evaluation_loader, labelled, training_loader
+from cnnlib.datasets.loading import balancing_weights, evaluation_loader, labelled, training_loader
 from cnnlib.datasets.splits import Subset, repeated
 from cnnlib.engine.evaluator import computed
 from cnnlib.engine.freezing import Freezing, encoder_stages
@@ -129,8 +129,9 @@ def make_loaders(config: ExperimentConfig, data: ExperimentData, seed: int) -> L
     wanted = config.augmentations if config.training.overfit_batches is None else ()
     augmentations = [build(augmentation, AUGMENTATIONS) for augmentation in wanted]
     plain = Pipeline([], data.tasks)
+    weights = balancing_weights(data.train) if config.dataset.balance else None
     return Loaders(
-        training_loader(data.train, Pipeline(augmentations, data.tasks), batch_size, workers, seed),
+        training_loader(data.train, Pipeline(augmentations, data.tasks), batch_size, workers, seed, weights),
         evaluation_loader(data.val, plain, batch_size, workers),
         evaluation_loader(data.test, plain, batch_size, workers),
     )

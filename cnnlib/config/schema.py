@@ -80,6 +80,8 @@ class DatasetConfig(Component):
     repeat: Annotated[int, Ge(1)] = 1
     """How often an epoch passes over each training sample, each time augmented anew: for small data sets, of which an
     epoch would be a few steps."""
+    balance: bool = False
+    """An epoch draws as many training samples as there are, with replacement, each class as often as any other."""
 
     @model_validator(mode="after")
     def _check_fold(self) -> DatasetConfig:

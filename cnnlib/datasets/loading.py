@@ -9,10 +9,11 @@ from itertools import repeat
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cnnlib.datasets.splits import Subset
-from cnnlib.types import Sample, SampleSource
+from cnnlib.types import CnnlibError, Sample, SampleSource
 
 
 def derived_seed(*path: int) -> int:
@@ -49,11 +50,15 @@ class SeededSamples(Dataset[Sample]):
 
 @dataclass
 class EpochSampler(Sampler[tuple[int, int]]):
-    """Yields ``(epoch, index)``; shuffled by (seed, epoch) or in order. Set ``epoch`` before iterating."""
+    """Yields ``(epoch, index)``; shuffled by (seed, epoch) or in order. Set ``epoch`` before iterating.
+
+    With ``weights``, one for each sample, as many are drawn with replacement, each with a chance in proportion.
+    """
 
     length: int
     seed: int
     shuffle: bool
+    weights: Tensor | None = None
     epoch: int = 0
 
     def __len__(self) -> int:
@@ -63,18 +68,47 @@ class EpochSampler(Sampler[tuple[int, int]]):
         order = range(self.length)
         if self.shuffle:
             generator = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
-            order = torch.randperm(self.length, generator=generator).tolist()
+            if self.weights is None:
+                order = torch.randperm(self.length, generator=generator).tolist()
+            else:
+                order = torch.multinomial(self.weights, self.length, True, generator=generator).tolist()
         return zip(repeat(self.epoch), order)
 
 
+def balancing_weights(source: SampleSource) -> Tensor:
+    """One divided by the number of samples of the same class, float64 (N,): each class has the same sum.
+
+    Raises:
+        CnnlibError: the data set does not tell every sample's class, or there is one class only.
+    """
+    told = [source.label_class(i) for i in range(len(source))] if hasattr(source, "label_class") else [None]
+    if None in told:
+        raise CnnlibError(
+            f"dataset.balance needs a class for every training sample; {told.count(None)} of {len(told)} tell none: "
+            "leave balance out, or balance the loss (cross_entropy: class_weights)"
+        )
+    _, own, counts = np.unique(told, return_inverse=True, return_counts=True)
+    if len(counts) < 2:
+        raise CnnlibError(f"dataset.balance needs at least two classes; all training samples are {told[0]!r}")
+    return torch.from_numpy(1 / counts[own])
+
+
 def training_loader(
-    source: SampleSource, transform: Callable[[Sample], Sample], batch_size: int, workers: int, seed: int
+    source: SampleSource,
+    transform: Callable[[Sample], Sample],
+    batch_size: int,
+    workers: int,
+    seed: int,
+    weights: Tensor | None = None,
 ) -> DataLoader[Sample]:
     """Shuffled batches. The last batch is dropped where it is not full, unless it is the only one.
 
     Batch normalisation would give one or two images that are left over the weight, and the noise, of a whole batch.
+
+    Args:
+        weights: of the samples, as in ``EpochSampler``.
     """
-    return _loader(SeededSamples(source, transform, seed), batch_size, workers, shuffle=True)
+    return _loader(SeededSamples(source, transform, seed), batch_size, workers, True, weights)
 
 
 def evaluation_loader(
@@ -84,11 +118,13 @@ def evaluation_loader(
     return _loader(SeededSamples(source, transform, seed=0), batch_size, workers, shuffle=False)
 
 
-def _loader(samples: SeededSamples, batch_size: int, workers: int, shuffle: bool) -> DataLoader[Sample]:
+def _loader(
+    samples: SeededSamples, batch_size: int, workers: int, shuffle: bool, weights: Tensor | None = None
+) -> DataLoader[Sample]:
     return DataLoader(
         samples,
         batch_size=batch_size,
-        sampler=EpochSampler(len(samples), samples.seed, shuffle),
+        sampler=EpochSampler(len(samples), samples.seed, shuffle, weights),
         num_workers=workers,
         drop_last=shuffle and len(samples) > batch_size,
         pin_memory=torch.cuda.is_available(),

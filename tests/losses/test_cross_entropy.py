@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from sklearn.utils.class_weight import compute_class_weight
 
-from cnnlib.losses import bce_loss, cross_entropy_loss
+from cnnlib.losses import CrossEntropyLoss, bce_loss, cross_entropy_loss
+from cnnlib.types import CnnlibError
 
 LOGITS = 3 * torch.randn(2, 5, 6, 7, generator=torch.Generator().manual_seed(0))
 TARGET = torch.randint(0, 5, (2, 6, 7), generator=torch.Generator().manual_seed(1))
@@ -39,3 +42,39 @@ def test_classes_may_come_as_any_kind_of_number() -> None:
 def test_the_target_has_no_axis_of_classes() -> None:
     with pytest.raises(ValueError, match="one shape, but for the classes along axis 1"):
         cross_entropy_loss(LOGITS, TARGET[:, None])
+
+
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.3])
+def test_class_weights_are_those_of_torch(label_smoothing: float) -> None:
+    weights = [0.5, 0.0, 2.0, 1.0, 7.0]
+    ignored = torch.where(VALID, TARGET, 255)
+    expected = F.cross_entropy(
+        LOGITS, ignored, torch.tensor(weights), ignore_index=255, label_smoothing=label_smoothing
+    )
+    loss = CrossEntropyLoss(label_smoothing, weights)
+    torch.testing.assert_close(loss(LOGITS, TARGET, VALID), expected)
+
+
+def test_balanced_weights_are_those_of_scikit_learn() -> None:
+    labels = torch.tensor([0] * 70 + [1] * 20 + [3] * 10)
+    loss = CrossEntropyLoss(class_weights="balanced")
+    with pytest.raises(RuntimeError, match="prepare"):
+        loss(LOGITS, TARGET)
+    loss.prepare(labels.split(7))
+    present = [0, 1, 3]
+    weights = torch.zeros(5)
+    weights[present] = torch.tensor(
+        compute_class_weight("balanced", classes=np.array(present), y=labels.numpy())
+    ).float()
+    shown = torch.isin(TARGET, torch.tensor(present))
+    expected = F.cross_entropy(LOGITS, torch.where(shown, TARGET, 255), weights, ignore_index=255)
+    torch.testing.assert_close(loss(LOGITS, TARGET, shown), expected)
+
+
+def test_weights_that_cannot_work_are_refused() -> None:
+    with pytest.raises(CnnlibError, match="needs at least two classes"):
+        CrossEntropyLoss(class_weights="balanced").prepare([torch.zeros(4)])
+    with pytest.raises(CnnlibError, match="above 0"):
+        CrossEntropyLoss(class_weights=[0.0, 0.0])
+    with pytest.raises(ValueError, match="one number for each of the 5 classes; it has 2"):
+        CrossEntropyLoss(class_weights=[1.0, 2.0])(LOGITS, TARGET)

@@ -43,6 +43,9 @@ def stored(scenes: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 class SceneSplit(RenderedSplit):
     """The scenes of one split, read from its arrays, which are as ``stored`` gives them."""
 
+    def label_class(self, index: int) -> str:
+        return tuple(FAMILIES)[self._arrays["label"][index]]
+
     def _targets(self, arrays: Mapping[str, Tensor]) -> dict[str, Target]:
         size = arrays["image"].shape[-1]
         depth = arrays["depth"].float()[None] / _MILLIMETRES
