@@ -205,6 +205,8 @@ def make_trainer(
     fabric = make_fabric(resolve_precision(options.precision))
     net = describe_net(config, data.tasks, data.source.inputs)
     model = make_model(config, data.tasks, data.source.inputs).to(memory_format=torch.channels_last)
+    if hasattr(model, "load_pretrained"):  # not where weights are loaded that the net was trained to
+        model.load_pretrained()
     objective = make_objective(config, data).to(fabric.device)
     optimizer = build(config.optimizer, OPTIMIZERS, parameters=model.parameters())
     batches = max(1, len(data.train) // options.batch_size)  # as the training loader counts
