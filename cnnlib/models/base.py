@@ -57,19 +57,20 @@ def check_vector_heads(model: str, heads: Mapping[str, Head]) -> None:
             )
 
 
-def check_batch(model: nn.Module, image: Tensor, stride: int) -> None:
+def check_batch(model: nn.Module, image: Tensor, stride: int, multiple: int = 1) -> None:
     """Raises ``CnnlibError`` for a batch of one image of which ``model``, in training, would leave one value to a batch
     normalisation.
 
     Args:
         stride: the image's size over that of the model's smallest map.
+        multiple: the image is padded to sides that are multiples of it.
     """
-    if not (model.training and len(image) == 1 and max(image.shape[2:]) <= stride):
+    if not model.training or len(image) > 1 or max(-(-side // multiple) for side in image.shape[2:]) * multiple > stride:
         return
     if any(isinstance(layer, nn.BatchNorm2d) for layer in model.modules()):
         height, width = image.shape[2:]
         raise CnnlibError(
-            f"one image of {height} x {width} (as padded) leaves a single value for the batch normalisation at the bottom; "
+            f"one image of {height} x {width} leaves a single value for the batch normalisation at the bottom; "
             f"train on more than one image per batch, or on images larger than {stride} pixels"
         )
 

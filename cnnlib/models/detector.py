@@ -12,7 +12,7 @@ from torch import nn
 from cnnlib.checks import checked
 from cnnlib.models.base import Channels, DropoutShare
 from cnnlib.models.encoder_decoder import EncoderDecoder
-from cnnlib.models.layers import Encoder, GridHead, ShakeShakeEncoder, TimmEncoder, VectorHead
+from cnnlib.models.layers import Encoder, PlacesHead, ShakeShakeEncoder, TimmEncoder
 from cnnlib.models.phone_locator import EncoderWidths
 from cnnlib.types import CnnlibError, Head
 
@@ -27,20 +27,16 @@ _LEAST_WIDTH, _MOST_WIDTH = 16, 256
 """Of a decoder's levels."""
 
 HeadSize: TypeAlias = Literal["heavy", "light"]
-_HEADS: Mapping[str, Callable[..., nn.Module]] = {
-    "heavy": partial(GridHead, grid=4, hidden=512),
-    "light": VectorHead,
-}
+_HIDDEN: Mapping[str, int | None] = {"heavy": 512, "light": None}
 
 
 class Detector(EncoderDecoder):
     """Image (B, in_channels, H, W) -> ``{task: (B, channels, H, W) or (B, channels)}``, from one encoder.
 
     By default it is the journal's: EfficientNet-B0 without its classifier, the 4,007,548 parameters that the paper's
-    5,288,548 leave, and a head in the classifier's place. The journal tried two heads and gives no layers; here
-
-    - ``light`` is a ``VectorHead``: the mean over the picture and a linear layer, as the classifier was;
-    - ``heavy`` is a ``GridHead``: means of 4 x 4 places, a linear layer of 512, ReLU, dropout, and a linear layer.
+    5,288,548 leave, and a head in the classifier's place. The journal tried a heavy and a light head and gives no layers.
+    Here both are a ``PlacesHead``, which sees of every channel its mean and its place: ``light`` is one linear layer, as
+    the classifier was; ``heavy`` has a hidden layer of 512 before it.
 
     Every task has a head of its own. A task that asks for a map gets a ``Decoder`` with the encoder's skips, and so mask,
     depth, box and class from one encoder are a matter of configuration. Where the encoder has no map of a stride (at full
@@ -56,7 +52,7 @@ class Detector(EncoderDecoder):
         weights: of a net of timm, loaded before training starts: ``imagenet`` for those that timm fetches, or a file with
             the state of the whole net (``.safetensors``, ``.pth``).
         head: ``light`` or ``heavy``.
-        dropout: share of a head's values that training sets to 0.
+        dropout: share of what enters a head's last layer that training sets to 0.
         widths: channels of the levels of an encoder of ours, from fine to coarse; by default 32, 64, 128, 256.
         map_stride: maps are so many times smaller than the image.
 
@@ -82,7 +78,7 @@ class Detector(EncoderDecoder):
             in_channels,
             heads,
             made,
-            partial(_HEADS[head], dropout=dropout),
+            partial(PlacesHead, hidden=_HIDDEN[head], dropout=dropout),
             made.stride,
             map_stride,
             _decoder_widths(made.skip_channels),

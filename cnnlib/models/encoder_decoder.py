@@ -70,15 +70,14 @@ class EncoderDecoder(nn.Module):
     def forward(self, image: Tensor) -> Outputs:
         """Raises ``CnnlibError`` for an image that the net cannot take."""
         check_image(image, self.in_channels)
+        check_batch(self, image, self.encoder.stride, self.multiple)
         height, width = (side // self.map_stride for side in image.shape[2:])
         if (height * self.map_stride, width * self.map_stride) != tuple(image.shape[2:]):
             raise CnnlibError(
                 f"with map_stride {self.map_stride} the image's sides must be multiples of it; they are "
                 f"{image.shape[2]} and {image.shape[3]}"
             )
-        padded = pad_to_multiple(image, self.multiple)
-        check_batch(self, padded, self.encoder.stride)
-        bottom, skips = self.encode(padded)
+        bottom, skips = self.encode(pad_to_multiple(image, self.multiple))
         outputs = {}
         for task, head in self.heads.items():
             if task in self.decoders:

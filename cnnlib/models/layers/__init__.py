@@ -7,7 +7,7 @@ from cnnlib.models.layers.double_conv import DoubleConv
 from cnnlib.models.layers.down_sampling import DownSampling
 from cnnlib.models.layers.encoder import Encoder
 from cnnlib.models.layers.full_precision import FullPrecisionLinear
-from cnnlib.models.layers.grid_head import GridHead
+from cnnlib.models.layers.places_head import PlacesHead
 from cnnlib.models.layers.res_block import ResBlock
 from cnnlib.models.layers.resnet_v2 import ResNetV2
 from cnnlib.models.layers.shake_shake import ShakeShake

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -123,12 +124,12 @@ class TimmEncoder(nn.Module):
     def _read(self, path: str) -> dict[str, Tensor]:
         import timm
 
-        try:
-            state = timm.models.load_state_dict(path)
-        except FileNotFoundError:
+        if not Path(path).is_file():
             raise CnnlibError(
                 f"{path}: no such file; weights must be {IMAGENET!r}, or a file with the state of timm's {self.name!r}"
-            ) from None
+            )
+        try:
+            state = timm.models.load_state_dict(path)
         except Exception as error:
             raise CnnlibError(f"{path}: cannot be read as weights: {_one_line(error)}") from None
         counters = "num_batches_tracked"  # old files lack them, and PyTorch does without
@@ -209,22 +210,23 @@ def measure(name: str, in_channels: int) -> Layout:
     Raises:
         CnnlibError: timm has no such net, or it cannot be used as an encoder.
     """
-    with torch.device("meta"):
-        net = _create(name, in_channels).eval()
-        side = net.pretrained_cfg["input_size"][1]
-        image = torch.empty(2, in_channels, side, side)
-        try:
+    try:
+        with torch.device("meta"):
+            net = _create(name, in_channels).eval()
+            side = net.pretrained_cfg["input_size"][1]
+            image = torch.empty(2, in_channels, side, side)
             with torch.no_grad():
-                end, maps = net.forward_intermediates(image, output_fmt="NCHW")
-            layout = _layout(end, maps, side)
+                layout = _layout(*net.forward_intermediates(image, output_fmt="NCHW"), side)
             with torch.enable_grad():
                 layout.run(net, image)[0].sum().backward()
-        except Exception as error:
-            raise CnnlibError(
-                f"timm's {name!r} cannot be used as an encoder ({_one_line(error)}); take another, such as "
-                "efficientnet_b0 or resnet18"
-            ) from error
-    return _without_unused(layout, net)
+    except CnnlibError:
+        raise
+    except Exception as error:  # a net of timm may lack or refuse any of this in its own way
+        raise CnnlibError(
+            f"timm's {name!r} cannot be used as an encoder ({_one_line(error)}); take another, such as "
+            "efficientnet_b0 or resnet18"
+        ) from error
+    return replace(layout, unused=_unused(net))
 
 
 def _layout(end: Any, maps: Sequence[Tensor], side: int) -> Layout:
@@ -250,15 +252,15 @@ def _stride(side: int, map_side: int) -> int:
     return power if map_side <= math.ceil(side / power) else round(side / map_side)
 
 
-def _without_unused(layout: Layout, net: nn.Module) -> Layout:
-    """``layout`` with the outermost modules of which no parameter has a gradient."""
-    unused: list[str] = []
+def _unused(net: nn.Module) -> tuple[str, ...]:
+    """The outermost modules of which no parameter has a gradient."""
+    found: list[str] = []
     for path, module in net.named_modules():
-        inside = any(path.startswith(f"{outer}.") for outer in unused)
+        inside = any(path.startswith(f"{outer}.") for outer in found)
         parameters = list(module.parameters())
         if not inside and parameters and all(each.grad is None for each in parameters):
-            unused.append(path)
-    return replace(layout, unused=tuple(unused))
+            found.append(path)
+    return tuple(found)
 
 
 def _create(name: str, in_channels: int, **options: Any) -> nn.Module:

@@ -13,17 +13,11 @@ class VectorHead(nn.Module):
     Places survive the mean, since the encoder pads with zeros and so knows where the border is. A grid of means with a
     hidden layer was tried: boxes were as good, and labels hardly learned. Both are computed in float32, also under
     autocast.
-
-    Args:
-        in_channels: of the features.
-        out_channels: of the vector.
-        dropout: share of the means that training sets to 0.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, dropout: float = 0.0) -> None:
+    def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
         self.linear = FullPrecisionLinear(in_channels, out_channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        return self.linear(self.dropout(features.mean(dim=(2, 3), dtype=self.linear.weight.dtype)))
+        return self.linear(features.mean(dim=(2, 3), dtype=self.linear.weight.dtype))
