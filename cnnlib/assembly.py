@@ -208,6 +208,8 @@ def make_trainer(
     fabric = make_fabric(resolve_precision(options.precision))
     net = describe_net(config, data.tasks, data.source.inputs)
     model = make_model(config, data.tasks, data.source.inputs).to(memory_format=torch.channels_last)
+    if hasattr(model, "load_pretrained"):  # not where weights are loaded that the net was trained to
+        model.load_pretrained()
     objective = make_objective(config, data).to(fabric.device)
     factors = config.learning_rate_factors
     groups = parameter_groups(model, None if factors is None else factors.model_dump())
