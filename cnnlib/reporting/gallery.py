@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from cnnlib.reporting.results import RunResult
+from cnnlib.reporting.run_result import RunResult
 from cnnlib.tasks import Task
 
 _MAP_SIDE = 160  # pixels at most; nine images of fifteen experiments must still open fast

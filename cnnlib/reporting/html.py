@@ -17,8 +17,9 @@ from cnnlib.reporting.charts import curve_of, line_chart, place_chart
 from cnnlib.reporting.gallery import Sample, choose_images, draw_samples, has_saved, mean_scores
 from cnnlib.reporting.histograms import prediction_histograms, score_histograms
 from cnnlib.reporting.leaderboard import Leaderboard
-from cnnlib.reporting.results import RunResult, SuiteResults
+from cnnlib.reporting.results import SuiteResults
 from cnnlib.reporting.run_files import read_json
+from cnnlib.reporting.run_result import RunResult
 from cnnlib.reporting.templates import TEMPLATES
 from cnnlib.tasks.base import PlaceErrors
 from cnnlib.types import Target
