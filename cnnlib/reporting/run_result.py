@@ -15,6 +15,7 @@ from torch import Tensor
 from cnnlib.reporting.run_files import read_columns, read_json, read_yaml, typed, with_nan
 from cnnlib.reporting.saved_predictions import SavedPredictions
 from cnnlib.tasks import Task
+from cnnlib.tasks.class_counts import ClassCounts, counts_from_json
 from cnnlib.tasks.saved import DataDescription, build_tasks, read_data
 from cnnlib.types import CnnlibError, Target
 
@@ -51,6 +52,15 @@ class RunResult:
     def constant(self) -> dict[str, float]:
         """The metrics of a predictor that gives the same output for every image, on the same test images."""
         return with_nan(self.result["constant"])
+
+    @cached_property
+    def by_class(self) -> dict[str, ClassCounts]:
+        """Task to what it counted of classes on the test split; of those that have classes.
+
+        Raises:
+            CnnlibError: ``result.json`` is damaged there.
+        """
+        return counts_from_json(self.result.get("by_class", {}), self.folder / "result.json")
 
     @cached_property
     def missing(self) -> tuple[str, ...]:
