@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from cnnlib.assembly import (
     ExperimentData,
@@ -20,14 +23,18 @@ from cnnlib.assembly import (
 )
 from cnnlib.config import ExperimentConfig, build
 from cnnlib.engine.overfitting import overfit_verdict
+from cnnlib.engine.trainer import Trainer
 from cnnlib.environment import OtherLoad, environment, peak_memory_mib
 from cnnlib.files import write_atomically, write_json
 from cnnlib.parents import Parent, read_note, read_parent
 from cnnlib.predictions import PERSISTERS
 from cnnlib.reporting.progress import ConsoleProgress
+from cnnlib.reporting.run_log import RunLog, describe_run
 from cnnlib.reporting.tables import HistoryFile, PerImageFile
 from cnnlib.reporting.tensorboard import PanelSink, TensorBoardLogger
+from cnnlib.reporting.top_three import TopThree
 from cnnlib.runs import Run
+from cnnlib.tasks.class_counts import counts_to_json
 from cnnlib.tasks.saved import write_data
 
 _PANELS_PER_EPOCH = 4
@@ -57,9 +64,8 @@ def run_experiment(run: Run) -> None:
     loaders = make_loaders(config, data, run.seed)
     trainer = make_trainer(config, data, run.seed, run.folder / "checkpoints", progress)
     device = trainer.fabric.device
-    write_json(
-        run.folder / "environment.json", environment(device, resolve_precision(config.training.precision))
-    )
+    machine = environment(device, resolve_precision(config.training.precision))
+    write_json(run.folder / "environment.json", machine)
 
     memory = expect_memory(config, data, trainer)
     print(f"{run.experiment} seed {run.seed}: {memory.words()}", file=sys.stderr)
@@ -70,22 +76,32 @@ def run_experiment(run: Run) -> None:
         parent.hand_over(run, trainer)
         parent.note(run)
     tensorboard = TensorBoardLogger(run.folder, purge_step=trainer.state.epoch + 1)
+    log = RunLog(
+        run.folder / "run.log",
+        _describe(run, machine, data, trainer),
+        trainer.state.history,
+        [f"val/{ranked['metric']}" for ranked in ranked_by],
+    )
     state = trainer.fit(
         loaders.train,
         loaders.val,
         lambda epoch: PanelSink(tensorboard, data.tasks, data.source.inputs, epoch, _PANELS_PER_EPOCH),
-        [tensorboard, HistoryFile(run.folder / "metrics.csv", trainer.state.history)],
+        [tensorboard, HistoryFile(run.folder / "metrics.csv", trainer.state.history), log],
     )
     used_by_others = others.share()
 
     # Test
+    began = time.perf_counter()
     trainer.load_best()
     out, inputs = run.folder / "predictions", data.source.inputs
     persister = build(config.predictions, PERSISTERS, out=out, tasks=data.tasks, inputs=inputs)
     per_image = PerImageFile(run.folder / "per_image.csv", trainer.metrics)
-    numbers = trainer.validate(loaders.test, [persister, per_image])
-    persister.close()
-    per_image.close()
+    sinks = [persister, per_image, TopThree(run.folder, data.tasks, inputs)]
+    numbers = trainer.validate(loaders.test, sinks)
+    for sink in sinks:
+        sink.close()
+    measured = {name: task.class_counts(trainer.metrics[name]) for name, task in data.tasks.items()}
+    counts = {name: counted for name, counted in measured.items() if counted is not None}
 
     # Result
     result = {
@@ -96,12 +112,14 @@ def run_experiment(run: Run) -> None:
         "epochs": state.epoch,
         "best_epoch": state.best_epoch,
         "seconds": state.seconds,
+        "test_seconds": time.perf_counter() - began,
         "images_per_second": sum(row["images_per_second"] for row in state.history) / len(state.history),
         "peak_memory_mib": peak_memory_mib(device),
         "cores_used_by_others": used_by_others,
         "parameters": sum(parameter.numel() for parameter in trainer.evaluated.parameters()),
         "test": numbers,
         "constant": measure_constant_predictor(data) if run.constant is None else run.constant,
+        "by_class": counts_to_json(counts),
         "ranked_by": ranked_by,
     }
     if finds_learning_rate(run.config):
@@ -113,12 +131,27 @@ def run_experiment(run: Run) -> None:
         result["start_from"] = read_note(run)
     if config.dataset.cross_validated:
         result["folds"] = config.dataset.folds
+    log.log_result(result, counts)
+    tensorboard.log_classes(counts, state.best_epoch)
     tensorboard.log_hparams(
         {"seed": run.seed, **config.flat()},
         {f"test/{ranked['metric']}": numbers[ranked["metric"]] for ranked in ranked_by},
     )
     tensorboard.close()
     write_json(run.folder / "result.json", result)
+
+
+def _describe(run: Run, machine: Mapping[str, Any], data: ExperimentData, trainer: Trainer) -> str:
+    return describe_run(
+        f"cnnlib run: suite {run.suite}, experiment {run.experiment}, seed {run.seed}",
+        run.config_text(),
+        machine,
+        data.source.inputs,
+        {"train": data.train, "val": data.val, "test": data.test},
+        data.tasks,
+        trainer.model.module,
+        data.train[0]["image"].to(trainer.fabric.device),
+    )
 
 
 def _with_learning_rate(

@@ -12,7 +12,8 @@ import numpy as np
 
 from cnnlib.reporting.folds import fold_differences, fold_scores
 from cnnlib.reporting.looks import price_of_looking
-from cnnlib.reporting.results import RunResult, SuiteResults
+from cnnlib.reporting.results import SuiteResults
+from cnnlib.reporting.run_result import RunResult
 from cnnlib.reporting.scores import Scores, scores_of
 from cnnlib.reporting.seed_variance import SeedVariances, enough_for_blocks
 from cnnlib.reporting.statistics import LARGEST_LOGARITHM, LEVEL, Difference, difference, holm

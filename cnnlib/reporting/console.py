@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cnnlib.reporting.comparison import MetricComparisons, compare_suite
-from cnnlib.reporting.results import RunResult, SuiteResults
+from cnnlib.reporting.results import SuiteResults
+from cnnlib.reporting.run_result import RunResult
 from cnnlib.reporting.words import duration, effect_words, plan_words, verdict_words
 from cnnlib.types import Forecast
 

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from cnnlib.reporting.noise import Noise
-from cnnlib.reporting.results import RunResult
+from cnnlib.reporting.run_result import RunResult
 from cnnlib.reporting.scores import Scores
 from cnnlib.reporting.statistics import Difference
 

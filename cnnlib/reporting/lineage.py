@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from cnnlib.reporting.comparison import Comparison, compare_steps
-from cnnlib.reporting.results import RunResult, SuiteResults
+from cnnlib.reporting.results import SuiteResults
+from cnnlib.reporting.run_result import RunResult
 from cnnlib.reporting.summary import Summary, summarise_suite
 
 Key: TypeAlias = tuple[Path, str]

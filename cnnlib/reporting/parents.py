@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from cnnlib.reporting.results import RunResult
+from cnnlib.reporting.run_result import RunResult
 from cnnlib.types import CnnlibError
 
 _TAKEN = {"weights": "weights", "heads": "heads", "optimizer": "optimizer state"}

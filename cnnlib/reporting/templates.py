@@ -17,6 +17,21 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.2f}" if abs(value) >= 10 else f"{value:.4f}"
 
 
+def compact(count: int) -> str:
+    """At most five letters: 9,999, 12.3k, 4.56M."""
+    if count < 10_000:
+        return f"{count:,}"
+    letter, unit = next(
+        (letter, unit) for letter, unit in (("k", 1e3), ("M", 1e6), ("G", 1e9)) if count < 999.5 * unit
+    )
+    return f"{count / unit:.3g}{letter}"
+
+
+def percent(share: float) -> str:
+    """Without decimals; what is not 0 is not told as 0."""
+    return "<1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
+
+
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
@@ -24,7 +39,7 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-TEMPLATES.filters["number"] = number
+TEMPLATES.filters |= {"number": number, "compact": compact, "percent": percent}
 TEMPLATES.globals |= {
     "effect_words": effect_words,
     "plan_words": plan_words,

@@ -17,7 +17,8 @@ import numpy as np
 
 from cnnlib.files import write_atomically, write_csv
 from cnnlib.reporting.comparison import all_against, compare_suite, differences
-from cnnlib.reporting.results import RunResult, SuiteResults, read_suite
+from cnnlib.reporting.results import SuiteResults, read_suite
+from cnnlib.reporting.run_result import RunResult
 from cnnlib.reporting.statistics import holm
 from cnnlib.reporting.words import effect_words, verdict_words
 from cnnlib.types import CnnlibError
