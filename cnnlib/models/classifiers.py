@@ -53,7 +53,9 @@ class ConvLayers(nn.Sequential):
     """
 
     def __init__(self, in_channels: int, plan: Plan) -> None:
-        super().__init__(*[_layer(fine, coarse, plan) for fine, coarse in pairwise([in_channels, *plan.widths])])
+        super().__init__(
+            *[_layer(fine, coarse, plan) for fine, coarse in pairwise([in_channels, *plan.widths])]
+        )
         self.out_channels = plan.widths[-1]
 
     @property
@@ -103,7 +105,10 @@ class Net0(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(_GRID)
         self.dense = Dense(self.encoder.out_channels * _GRID**2, _HIDDEN, plan.dropout)
         self.heads = nn.ModuleDict(
-            {task: FullPrecisionLinear(self.dense.out_features, head.channels) for task, head in heads.items()}
+            {
+                task: FullPrecisionLinear(self.dense.out_features, head.channels)
+                for task, head in heads.items()
+            }
         )
         initialize(self, "he")
 

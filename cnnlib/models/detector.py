@@ -7,8 +7,6 @@ from functools import partial
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from torch import nn
-
 from cnnlib.checks import checked
 from cnnlib.models.base import Channels, DropoutShare
 from cnnlib.models.encoder_decoder import EncoderDecoder

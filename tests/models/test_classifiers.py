@@ -31,7 +31,9 @@ def test_what_each_net_changes() -> None:
     assert strides == [{(2, 2)}] * 3 + [{(1, 1)}] * 4
     assert [len(_of(make, nn.MaxPool2d)) for make in NETS] == [0, 0, 0, 5, 5, 5, 4]
     assert [len(_of(make, nn.BatchNorm2d)) for make in NETS] == [0, 0, 0, 0, 5, 5, 4]
-    assert [{layer.p for layer in _of(make, nn.Dropout)} - {0.0} for make in NETS] == [set()] * 5 + [{0.5}] * 2
+    assert [{layer.p for layer in _of(make, nn.Dropout)} - {0.0} for make in NETS] == [set()] * 5 + [
+        {0.5}
+    ] * 2
     assert [len(_of(make, nn.Linear)) for make in NETS] == [2] * 7
 
 
@@ -107,7 +109,9 @@ def test_dropout_is_settable_and_in_the_linear_layers(make: type[nn.Module]) -> 
 
 @EACH
 def test_wrong_arguments_are_named(make: type[nn.Module]) -> None:
-    with pytest.raises(CnnlibError, match=rf"{make.__name__} gives vectors alone, and the task 'mask' asks for a map"):
+    with pytest.raises(
+        CnnlibError, match=rf"{make.__name__} gives vectors alone, and the task 'mask' asks for a map"
+    ):
         make(heads={"mask": Head("map", 1)})
     with pytest.raises(CnnlibError, match="in_channels must be at least 1; it is 0"):
         make(in_channels=0)

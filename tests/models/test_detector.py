@@ -26,7 +26,12 @@ from tests.tiny_suite import write_suite
 from tools.run_suite import main as run_suite
 
 SMALL = "test_efficientnet"
-MIXED = {"mask": Head("map", 1), "normals": Head("map", 3), "box": Head("vector", 4), "label": Head("vector", 5)}
+MIXED = {
+    "mask": Head("map", 1),
+    "normals": Head("map", 3),
+    "box": Head("vector", 4),
+    "label": Head("vector", 5),
+}
 
 
 def _count(module: nn.Module) -> int:
@@ -65,7 +70,15 @@ def test_contract(promise: Any, options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "encoder",
-    ["efficientnet_b0", "resnet18", "mobilenetv3_small_100", "convnext_atto", "regnetx_002", "xception41", "vgg11"],
+    [
+        "efficientnet_b0",
+        "resnet18",
+        "mobilenetv3_small_100",
+        "convnext_atto",
+        "regnetx_002",
+        "xception41",
+        "vgg11",
+    ],
 )
 @pytest.mark.parametrize("map_stride", [1, 4])
 def test_maps_and_vectors_from_any_encoder(encoder: str, map_stride: int) -> None:
@@ -108,11 +121,17 @@ def test_encoders_of_ours() -> None:
 
 
 def test_wrong_arguments_are_named() -> None:
-    with pytest.raises(CnnlibError, match=r"widths are an option of resunet and phone_locator; .*'test_resnet'"):
+    with pytest.raises(
+        CnnlibError, match=r"widths are an option of resunet and phone_locator; .*'test_resnet'"
+    ):
         Detector(encoder="test_resnet", widths=(8, 16))
-    with pytest.raises(CnnlibError, match=r"weights are an option of timm's nets; .*'resunet': set them to null"):
+    with pytest.raises(
+        CnnlibError, match=r"weights are an option of timm's nets; .*'resunet': set them to null"
+    ):
         Detector(encoder="resunet", weights="imagenet")
-    with pytest.raises(CnnlibError, match=r"head must be 'heavy' or 'light'; it is 'heavier' \(did you mean 'heavy'"):
+    with pytest.raises(
+        CnnlibError, match=r"head must be 'heavy' or 'light'; it is 'heavier' \(did you mean 'heavy'"
+    ):
         Detector(head="heavier")
     with pytest.raises(CnnlibError, match=r"timm has no net 'resunett' \(did you mean"):
         Detector(encoder="resunett")
@@ -122,7 +141,9 @@ def test_maps_need_a_stride_that_doublings_undo() -> None:
     with torch.device("meta"):
         outputs = Detector(encoder="eva02_tiny_patch14_224")(torch.empty(1, 3, 224, 224))
         assert outputs["box"].shape == (1, 4)
-        with pytest.raises(CnnlibError, match=r"'mask' asks for a map, and the encoder makes images 14 times smaller"):
+        with pytest.raises(
+            CnnlibError, match=r"'mask' asks for a map, and the encoder makes images 14 times smaller"
+        ):
             Detector(encoder="eva02_tiny_patch14_224", heads=MIXED)
 
 

@@ -196,7 +196,9 @@ def test_only_names_of_timms_list_are_nets(name: str) -> None:
 
 
 def test_a_net_that_cannot_be_an_encoder_is_refused_with_timms_reason() -> None:
-    with pytest.raises(CnnlibError, match=r"'resnet18.no_such' cannot be used as an encoder .*Invalid pretrained tag"):
+    with pytest.raises(
+        CnnlibError, match=r"'resnet18.no_such' cannot be used as an encoder .*Invalid pretrained tag"
+    ):
         TimmEncoder("resnet18.no_such", 3)
 
 
@@ -205,14 +207,17 @@ def test_a_net_for_one_size_takes_that_and_names_it_to_others() -> None:
     with torch.no_grad():
         assert encoder(_image(1, 3, 160, 160))[0].shape == (1, 96, 10, 10)
     with pytest.raises(
-        CnnlibError, match=r"'test_vit_relpos' takes no images of 64 x 96 pixels \(.*it was made for 160 x 160: set the"
+        CnnlibError,
+        match=r"'test_vit_relpos' takes no images of 64 x 96 pixels \(.*it was made for 160 x 160: set the",
     ):
         encoder(_image(1, 3, 64, 96))
 
 
 def test_other_failures_are_not_blamed_on_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = _encoder(SMALL)
-    monkeypatch.setattr(encoder.net, "forward_intermediates", lambda *_, **__: (_ for _ in ()).throw(MemoryError))
+    monkeypatch.setattr(
+        encoder.net, "forward_intermediates", lambda *_, **__: (_ for _ in ()).throw(MemoryError)
+    )
     with pytest.raises(MemoryError):
         encoder(_image(2, 3, 64, 64))
 
@@ -253,7 +258,9 @@ def _saved(folder: Path, state: dict[str, Tensor], suffix: str = ".pth") -> str:
 def test_weights_come_from_a_file(tmp_path: Path, whole: dict[str, Tensor], suffix: str) -> None:
     encoder = _encoder(SMALL, weights=_saved(tmp_path, whole, suffix))
     before = {key: value.clone() for key, value in encoder.net.state_dict().items()}
-    assert not torch.equal(before["conv_stem.weight"], whole["conv_stem.weight"])  # not before they are asked for
+    assert not torch.equal(
+        before["conv_stem.weight"], whole["conv_stem.weight"]
+    )  # not before they are asked for
     torch.manual_seed(2)
     expected = torch.rand(3)
     torch.manual_seed(2)
@@ -292,8 +299,14 @@ def _without(whole: dict[str, Tensor], key: str) -> dict[str, Tensor]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda whole: _without(whole, "bn2.bias"), r"lacks 1 of its tensors, such as 'bn2.bias'; save the state"),
-        (lambda whole: whole | {"bn2.bias": torch.zeros(3)}, r"not the weights of .*size mismatch for bn2.bias"),
+        (
+            lambda whole: _without(whole, "bn2.bias"),
+            r"lacks 1 of its tensors, such as 'bn2.bias'; save the state",
+        ),
+        (
+            lambda whole: whole | {"bn2.bias": torch.zeros(3)},
+            r"not the weights of .*size mismatch for bn2.bias",
+        ),
         (lambda whole: whole | {"conv_stem.weight": torch.zeros(16, 5, 3, 3)}, r"conv_stem weight shape"),
         (lambda _: timm.create_model("test_resnet").state_dict(), r"lacks \d+ of its tensors"),
         (lambda _: {"epoch": 3}, r"lacks \d+ of its tensors"),

@@ -111,7 +111,9 @@ class TimmEncoder(nn.Module):
             return
         source = {} if self.weights == IMAGENET else {"state_dict": self._read(self.weights)}
         try:
-            with torch.random.fork_rng(devices=[]):  # what is drawn after it does not depend on whether it was
+            with torch.random.fork_rng(
+                devices=[]
+            ):  # what is drawn after it does not depend on whether it was
                 loaded = _create(self.name, self.in_channels, pretrained=True, pretrained_cfg_overlay=source)
         except Exception as error:  # whatever network, disk and file formats have to say
             problem = _one_line(error)
@@ -133,9 +135,7 @@ class TimmEncoder(nn.Module):
         except Exception as error:
             raise CnnlibError(f"{path}: cannot be read as weights: {_one_line(error)}") from None
         counters = "num_batches_tracked"  # old files lack them, and PyTorch does without
-        missing = [
-            key for key in self.net.state_dict() if key not in state and not key.endswith(counters)
-        ]
+        missing = [key for key in self.net.state_dict() if key not in state and not key.endswith(counters)]
         if missing:
             raise CnnlibError(
                 f"{path}: not the weights of timm's {self.name!r}: it lacks {len(missing)} of its tensors, such as "
@@ -275,7 +275,9 @@ def _create(name: str, in_channels: int, **options: Any) -> nn.Module:
 
 def _fit(features: Tensor, image: Tensor, stride: int) -> Tensor:
     """As large as the image over ``stride``: convolutions without padding lose a border, which is repeated."""
-    missing = [whole // stride - part for whole, part in zip(image.shape[2:], features.shape[2:], strict=True)]
+    missing = [
+        whole // stride - part for whole, part in zip(image.shape[2:], features.shape[2:], strict=True)
+    ]
     if not any(missing):
         return features
     (top, left), (height, width) = (each // 2 for each in missing), missing
