@@ -33,6 +33,7 @@ setup(
         "scikit-learn>=1.6,<2",
         "scipy>=1.14,<2",
         "tensorboard>=2.18,<3",
+        "timm>=1.0.31,<2",
         "torch>=2.9,<3",
         "torchmetrics>=1.6,<2",
         "torchvision>=0.24,<1",
