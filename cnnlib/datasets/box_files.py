@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from cnnlib.datasets.box_csv import parse_csv
 from cnnlib.datasets.box_json import parse_json
 from cnnlib.datasets.box_rows import BoxRow
-from cnnlib.datasets.box_tables import parse_csv, parse_text
+from cnnlib.datasets.box_text import parse_text
 from cnnlib.datasets.box_voc import parse_voc
 from cnnlib.datasets.problems import Problems
 from cnnlib.types import CnnlibError
 
-_OF_ONE_IMAGE = {".xml": parse_voc, ".txt": parse_text}
+_OF_ONE_IMAGE: dict[str, Callable[[Path, str, Problems], BoxRow | None]] = {
+    ".xml": parse_voc,
+    ".txt": parse_text,
+}
+_MOST_BYTES = 2**20  # of one image's file: thousands of objects
 
 
 class BoxFile(NamedTuple):
@@ -29,16 +35,11 @@ def read_boxes(path: Path, class_attribute: str, problems: Problems) -> BoxFile:
         CnnlibError: there is nothing of these, or it cannot be used.
     """
     if path.is_dir():
-        parts = sorted(
-            each
-            for each in path.rglob("*")
-            if each.suffix.lower() in _OF_ONE_IMAGE and each.is_file() and not each.name.startswith(".")
-        )
-        rows = [_OF_ONE_IMAGE[each.suffix.lower()](each, problems) for each in parts]
+        rows = [_of_one_image(each, path, problems) for each in _files_in(path)]
     elif not path.is_file():
         raise CnnlibError(f"annotations: there is no file or folder {path}")
     elif path.suffix.lower() in _OF_ONE_IMAGE:
-        rows = [_OF_ONE_IMAGE[path.suffix.lower()](path, problems)]
+        rows = [_of_one_image(path, path.parent, problems)]
     elif path.suffix.lower() == ".json":
         rows = parse_json(path, class_attribute, problems)
     else:
@@ -51,3 +52,22 @@ def read_boxes(path: Path, class_attribute: str, problems: Problems) -> BoxFile:
             "COCO's JSON, or a CSV file"
         )
     return BoxFile(path, found)
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """The XML files in it and all folders in it; where there is none, the text files. Hidden ones are passed over."""
+    shown = [
+        each
+        for each in sorted(folder.rglob("*"))
+        if not any(part.startswith(".") for part in each.relative_to(folder).parts) and each.is_file()
+    ]
+    by_suffix = ([each for each in shown if each.suffix.lower() == suffix] for suffix in _OF_ONE_IMAGE)
+    return next(filter(None, by_suffix), [])
+
+
+def _of_one_image(path: Path, folder: Path, problems: Problems) -> BoxRow | None:
+    if path.stat().st_size > _MOST_BYTES:
+        problems.add(f"annotations of one image with more than {_MOST_BYTES} bytes", str(path))
+        return None
+    image = path.relative_to(folder).with_suffix("").as_posix()
+    return _OF_ONE_IMAGE[path.suffix.lower()](path, image, problems)

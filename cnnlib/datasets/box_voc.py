@@ -10,14 +10,14 @@ from typing import Any
 
 from defusedxml import ElementTree
 
-from cnnlib.datasets.box_rows import BoxRow, object_box
+from cnnlib.datasets.box_rows import BoxRow, object_box, picture_size
 from cnnlib.datasets.problems import Problems
 
 _EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
-def parse_voc(path: Path, problems: Problems) -> BoxRow | None:
-    """The objects of the image that is called as the file is; ``None``, and a problem, where it is no such XML."""
+def parse_voc(path: Path, image: str, problems: Problems) -> BoxRow | None:
+    """The objects of the ``image``; ``None``, and a problem, where it is no such XML."""
     try:
         root = ElementTree.fromstring(path.read_bytes())
     except Exception as error:  # of the file system, the parser, its encodings, and its refusal of entities
@@ -32,14 +32,8 @@ def parse_voc(path: Path, problems: Problems) -> BoxRow | None:
         )
         for each in root.iter("object")
     ]
-    size = [_text(root, f"size/{side}") for side in ("height", "width")]
-    known = all(side and side.isdecimal() and 0 < int(side) < 10**6 for side in size)
-    return BoxRow(
-        path.stem,
-        str(path),
-        tuple(each for each in found if each),
-        (int(size[0]), int(size[1])) if known else None,
-    )
+    size = picture_size(_text(root, "size/height"), _text(root, "size/width"), str(path), problems)
+    return BoxRow(image, str(path), tuple(each for each in found if each), size)
 
 
 def _text(element: Any, path: str) -> str | None:

@@ -22,14 +22,15 @@ from cnnlib.datasets.annotation_pairs import (
     report_left_out,
 )
 from cnnlib.datasets.box_files import read_boxes
-from cnnlib.datasets.box_rows import BoxRow, ObjectBox
+from cnnlib.datasets.box_rows import BoxRow, ObjectBox, area
 from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
 from cnnlib.datasets.image_files import ImageFileError
 from cnnlib.datasets.listing import groups_of, name_part
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_indices
 from cnnlib.datasets.target_files import TargetSource
-from cnnlib.types import Fit, Size, Target, TargetInfo
+from cnnlib.tasks import BoxTask
+from cnnlib.types import CnnlibError, Fit, Size, Target, TargetInfo
 
 _LEAST_LEFT = 0.5  # of a box's area, inside of its picture
 
@@ -45,8 +46,11 @@ class Boxes(FileDataSource):
     - CSV with a line per object: ``filename,class,xmin,ymin,xmax,ymax``, and perhaps ``width,height`` of the picture.
 
     Edges are in pixels of the picture as it is shown upright, with (0, 0) at the corner of the first pixel, and are
-    taken as the files have them. What reaches beyond the picture is cut off. Annotations without an image, and images
-    without an object, are left out, which ``check`` reports.
+    taken as the files have them. So are Pascal VOC's: its own annotations count pixels from 1 and name the last one
+    inside, but the tools that write its format mostly mean edges, and no file says which; the left and the upper edge
+    of the former lie one pixel too far inside. What reaches beyond the picture is cut off. Annotations without an
+    image, and images without an object, are left out, which ``check`` reports. A folder that has XML files is not
+    searched for text files.
 
     Args:
         root: the folder that the others are in.
@@ -69,7 +73,8 @@ class Boxes(FileDataSource):
     Raises:
         CnnlibError: for an option that cannot work, or for files that cannot: one message with every kind of problem,
             its count and the first few. Boxes that are empty, inverted or no numbers are such, as are those of which
-            more than half is outside of the picture, and annotations made for a picture of another size.
+            more than half is outside of the picture, shares of the picture instead of pixels, and annotations made for
+            a picture of another size.
     """
 
     @checked
@@ -107,8 +112,9 @@ class Boxes(FileDataSource):
                 problems.add(
                     "objects of a class that names does not list", f"{rows[name].place}: {each.label!r}"
                 )
-        reader = _Reader(rows, chosen, tuple(names))
-        targets = {"box": TargetSource(TargetInfo("box"), rows, reader.box)}
+        box_info = TargetInfo("box")
+        reader = _Reader(rows, chosen, tuple(names), BoxTask(box_info))
+        targets = {"box": TargetSource(box_info, rows, reader.box)}
         if len(names) > 1:
             info = TargetInfo("label", names=tuple(names))
             targets["label"] = TargetSource(info, rows, reader.label, class_of=reader.class_of)
@@ -135,6 +141,7 @@ class _Reader:
     rows: Mapping[str, BoxRow]
     chosen: Mapping[str, ObjectBox]
     names: tuple[str, ...]
+    task: BoxTask
 
     def box(self, name: str, stored: Size, size: Size | None) -> Target:
         """As in ``TargetSource``: cut to the picture."""
@@ -142,11 +149,15 @@ class _Reader:
         if row.size not in (None, stored):
             reason = f"{row.size[1]} x {row.size[0]}; the picture is {stored[1]} x {stored[0]} when upright"
             raise ImageFileError("annotations made for a picture of another size", told, reason)
-        edges = np.array(self.chosen[name].box)
+        edges = self.chosen[name].box
         cut = np.clip(edges, 0, np.tile(stored[::-1], 2))
-        if _area(cut) < _LEAST_LEFT * _area(edges):
-            reason = f"{edges.tolist()} in a picture of {stored[1]} x {stored[0]}"
+        if area(cut.tolist()) < _LEAST_LEFT * area(edges):
+            reason = f"{list(edges)} in a picture of {stored[1]} x {stored[0]}"
             raise ImageFileError("boxes that lie mostly outside of their picture", told, reason)
+        try:
+            self.task.check_values(torch.from_numpy(cut)[None].float())
+        except CnnlibError as error:
+            raise ImageFileError("not usable as a box", told, f"{row.image}: {error}") from None
         height, width = size or stored
         return Target(torch.from_numpy(cut * np.tile((width / stored[1], height / stored[0]), 2)).float())
 
@@ -161,9 +172,5 @@ def _chosen(row: BoxRow, which: str, problems: Problems) -> ObjectBox:
     if which == "only" and len(row.objects) > 1:
         problems.add("images of several objects; set object to first or largest", row.place)
     if which == "largest":
-        return max(row.objects, key=lambda each: _area(np.array(each.box)))
+        return max(row.objects, key=lambda each: area(each.box))
     return row.objects[0]
-
-
-def _area(box: np.ndarray) -> float:
-    return float(np.prod(box[2:] - box[:2]))
