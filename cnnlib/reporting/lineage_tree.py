@@ -105,12 +105,12 @@ def _scores(key: Key, lineage: Lineage, metric: str | None) -> Iterator[Text]:
     folder, step = key[0], lineage.steps[key]
     for one in [metric] if metric else lineage.suites[folder].ranked_by:
         values = [run.test.get(one, math.nan) for run in lineage.runs(key)]
-        text = Text.assemble(f"{one} {spread(values)}")
+        text = Text(f"{one} {spread(values)}")
         if step.reference:
             comparison = lineage.comparisons.get((key, one))
             words = step_words(comparison, lineage.change(key, one), lineage.title(step.reference, folder))
             style = _STYLES.get(comparison.verdict, "") if comparison else ""
-            text.append(f"  {words}", style=style)
+            text.append(f"  {words}" if words else "", style=style)
         yield text
 
 
