@@ -42,7 +42,7 @@ def print_lineage(lineage: Lineage, metric: str | None = None, console: Console 
         roots = [root for root in lineage.roots if root[0] == folder]
         for tree in _trees(heading, roots, lineage, metric, max((console.width - _LABEL) // _INDENT, 1)):
             console.print(tree)
-    console.print(Text(_LEGEND), soft_wrap=not console.is_terminal)
+    console.print(Text(_LEGEND))
     for folder in lineage.own:
         for run in lineage.suites[folder].unfinished:
             state = "has not finished" if run.error is None else "failed"
