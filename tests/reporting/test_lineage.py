@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -118,6 +119,19 @@ def test_a_step_is_compared_as_the_suite_compares_with_its_baseline(journal: Pat
             other.p_equal,
         )
         assert (one.more_seeds, one.one_run) == (other.more_seeds, other.one_run)
+
+
+def test_each_step_is_compared_with_its_own_baseline(journal: Path, told: Lineage) -> None:
+    """The effects are those of a suite with that baseline, and no p-value is smaller than it would be alone."""
+    for name, before in (("v3", "v2"), ("v5", "v4"), ("v8", "v6")):
+        suite = replace(read_suite(journal), baseline=before)
+        whole, alone = (
+            compare_suite(suite)[IOU].experiments[name],
+            compare_steps(suite, {name: before})[IOU, name],
+        )
+        step = told.comparisons[(journal.resolve(), name), IOU]
+        assert step.effect == whole.effect == alone.effect
+        assert alone.p <= step.p <= 10 * alone.p
 
 
 def test_what_a_suite_says_of_itself_is_no_change(chain: Path) -> None:
