@@ -11,16 +11,22 @@ _PHRASES: dict[KeyPath, str] = {
     ("model", "*"): "model option {}",
     ("optimizer", "*"): "{}",
     ("training", "*"): "{}",
-    ("augmentations", "*", "*"): "{}'s {}",
-    ("tasks", "*", "loss", "*", "weight"): "loss weight of {}'s {}",
-    ("tasks", "*", "loss", "*", "*"): "{2} of {0}'s {1}",
+    ("augmentations", "*", "*"): "{1} of {0}",
+    ("tasks", "*", "loss", "*", "weight"): "loss weight of {} ({})",
+    ("tasks", "*", "loss", "*", "*"): "{2} of {1} (loss of {0})",
     ("tasks", "*", "loss"): "loss of {}",
     ("tasks", "*", "weight"): "loss weight of {}",
-    ("tasks", "*", "*"): "{}'s {}",
+    ("tasks", "*", "*"): "{1} of {0}",
     ("freeze", "trained_stages"): "trained encoder stages",
-    ("freeze", "unfreeze", "*"): "trained encoder stages from epoch {} on",
+    ("freeze", "unfreeze"): "unfreezing by epoch",
 }
 """What a value is called, by its key path: the first that fits. Others are called ``section: key``."""
+
+_LEFT_OUT = {
+    "freeze": {"trained_stages": "all", "unfreeze": []},
+    "learning_rate_factors": dict.fromkeys(("encoder", "decoders", "heads", "per_stage"), "1"),
+}
+"""What sections stand for that a configuration leaves out."""
 
 
 def difference_words(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -30,7 +36,9 @@ def difference_words(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str
         old, new: sections to values, every value as text (``RunResult.config``). Numbers are compared as numbers, and
             lists of components by their names.
     """
-    return list(_differences(_one_spelling(old), _one_spelling(new), ()))
+    before, after = _one_spelling({**_LEFT_OUT, **old}), _one_spelling({**_LEFT_OUT, **new})
+    sections = dict.fromkeys([*old, *new])
+    return [words for key in sections for words in _differences(before.get(key), after.get(key), (key,))]
 
 
 def _one_spelling(value: Any) -> Any:
@@ -107,14 +115,16 @@ def _labelled(components: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _called(path: KeyPath) -> str:
     """What stands at ``path``, in words."""
-    path = (*path[:-1], path[-1].replace("_", " ")) if len(path) > 1 else path
+    spoken = (*path[:-1], path[-1].replace("_", " "))
     for pattern, phrase in _PHRASES.items():
-        if len(pattern) == len(path) and all(
-            part in ("*", key.replace(" ", "_")) for part, key in zip(pattern, path, strict=True)
-        ):
-            return phrase.format(*(key for part, key in zip(pattern, path, strict=True) if part == "*"))
-    section, *keys = path
-    return ": ".join([section.replace("_", " "), *([" ".join(keys)] if keys else [])])
+        if len(pattern) == len(path) and all(map(_fits, pattern, path)):
+            return phrase.format(*(key for part, key in zip(pattern, spoken, strict=True) if part == "*"))
+    section, *keys = (path[0].replace("_", " "), *spoken[1:])
+    return f"{section}: {' '.join(keys)}" if keys else section
+
+
+def _fits(part: str, key: str) -> bool:
+    return part in ("*", key)
 
 
 def _shown(value: Any, beside: Any = None) -> str:

@@ -19,7 +19,7 @@ from cnnlib.reporting.read_lineage import lineage_of
 from cnnlib.reporting.results import SuiteResults
 from cnnlib.reporting.summary import Summary
 
-_LEFT, _RIGHT = 4.0, 96.0  # where the lowest and the highest score of a seed are drawn
+_LEFT, _RIGHT = 8.0, 92.0  # where the lowest and the highest score of a seed are drawn
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _figure(lineage: Lineage, suite: SuiteResults, metric: str, indices: Mapping
                 title=lineage.title(key, own),
                 index=indices[name] if folder == own else None,
                 step=step,
-                reference=lineage.title(step.reference, own) if step.reference else "",
+                reference=lineage.title(step.reference, folder) if step.reference else "",
                 summary=lineage.summaries.get((key, metric)),
                 comparison=lineage.comparisons.get((key, metric)),
                 change=lineage.change(key, metric),

@@ -42,7 +42,7 @@ def print_lineage(lineage: Lineage, metric: str | None = None, console: Console 
         roots = [root for root in lineage.roots if root[0] == folder]
         for tree in _trees(heading, roots, lineage, metric, max((console.width - _LABEL) // _INDENT, 1)):
             console.print(tree)
-    console.print(Text(_LEGEND), soft_wrap=not console.is_terminal)
+    console.print(Text(_LEGEND))
     for folder in lineage.own:
         for run in lineage.suites[folder].unfinished:
             state = "has not finished" if run.error is None else "failed"
@@ -105,12 +105,12 @@ def _scores(key: Key, lineage: Lineage, metric: str | None) -> Iterator[Text]:
     folder, step = key[0], lineage.steps[key]
     for one in [metric] if metric else lineage.suites[folder].ranked_by:
         values = [run.test.get(one, math.nan) for run in lineage.runs(key)]
-        text = Text.assemble(f"{one} {spread(values)}")
+        text = Text(f"{one} {spread(values)}")
         if step.reference:
             comparison = lineage.comparisons.get((key, one))
             words = step_words(comparison, lineage.change(key, one), lineage.title(step.reference, folder))
             style = _STYLES.get(comparison.verdict, "") if comparison else ""
-            text.append(f"  {words}", style=style)
+            text.append(f"  {words}" if words else "", style=style)
         yield text
 
 

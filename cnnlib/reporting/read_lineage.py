@@ -147,14 +147,13 @@ def _notes(key: Key, parents: Sequence[Parent | None], lineage: Lineage) -> Iter
         if parent is None:
             found.setdefault("starts from scratch, unlike the others", []).append(run.seed)
             continue
-        name, state = _name(lineage, _key(parent), key[0]), parent.state
-        if state is not State.UNCHANGED:
-            found.setdefault(f"{name} {state.value}", []).append(run.seed)
-        if state is not State.MISSING and _key(parent) not in lineage.steps:
+        name = _name(lineage, _key(parent), key[0])
+        if _key(parent) not in lineage.steps:
             place = f"{name} ({parent.folder.parent})"
-            found.setdefault(f"{place} is in no suite that can be read: nothing is known of it", []).append(
-                run.seed
-            )
+            words = f"{place} has no finished run that can be read: what changed since is unknown"
+            found.setdefault(words, []).append(run.seed)
+        elif (state := parent.state) is not State.UNCHANGED:
+            found.setdefault(f"{name} {state.value}", []).append(run.seed)
     origins = dict.fromkeys(_name(lineage, _key(parent), key[0]) for parent in parents if parent)
     if len(origins) > 1:
         yield f"its seeds start from different experiments, and are shown below the first: {', '.join(origins)}"

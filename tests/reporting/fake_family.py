@@ -34,7 +34,7 @@ def _config(head: str, stages: int, box: float, rate: float, pad: bool) -> dict[
         "model": {"name": "detector", "encoder": "efficientnet_b0", "head": head},
         "tasks": {"mask": {"name": "mask", "loss": [{"name": "smooth_l1", "weight": 1.0}], "weight": box}},
         "optimizer": {"name": "adam", "learning_rate": rate},
-        "freeze": {"trained_stages": stages, "unfreeze": {}},
+        "freeze": {"trained_stages": stages, "unfreeze": []},
     }
 
 

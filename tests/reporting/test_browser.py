@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
 from cnnlib.reporting.html import write_report
 from cnnlib.reporting.results import read_suite
+from tests.reporting.fake_family import record_start
 from tests.reporting.fake_suite import fail, write_suite
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -35,6 +37,10 @@ pytestmark = [
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = write_suite(tmp_path_factory.mktemp("runs") / "joint", images=10, size=16, persister="folder")
     fail(folder, "l1", 2, "TrainingDivergedError: " + "a_word_too_long_for_any_line_" * 8)
+    for seed in (0, 1, 2):
+        (folder / "bce" / f"seed-{seed}" / "checkpoints").mkdir()
+        (folder / "bce" / f"seed-{seed}" / "checkpoints" / "best.ckpt").touch()
+        record_start(folder / "dice" / f"seed-{seed}", "bce")
     return write_report(read_suite(folder)).as_uri()
 
 
@@ -124,3 +130,17 @@ def test_paper_shows_every_image(page: object) -> None:
     page.emulate_media(media="print")
     assert page.locator(".sample:visible").count() == 9
     assert page.locator(".chooser").is_hidden()
+
+
+def test_the_lines_of_the_family_tree_meet(page: object) -> None:
+    """Rows are as high as their words; their pictures are, too."""
+    rows = "[...document.querySelectorAll('.lineage:first-of-type > li:not(.axis)')]"
+    boxes = page.evaluate(
+        f"{rows}.map(r => [r, r.querySelector('svg')].map(e => e.getBoundingClientRect().toJSON()))"
+    )
+    assert [len(boxes), page.locator("#lineage .heir").count()] == [6, 2]  # two tasks
+    for row, picture in boxes[:3]:
+        assert picture["height"] == pytest.approx(row["height"], abs=0.5)
+        assert 0 < picture["width"] < 0.6 * row["width"]
+    for (above, _), (below, _) in pairwise(boxes[:3]):
+        assert below["top"] == pytest.approx(above["bottom"], abs=0.5)
