@@ -1,0 +1,3 @@
+"""Drawn feet, seen from behind: the embedded data set of three classes."""
+
+from cnnlib.datasets.feet.source import Feet
