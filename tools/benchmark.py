@@ -127,7 +127,7 @@ def latency_row(name: str, config: ExperimentConfig, size: int | None, repeats: 
     """The model's parameters, and its latency for each batch size: forward and decoding, loading left out.
 
     Raises:
-        CnnlibError: the config's data cannot be opened, their images have no size of their own, or the model refuses it.
+        CnnlibError: the config's data cannot be opened, their images have no one size, or the model refuses theirs.
     """
     source = build(config.dataset, DATASETS)
     side = size or source.size

@@ -125,8 +125,7 @@ class Net0(nn.Module):
 
 
 class Net1(Net0):
-    """``Net0`` with a fourth convolution: on the way to a net that learns the whole training set by heart, which one for
-    a batch is too small for.
+    """``Net0`` with a fourth convolution, on the way to a net that is large enough for the whole training set.
 
     Args:
         in_channels, heads: as of ``Net0``.
@@ -147,8 +146,8 @@ class Net2(Net1):
 
 
 class Net3(Net2):
-    """``Net2`` with max pooling in place of stride 2, against overfitting: a maximum stays when a detail moves by a pixel,
-    and every place is looked at.
+    """``Net2`` with max pooling in place of stride 2, against overfitting: a maximum stays what it is when a detail moves
+    by a pixel.
 
     Args:
         in_channels, heads: as of ``Net0``.

@@ -29,16 +29,16 @@ _HIDDEN: Mapping[str, int | None] = {"heavy": 512, "light": None}
 
 
 class Detector(EncoderDecoder):
-    """Image (B, in_channels, H, W) -> ``{task: (B, channels, H, W) or (B, channels)}``, from one encoder.
+    """One encoder, of timm or of ours, and a head for each task, whether it asks for a vector or for a map.
 
-    By default it is the journal's: EfficientNet-B0 without its classifier, the 4,007,548 parameters that the paper's
-    5,288,548 leave, and a head in the classifier's place. The journal tried a heavy and a light head and gives no layers.
-    Here both are a ``PlacesHead``, which sees of every channel its mean and its place: ``light`` is one linear layer, as
-    the classifier was; ``heavy`` has a hidden layer of 512 before it.
+    Image (B, in_channels, H, W) -> ``{task: (B, channels, H, W) or (B, channels)}``. By default it is the journal's net:
+    EfficientNet-B0 without its classifier (of 5,288,548 parameters 4,007,548 are left), and a head in the classifier's
+    place. The journal tried a heavy and a light head and gives no layers. Here both are a ``PlacesHead``, which sees the
+    mean and the place of every channel: ``light`` is one linear layer, as the classifier was; ``heavy`` has a hidden
+    layer of 512 before it.
 
-    Every task has a head of its own. A task that asks for a map gets a ``Decoder`` with the encoder's skips, and so mask,
-    depth, box and class from one encoder are a matter of configuration. Where the encoder has no map of a stride (at full
-    size, as a rule) the decoder goes on without a skip.
+    A task that asks for a map gets a ``Decoder`` with the encoder's skips. Where the encoder has no map of a stride,
+    which for most nets of timm is that of the image, the decoder goes on without a skip.
 
     Images whose sides are no multiples of the encoder's stride are padded at the right and at the bottom by repeating
     their last column and row, and the maps are cropped to the image's size again.
@@ -47,8 +47,8 @@ class Detector(EncoderDecoder):
         in_channels: channels of the image.
         heads: what each task asks for, in the order in which ``forward`` gives it.
         encoder: the name of a net of timm, or the encoder of a net of ours: ``resunet``, ``phone_locator``.
-        weights: of a net of timm, loaded before training starts: ``imagenet`` for those that timm fetches, or a file with
-            the state of the whole net (``.safetensors``, ``.pth``).
+        weights: of a net of timm, loaded before training starts: ``imagenet`` for those that timm fetches, or a file
+            with the state of the whole net (``.safetensors``, ``.pth``).
         head: ``light`` or ``heavy``.
         dropout: share of what enters a head's last layer that training sets to 0.
         widths: channels of the levels of an encoder of ours, from fine to coarse; by default 32, 64, 128, 256.

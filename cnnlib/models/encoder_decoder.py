@@ -24,8 +24,8 @@ class EncoderDecoder(nn.Module):
         decoder_widths: channels of the decoders' levels, from fine to coarse; by default those of the skips.
 
     Raises:
-        CnnlibError: no heads, a task's name that PyTorch cannot give to a module, a ``map_stride`` that the encoder does
-            not reach, or a map from an encoder whose stride is no power of two.
+        CnnlibError: no heads, a task's name that PyTorch cannot give to a module, a ``map_stride`` that the encoder
+            does not reach, or a map from an encoder whose stride is no power of two.
     """
 
     def __init__(
@@ -100,8 +100,8 @@ def _check_maps(
     maps = [task for task, head in heads.items() if head.shape == "map"]
     if maps and levels == 0:
         raise CnnlibError(
-            f"the task {maps[0]!r} asks for a map, and the encoder makes images {encoder.stride} times smaller, which no "
-            "number of doublings undoes: take an encoder whose stride is a power of two, such as efficientnet_b0"
+            f"the task {maps[0]!r} asks for a map, and the encoder makes images {encoder.stride} times smaller, which "
+            "no number of doublings undoes: take an encoder whose stride is a power of two, such as efficientnet_b0"
         )
     if levels and map_stride > 2 ** (levels - 1):
         raise CnnlibError(f"map_stride {map_stride} needs an encoder of more levels; there are {levels}")

@@ -34,8 +34,8 @@ class TimmEncoder(nn.Module):
     Args:
         name: of the net, such as ``efficientnet_b0``; ``timm.list_models()`` lists them.
         in_channels: of the image.
-        weights: what ``load_pretrained`` loads: ``imagenet`` is what timm offers for the name, for most names trained on
-            ImageNet; otherwise a file with the state of the whole net, ``.safetensors`` or ``.pth``.
+        weights: what ``load_pretrained`` loads: ``imagenet`` is what timm offers for the name, for most names trained
+            on ImageNet; otherwise a file with the state of the whole net, ``.safetensors`` or ``.pth``.
 
     Attributes:
         skip_channels: of the skips, from fine to coarse, one for each power of two below ``stride``; 0 where the net
@@ -65,8 +65,8 @@ class TimmEncoder(nn.Module):
         self.standardize = Standardize(cfg["mean"], cfg["std"], in_channels)
 
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor | None]]:
-        """(B, in, H, W) -> the bottom (B, out, H / stride, W / stride), and the skips from fine to coarse, ``None`` for a
-        stride of which there is no map.
+        """(B, in, H, W) -> the bottom (B, out, H / stride, W / stride), and the skips from fine to coarse, ``None`` for
+        a stride of which there is no map.
 
         Raises:
             CnnlibError: the net takes no images of this size.
@@ -151,12 +151,12 @@ class TimmEncoder(nn.Module):
             places.append(f"model.safetensors of {cfg['hf_hub_id']} on the Hugging Face hub")
         if not places:
             return (
-                f"timm has no published weights for {self.name!r}; set weights to null or to a file, or take one of the "
-                "names that timm.list_models(pretrained=True) lists"
+                f"timm has no published weights for {self.name!r}; set weights to null or to a file, or take one of "
+                "the names that timm.list_models(pretrained=True) lists"
             )
         return (
-            f"the published weights of timm's {self.name!r} could not be fetched ({problem}); download them on a machine "
-            f"that can ({' or '.join(places)}) and set weights to the path of the file"
+            f"the published weights of timm's {self.name!r} could not be fetched ({problem}); download them on a "
+            f"machine that can ({' or '.join(places)}) and set weights to the path of the file"
         )
 
     def _check_size(self, image: Tensor, error: Exception) -> None:
@@ -168,9 +168,9 @@ class TimmEncoder(nn.Module):
         except Exception:
             height, width = self.net.pretrained_cfg["input_size"][1:]
             raise CnnlibError(
-                f"timm's {self.name!r} takes no images of {size[0]} x {size[1]} pixels ({_one_line(error)}); it was made "
-                f"for {height} x {width}: set the data set's size to that, or take an encoder for any size, such as "
-                "efficientnet_b0"
+                f"timm's {self.name!r} takes no images of {size[0]} x {size[1]} pixels ({_one_line(error)}); it was "
+                f"made for {height} x {width}: set the data set's size to that, or take an encoder for any size, such "
+                "as efficientnet_b0"
             ) from error
 
 
