@@ -146,8 +146,8 @@ class Net2(Net1):
 
 
 class Net3(Net2):
-    """``Net2`` with max pooling in place of stride 2, against overfitting: a maximum stays what it is when a detail moves
-    by a pixel.
+    """``Net2`` with max pooling in place of stride 2, against overfitting: a maximum stays what it is when a detail
+    moves by a pixel.
 
     Args:
         in_channels, heads: as of ``Net0``.

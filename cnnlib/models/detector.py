@@ -31,11 +31,11 @@ _HIDDEN: Mapping[str, int | None] = {"heavy": 512, "light": None}
 class Detector(EncoderDecoder):
     """One encoder, of timm or of ours, and a head for each task, whether it asks for a vector or for a map.
 
-    Image (B, in_channels, H, W) -> ``{task: (B, channels, H, W) or (B, channels)}``. By default it is the journal's net:
+    Image (B, in_channels, H, W) -> ``{task: (B, channels, H, W) or (B, channels)}``. By default it is the journal's:
     EfficientNet-B0 without its classifier (of 5,288,548 parameters 4,007,548 are left), and a head in the classifier's
-    place. The journal tried a heavy and a light head and gives no layers. Here both are a ``PlacesHead``, which sees the
-    mean and the place of every channel: ``light`` is one linear layer, as the classifier was; ``heavy`` has a hidden
-    layer of 512 before it.
+    place. The journal tried a heavy and a light head and gives no layers. Here both are a ``PlacesHead``, which sees
+    the mean and the place of every channel: ``light`` is one linear layer, as the classifier was; ``heavy`` has a
+    hidden layer of 512 before it.
 
     A task that asks for a map gets a ``Decoder`` with the encoder's skips. Where the encoder has no map of a stride,
     which for most nets of timm is that of the image, the decoder goes on without a skip.
