@@ -65,11 +65,8 @@ def check_batch(model: nn.Module, image: Tensor, stride: int, multiple: int = 1)
         stride: the image's size over that of the model's smallest map.
         multiple: the image is padded to sides that are multiples of it.
     """
-    if (
-        not model.training
-        or len(image) > 1
-        or max(-(-side // multiple) for side in image.shape[2:]) * multiple > stride
-    ):
+    longer = -(-max(image.shape[2:]) // multiple) * multiple
+    if not model.training or len(image) > 1 or longer > stride:
         return
     if any(isinstance(layer, nn.BatchNorm2d) for layer in model.modules()):
         height, width = image.shape[2:]

@@ -29,7 +29,7 @@ _HIDDEN: Mapping[str, int | None] = {"heavy": 512, "light": None}
 
 
 class Detector(EncoderDecoder):
-    """Image (B, in_channels, H, W) -> ``{task: (B, channels, H, W) or (B, channels)}``, from one encoder.
+    """One encoder, of timm or of ours, and a head for each task, whether it asks for a vector or for a map.
 
     By default it is the journal's: EfficientNet-B0 without its classifier, the 4,007,548 parameters that the paper's
     5,288,548 leave, and a head in the classifier's place. The journal tried a heavy and a light head and gives no
