@@ -101,7 +101,11 @@ def other_foot(foot: Foot, rng: np.random.Generator) -> tuple[Foot, float, float
     """
     angle = foot.angle * rng.uniform(0.5, 1.1)
     shape = replace(foot.shape, lean=float(rng.normal(0, 2)), toe_out=foot.shape.toe_out + rng.uniform(-3, 3))
-    return replace(foot, angle=angle, side=-foot.side, shape=shape), rng.uniform(0.95, 1.5), rng.uniform(-0.06, 0.1)
+    return (
+        replace(foot, angle=angle, side=-foot.side, shape=shape),
+        rng.uniform(0.95, 1.5),
+        rng.uniform(-0.06, 0.1),
+    )
 
 
 def _shape(rng: np.random.Generator, angle: float) -> Shape:

@@ -16,7 +16,16 @@ _BEND = 0.1
 _LOWEST, _STEP = -0.5, 0.015
 _HEIGHTS = _LOWEST + _STEP * np.arange(301)
 _PROFILE = np.array(
-    [(-0.5, 0.2), (0.0, 0.245), (0.15, 0.3), (0.32, 0.3), (0.55, 0.262), (0.8, 0.215), (1.05, 0.2), (1.3, 0.225)]
+    [
+        (-0.5, 0.2),
+        (0.0, 0.245),
+        (0.15, 0.3),
+        (0.32, 0.3),
+        (0.55, 0.262),
+        (0.8, 0.215),
+        (1.05, 0.2),
+        (1.3, 0.225),
+    ]
     + [(1.6, 0.31), (2.0, 0.43), (2.4, 0.5), (2.8, 0.5), (3.3, 0.44), (4.0, 0.4)]
 )  # height, half width
 _INNER_CALF = np.array([(-0.5, 0.0), (1.2, 0.0), (1.7, 0.03), (2.2, 0.05), (2.8, 0.0), (4.0, 0.0)])
@@ -54,7 +63,11 @@ class Leg:
 def leg_of(foot: Foot) -> Leg:
     shape = foot.shape
     profile = _PROFILE.copy()
-    low, middle, high = profile[:, 0] < 0.5, (profile[:, 0] >= 0.5) & (profile[:, 0] < 1.4), profile[:, 0] >= 1.4
+    low, middle, high = (
+        profile[:, 0] < 0.5,
+        (profile[:, 0] >= 0.5) & (profile[:, 0] < 1.4),
+        profile[:, 0] >= 1.4,
+    )
     for part, factor in ((low, shape.heel), (middle, shape.ankle), (high, shape.calf)):
         profile[part, 1] *= factor
     profile[high, 0] *= shape.calf_height

@@ -27,7 +27,9 @@ def draw_leg(
     aside = across - middle
     half = np.where(aside < 0, outer, inner)
     right = aside / half
-    reach = 0.06 + 0.3 * math.sin(math.radians(foot.view.elevation))  # of the heel, below where its middle stands
+    reach = 0.06 + 0.3 * math.sin(
+        math.radians(foot.view.elevation)
+    )  # of the heel, below where its middle stands
     low = np.clip((_PAD - height) / (_PAD + reach), 0, None)
     far = np.sqrt(right**2 + low**4)
     kept = np.flatnonzero(far < 1 + width / half)

@@ -21,7 +21,9 @@ def draw_trousers(
     middle, outer, inner = leg.at(height)
     aside = across - middle
     half = np.maximum(np.where(aside < 0, outer, inner), look.flare) * 1.08 + 0.05
-    folds = noise((0.25 * aside + look.blush).astype(np.float32), (0.5 * height + look.mottling).astype(np.float32))
+    folds = noise(
+        (0.25 * aside + look.blush).astype(np.float32), (0.5 * height + look.mottling).astype(np.float32)
+    )
     right = aside / half
     depth = np.sqrt(np.clip(1 - right**2, 0, 1))
     normals = np.stack([right + 0.3 * folds, -0.15 * folds, depth + 0.1])
