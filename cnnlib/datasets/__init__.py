@@ -2,6 +2,7 @@
 
 from cnnlib.datasets.boxes import Boxes
 from cnnlib.datasets.faces import Faces
+from cnnlib.datasets.feet import Feet
 from cnnlib.datasets.fg_bg import FgBg
 from cnnlib.datasets.folders import Folders
 from cnnlib.datasets.keypoints import Keypoints
@@ -13,6 +14,7 @@ DATASETS: dict[str, type[DataSource]] = {
     "scenes": Scenes,
     "phones": Phones,
     "faces": Faces,
+    "feet": Feet,
     "folders": Folders,
     "fg_bg": FgBg,
     "keypoints": Keypoints,

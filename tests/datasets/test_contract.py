@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnlib.datasets import DATASETS, Boxes, Faces, FgBg, Folders, Keypoints, Phones, Scenes
+from cnnlib.datasets import DATASETS, Boxes, Faces, Feet, FgBg, Folders, Keypoints, Phones, Scenes
 from cnnlib.types import DataSource
 from tests.dataset_contract import DATASET_CONTRACT
 from tests.datasets.pictures import HEIGHT, WIDTH, disc, photo, ramp, save, write_csv
@@ -24,6 +24,10 @@ def phones(root: Path) -> DataSource:
 
 def faces(root: Path) -> DataSource:
     return Faces(size=24, train=6, val=2, test=2, cache_dir=str(root))
+
+
+def feet(root: Path) -> DataSource:
+    return Feet(size=24, train=6, val=2, test=2, cache_dir=str(root))
 
 
 def folders(root: Path) -> DataSource:
@@ -107,6 +111,7 @@ EXAMPLES: dict[str, Callable[[Path], DataSource]] = {
     "scenes": scenes,
     "phones": phones,
     "faces": faces,
+    "feet": feet,
     "folders": folders,
     "fg_bg": fg_bg,
     "keypoints": keypoints,

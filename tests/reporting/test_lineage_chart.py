@@ -1,4 +1,5 @@
-"""The family tree in the report: there where there is one, every experiment at its score, every line from its parent."""
+"""The family tree in the report: there where there is one, every experiment at its score, every line from its
+parent."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ class View:
     """Where the camera is; angles in degrees.
 
     ``elevation`` looks down, ``azimuth`` stands to the right of the picture's middle, ``roll`` turns the picture
-    clockwise. ``heel`` is where the heel meets the ground, and ``scale`` the length of a unit, in shares of the picture.
+    clockwise. ``heel`` is where the heel meets the ground, and ``scale`` the length of a unit, in shares of the
+    picture.
     """
 
     elevation: float
@@ -53,8 +54,8 @@ class Shape:
 
 @dataclass(frozen=True)
 class Look:
-    """Colours and what is worn, ``cover``, from the height ``hem`` on: upwards trousers at least twice as wide as ``flare``,
-    downwards a sock."""
+    """Colours and what is worn, ``cover``, from the height ``hem`` on: upwards trousers at least twice as wide as
+    ``flare``, downwards a sock."""
 
     skin: Color
     blush: float

@@ -16,7 +16,8 @@ from cnnlib.datasets.scenes.textures import Texture
 def surroundings(
     rng: np.random.Generator, view: View, x: np.ndarray, up: np.ndarray, width: float
 ) -> np.ndarray:
-    """Colours (M, 3) at places (M,) of the picture, in units from where the heel meets the ground; ``width`` of a place.
+    """Colours (M, 3) at places (M,) of the picture, in units from where the heel meets the ground; ``width`` of a
+    place.
 
     The rays of the camera are parallel, so that a step on the floor, away from the viewer, is always as high.
     """
