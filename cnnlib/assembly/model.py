@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from cnnlib.config import ExperimentConfig, build
 from cnnlib.engine.precision import best_precision
@@ -18,6 +18,16 @@ from cnnlib.tasks import Task
 def make_model(config: ExperimentConfig, tasks: Mapping[str, Task], inputs: Mapping[str, int]) -> nn.Module:
     heads = {name: task.head for name, task in tasks.items()}
     return build(config.model, MODELS, in_channels=sum(inputs.values()), heads=heads)
+
+
+def shapes_of(
+    config: ExperimentConfig, tasks: Mapping[str, Task], inputs: Mapping[str, int]
+) -> dict[str, Tensor] | None:
+    """The model's state without its values; ``None`` for a model from outside, which may not know that device."""
+    if config.model.name not in MODELS:
+        return None
+    with torch.device("meta"):
+        return make_model(config, tasks, inputs).state_dict()
 
 
 def describe_net(config: ExperimentConfig, tasks: Mapping[str, Task], inputs: Mapping[str, int]) -> str:

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from cnnlib.assembly.data import ExperimentData
 from cnnlib.assembly.model import describe_net, make_fabric, make_model, resolve_precision
 from cnnlib.assembly.targets import valid_values
 from cnnlib.assembly.tasks import task_weights
 from cnnlib.config import ExperimentConfig, build
-from cnnlib.config.schema import FreezeConfig
 from cnnlib.engine.freezing import Freezing, encoder_stages
 from cnnlib.engine.memory import MemoryForecast, forecast_memory
 from cnnlib.engine.objective import Objective
 from cnnlib.engine.optimizer import OPTIMIZERS
-from cnnlib.engine.parameter_groups import parameter_groups, scale_learning_rates
+from cnnlib.engine.parameter_groups import parameter_groups, set_learning_rate
 from cnnlib.engine.schedule import SCHEDULES
 from cnnlib.engine.trainer import Trainer
 from cnnlib.losses import LOSSES, CombinedLoss
@@ -39,10 +39,7 @@ def make_trainer(
     net = describe_net(config, data.tasks, data.source.inputs)
     model = make_model(config, data.tasks, data.source.inputs).to(memory_format=torch.channels_last)
     objective = make_objective(config, data).to(fabric.device)
-    factors = config.learning_rate_factors
-    groups = parameter_groups(model, None if factors is None else factors.model_dump())
-    optimizer = build(config.optimizer, OPTIMIZERS, parameters=groups)
-    scale_learning_rates(optimizer)
+    optimizer = make_optimizer(config, model)
     batches = max(1, len(data.train) // options.batch_size)  # as the training loader counts
     steps = options.epochs * math.ceil(batches / options.accumulate)
     schedule = build(config.schedule, SCHEDULES, optimizer=optimizer, total_steps=steps)
@@ -63,18 +60,38 @@ def make_trainer(
         clip_norm=options.clip_norm,
         ema_decay=options.ema_decay,
         patience=options.patience,
-        freezing=None if config.freeze is None else make_freezing(config.freeze, model.module),
+        freezing=make_freezing(config, model.module),
     )
 
 
-def make_freezing(freeze: FreezeConfig, model: nn.Module) -> Freezing:
+def make_optimizer(config: ExperimentConfig, model: nn.Module) -> Optimizer:
     """
+    Raises:
+        CnnlibError: there are factors of learning rates, and the model tells no stages of its encoder.
+    """
+    if config.learning_rate_factors is None:
+        return build(config.optimizer, OPTIMIZERS, parameters=model.parameters())
+    try:
+        groups = parameter_groups(model, config.learning_rate_factors.model_dump())
+    except CnnlibError as error:
+        raise CnnlibError(f"learning_rate_factors: {error}") from None
+    optimizer = build(config.optimizer, OPTIMIZERS, parameters=groups)
+    set_learning_rate(optimizer, optimizer.param_groups[0]["lr"])
+    return optimizer
+
+
+def make_freezing(config: ExperimentConfig, model: nn.Module) -> Freezing | None:
+    """``None`` where nothing is ever frozen.
+
     Raises:
         CnnlibError: the model's encoder has no stages, or fewer.
     """
-    trained = {1: freeze.trained_stages} | {step.epoch: step.trained_stages for step in freeze.unfreeze}
-    stages = encoder_stages(model, "freeze")
-    return Freezing(stages, {epoch: None if count == "all" else count for epoch, count in trained.items()})
+    if config.freeze is None:
+        return None
+    try:
+        return Freezing(encoder_stages(model), config.freeze.trained())
+    except CnnlibError as error:
+        raise CnnlibError(f"freeze: {error}") from None
 
 
 def make_objective(config: ExperimentConfig, data: ExperimentData) -> Objective:
@@ -103,6 +120,7 @@ def make_objective(config: ExperimentConfig, data: ExperimentData) -> Objective:
 def expect_memory(config: ExperimentConfig, data: ExperimentData, trainer: Trainer) -> MemoryForecast:
     """What training with ``trainer`` will need, judged by the first training image."""
     options = config.training
+    trainer.enter_training(trainer.costliest_epoch)
     return forecast_memory(
         trainer.model.module,
         lambda parameters: build(config.optimizer, OPTIMIZERS, parameters=parameters),
