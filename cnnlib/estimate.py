@@ -96,7 +96,8 @@ def _time(run: Run) -> Trial:
     loaders = make_loaders(config, data, run.seed)
     trainer = make_trainer(config, data, run.seed, run.folder / "checkpoints", SilentProgress())
     start = time.perf_counter() - began
-    trainer.train_epoch(_First(loaders.train, _WARM_UP), epoch=1)
+    epoch = trainer.costliest_epoch
+    trainer.train_epoch(_First(loaders.train, _WARM_UP), epoch)
 
     def timed(loader: DataLoader[Any], work: Any) -> float:
         """Seconds for the whole of ``loader``, from its first batches."""
@@ -105,7 +106,7 @@ def _time(run: Run) -> Trial:
         work(first)
         return (time.perf_counter() - began) * len(loader) / len(first)
 
-    training = timed(loaders.train, lambda loader: trainer.train_epoch(loader, epoch=1))
+    training = timed(loaders.train, lambda loader: trainer.train_epoch(loader, epoch))
     validation = timed(loaders.val, trainer.validate)
     out, inputs = run.folder / "predictions", data.source.inputs
     persister = build(config.predictions, PERSISTERS, out=out, tasks=data.tasks, inputs=inputs)

@@ -26,7 +26,7 @@ from cnnlib.engine.overfitting import overfit_verdict
 from cnnlib.engine.trainer import Trainer
 from cnnlib.environment import OtherLoad, environment, peak_memory_mib
 from cnnlib.files import write_atomically, write_json
-from cnnlib.parents import Parent, read_note, read_parent
+from cnnlib.parents import Parent, keep_record, read_parent
 from cnnlib.predictions import PERSISTERS
 from cnnlib.reporting.progress import ConsoleProgress
 from cnnlib.reporting.run_log import RunLog, describe_run
@@ -59,7 +59,8 @@ def run_experiment(run: Run) -> None:
     progress = ConsoleProgress(
         f"{run.experiment} seed {run.seed}", [f"val/{ranked['metric']}" for ranked in ranked_by]
     )
-    parent = read_parent(run)
+    if parent := read_parent(run):
+        keep_record(run, parent)
     config = _with_learning_rate(config, data, run, parent)
     loaders = make_loaders(config, data, run.seed)
     trainer = make_trainer(config, data, run.seed, run.folder / "checkpoints", progress)
@@ -74,7 +75,6 @@ def run_experiment(run: Run) -> None:
     others = OtherLoad()
     if not trainer.resume() and parent:
         parent.hand_over(run, trainer)
-        parent.note(run)
     tensorboard = TensorBoardLogger(run.folder, purge_step=trainer.state.epoch + 1)
     log = RunLog(
         run.folder / "run.log",
@@ -128,7 +128,7 @@ def run_experiment(run: Run) -> None:
         trained = trainer.objective.trained
         result["overfit"] = overfit_verdict(trained, numbers, result["constant"], batches)
     if parent:
-        result["start_from"] = read_note(run)
+        result["start_from"] = parent.record
     if config.dataset.cross_validated:
         result["folds"] = config.dataset.folds
     log.log_result(result, counts)

@@ -18,12 +18,12 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from cnnlib.assembly import describe_net, make_fabric, make_model, make_tasks, resolve_precision
-from cnnlib.config import ExperimentConfig, load_suite
+from cnnlib.config import ExperimentConfig, load_experiment
 from cnnlib.datasets import DATASETS
 from cnnlib.datasets.fitting import fitted_size, padded
 from cnnlib.datasets.image_files import read_color, to_image, to_rgb
 from cnnlib.datasets.listing import ImageFolder
-from cnnlib.engine.checkpoint import load_checkpoint
+from cnnlib.engine.checkpoint import load_checkpoint, load_weights
 from cnnlib.lookup import find
 from cnnlib.tasks import Task
 from cnnlib.tasks.saved import read_data
@@ -90,13 +90,14 @@ def load_run(folder: str | Path) -> TrainedRun:
         raise CnnlibError(
             f"{folder}: no config.yaml; give the folder of a run, runs/<suite>/<experiment>/seed-<n>"
         )
-    (config,) = load_suite(folder / "config.yaml").experiments.values()
+    config = load_experiment(folder / "config.yaml")
     data = read_data(folder)
     tasks = make_tasks(config, data.targets)
     fabric = make_fabric(resolve_precision(config.training.precision))
     model = make_model(config, tasks, data.inputs).to(fabric.device, memory_format=torch.channels_last)
     net = describe_net(config, tasks, data.inputs)
-    model.load_state_dict(load_checkpoint(folder / "checkpoints" / "best.ckpt", net)["model"])
+    path = folder / "checkpoints" / "best.ckpt"
+    load_weights(model, load_checkpoint(path, net)["model"], path)
     return TrainedRun(config, tasks, model.eval(), data.inputs, data.size, data.fit, fabric)
 
 

@@ -1,24 +1,25 @@
-"""Runs that start from other runs: where the parent is, in what order they run, and whether it has changed since."""
+"""Runs that start from other runs: what they take over, whether that may be, and whether it has changed since."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnlib.checks import did_you_mean
-from cnnlib.config import ExperimentConfig, load_suite
-from cnnlib.engine.checkpoint import load_checkpoint, weights_hash
-from cnnlib.engine.taking_over import take_over_optimizer, take_over_weights
+from torch import Tensor
+
+from cnnlib.config import ExperimentConfig, load_experiment
+from cnnlib.engine.checkpoint import load_checkpoint
+from cnnlib.engine.takeover import take_over_optimizer, take_over_weights, taken_over
 from cnnlib.engine.trainer import Trainer
-from cnnlib.files import write_json
+from cnnlib.files import file_hash, write_json
 from cnnlib.runs import Run, few, read_result
 from cnnlib.types import CnnlibError
 
-_NOTE = "parent.json"
+_RECORD = "parent.json"
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class Parent:
 
     folder: Path
     config: ExperimentConfig
-    result: Mapping[str, Any]
-    state: Mapping[str, Any]
-    """Its best checkpoint."""
+    record: Mapping[str, Any]
+    """Which weights these are, and what is taken over: what the other run keeps of it, as ``start_from`` in its
+    ``result.json``."""
 
     def hand_over(self, run: Run, trainer: Trainer) -> None:
         """Gives ``trainer`` what the run's ``start_from`` asks for.
@@ -38,140 +39,194 @@ class Parent:
             CnnlibError: model or optimizer do not fit.
         """
         wanted, model = run.config.start_from, trainer.model.module
-        take_over_weights(model, self.state, weights=wanted.weights, heads=wanted.heads)
+        path = best_weights(self.folder)
+        state = load_checkpoint(path)
+        try:
+            take_over_weights(model, state["model"], weights=wanted.weights, heads=wanted.heads)
+        except CnnlibError as error:
+            raise CnnlibError(f"start_from: {self.folder}: {error}") from None
+        if wanted.optimizer and "optimizer" not in state:
+            raise CnnlibError(
+                f"start_from: {path} holds no optimizer; train it again, or set optimizer: false"
+            )
         if wanted.optimizer:
-            if self.config.optimizer.name != run.config.optimizer.name:
-                raise CnnlibError(
-                    f"start_from.optimizer: {self.folder} was trained with {self.config.optimizer.name}, this run has "
-                    f"{run.config.optimizer.name}; take the same optimizer, or optimizer: false"
-                )
-            take_over_optimizer(trainer.optimizer, self.state, heads=wanted.heads)
-
-    def note(self, run: Run) -> None:
-        """Keeps in the run's folder which weights it starts from."""
-        wanted = run.config.start_from
-        same_suite = self.folder.parent.parent == run.folder.parent.parent
-        folder = os.path.relpath(self.folder, run.folder) if same_suite else str(self.folder.resolve())
-        told = {key: self.result[key] for key in ("experiment", "seed")}
-        taken = {key: getattr(wanted, key) for key in ("weights", "heads", "optimizer")}
-        write_json(
-            run.folder / _NOTE, {"folder": folder, **told, "sha256": weights_hash(self.state), **taken}
-        )
+            take_over_optimizer(trainer.optimizer, model, state["optimizer"], heads=wanted.heads)
 
 
-def parent_folder(run: Run, experiments: Collection[str] = ()) -> Path | None:
-    """Where the run that ``run`` starts from is, or will be; ``None`` where it starts from nothing.
-
-    Args:
-        experiments: of the suite, those without a folder included.
-
-    Raises:
-        CnnlibError: there is neither such an experiment nor such a folder.
-    """
-    if run.config.start_from is None:
-        return None
-    name, suite = run.config.start_from.run, run.folder.parent.parent
-    own, given = f"seed-{run.seed}", Path(name).expanduser()
-    if name in experiments or (given.name == name and (suite / name).is_dir()):
-        return suite / name / own
-    places = [given / own, given]
-    for place in places:
-        if (place / "config.yaml").exists():
-            return place
-    raise CnnlibError(
-        f"experiment {run.experiment!r}: start_from.run: {name!r} is no experiment of this suite, and no folder with a "
-        f"run of seed {run.seed} ({' or '.join(map(str, places))}){did_you_mean(name, experiments)}"
-    )
-
-
-def parents_of(runs: Sequence[Run]) -> dict[Path, Path]:
-    """From the folder of each run that has a parent to the parent's.
-
-    Raises:
-        CnnlibError: one is neither among ``runs`` nor on disk.
-    """
-    experiments = {run.experiment for run in runs}
-    found = {run.folder: parent_folder(run, experiments) for run in runs}
-    return {folder: parent for folder, parent in found.items() if parent is not None}
-
-
-def generations(runs: Sequence[Run]) -> list[list[Run]]:
-    """The same runs, in their order, in groups: parents come in an earlier group than their children."""
-    parents = parents_of(runs)
-    folders = {run.folder for run in runs}
-
-    def depth(folder: Path | None) -> int:
-        return -1 if folder not in folders else 1 + depth(parents.get(folder))
-
-    groups: dict[int, list[Run]] = {}
-    for run in runs:
-        groups.setdefault(depth(run.folder), []).append(run)
-    return [groups[each] for each in sorted(groups)]
+def best_weights(folder: Path) -> Path:
+    """Of a run; where there is a moving average, these are its weights."""
+    return folder / "checkpoints" / "best.ckpt"
 
 
 def read_parent(run: Run) -> Parent | None:
-    """The run that ``run`` starts from, with its weights; ``None`` where it starts from nothing.
+    """The run that ``run`` starts from; ``None`` where it starts from nothing.
 
     Raises:
-        CnnlibError: it has not finished, or it was trained on images that ``run`` is tested on.
+        CnnlibError: it has not finished, or ``run`` must not start from it.
     """
-    folder = parent_folder(run)
-    if folder is None:
+    if run.parent is None:
         return None
-    result = read_result(folder)
+    config, result = _parent_config(run), read_result(run.parent)
     if result is None or result["status"] != "finished":
-        raise CnnlibError(
-            f"the run that it starts from, {folder}, has {'failed' if result else 'not finished'}"
+        what = (
+            "has not finished; run it first" if result is None else "failed; once it finishes, try this again"
         )
-    (config,) = load_suite(folder / "config.yaml").experiments.values()
-    parent = Parent(folder, config, result, load_checkpoint(folder / "checkpoints" / "best.ckpt"))
-    _refuse_seen_images(run, parent)
-    return parent
+        raise CnnlibError(f"its parent {run.parent.parent.name} {run.parent.name.replace('-', ' ')} {what}")
+    refuse_unfit(run, config, result["seed"])
+    wanted, same_suite = run.config.start_from, _suite(run.parent) == _suite(run.folder)
+    record = {
+        "folder": os.path.relpath(run.parent, run.folder) if same_suite else str(run.parent.resolve()),
+        "experiment": result["experiment"],
+        "seed": result["seed"],
+        "sha256": file_hash(best_weights(run.parent)),
+        "weights": wanted.weights,
+        "optimizer": wanted.optimizer,
+        "heads": wanted.heads,
+    }
+    return Parent(run.parent, config, record)
 
 
-def read_note(run: Run) -> dict[str, Any] | None:
-    """Which weights a run started from, as ``Parent.note`` kept it."""
-    path = run.folder / _NOTE
-    try:
-        return json.loads(path.read_text()) if path.exists() else None
-    except ValueError as error:
-        raise CnnlibError(f"{path}: not valid JSON ({error}); pass --overwrite to run this again") from None
+def _suite(folder: Path) -> Path:
+    """The folder of the suite that a run's is in."""
+    return folder.resolve().parent.parent
+
+
+def _parent_config(run: Run) -> ExperimentConfig:
+    """Of the same suite, or as the parent's folder says."""
+    name = run.config.start_from.experiment
+    return load_experiment(run.parent / "config.yaml") if name is None else run.ancestors[name]
+
+
+def keep_record(run: Run, parent: Parent) -> None:
+    """Keeps in the run's folder which weights it starts from, before anything is made from them.
+
+    Raises:
+        CnnlibError: the run was begun from others.
+    """
+    if changed := list(_changed([run], {parent.folder: parent.record["sha256"]})):
+        raise CnnlibError(_other_weights(changed))
+    write_json(run.folder / _RECORD, parent.record)
 
 
 def refuse_changed_parents(runs: Iterable[Run]) -> None:
     """Raises ``CnnlibError`` where a run was begun from other weights than its parent has now.
 
-    A failed run is passed over, for it is run again. So is one whose parent is still to be trained: if that ends
-    with other weights, the next call finds it.
+    A failed run is passed over, for it is to be run again. So is one whose parent is still to be trained.
     """
-    hashes: dict[Path, str] = {}
-    changed = []
+    judged = [run for run in runs if (read_result(run.folder) or {}).get("status") != "failed"]
+    if changed := list(_changed(judged)):
+        raise CnnlibError(_other_weights(changed))
+
+
+def has_changed_parent(run: Run) -> bool:
+    return any(_changed([run]))
+
+
+def _other_weights(changed: Sequence[Run]) -> str:
+    listed = few([f"{run.folder} (from {run.config.start_from.run})" for run in changed])
+    return (
+        f"{listed}: made from other weights than those there now; pass --overwrite to run again, or another --out or "
+        "suite name to keep both"
+    )
+
+
+def _changed(runs: Iterable[Run], hashes: Mapping[Path, str] | None = None) -> Iterator[Run]:
+    """Those whose record names other weights than their finished parent has.
+
+    Args:
+        hashes: of the parents' weights, where they are known.
+    """
+    known = dict(hashes or {})
     for run in runs:
-        note = read_note(run)
-        if note is None or (read_result(run.folder) or {}).get("status") == "failed":
+        record = _read_record(run)
+        if run.parent is None or record is None:
             continue
-        folder = parent_folder(run)
-        if folder is None or (read_result(folder) or {}).get("status") != "finished":
+        if run.parent not in known and (read_result(run.parent) or {}).get("status") != "finished":
             continue
-        if folder not in hashes:
-            hashes[folder] = weights_hash(load_checkpoint(folder / "checkpoints" / "best.ckpt"))
-        if note.get("sha256") != hashes[folder]:
-            changed.append(f"{run.folder} (from {folder})")
-    if changed:
-        raise CnnlibError(
-            f"{few(changed)}: made from other weights than the parent has now; pass --overwrite to run again, or "
-            "another --out or suite name to keep both"
+        if run.parent not in known:
+            known[run.parent] = file_hash(best_weights(run.parent))
+        if record.get("sha256") != known[run.parent]:
+            yield run
+
+
+def _read_record(run: Run) -> dict[str, Any] | None:
+    path = run.folder / _RECORD
+    try:
+        record = json.loads(path.read_text()) if path.exists() else None
+    except ValueError as error:
+        raise CnnlibError(f"{path}: not valid JSON ({error}); pass --overwrite to run this again") from None
+    return record if isinstance(record, dict) else None
+
+
+def check_parents(runs: Sequence[Run]) -> None:
+    """Raises ``CnnlibError``, before anything is trained, where a run must not or cannot start from its parent."""
+    planned = {run.folder.resolve() for run in runs}
+    for run in runs:
+        if run.parent is None:
+            continue
+        if run.config.start_from.experiment is not None:
+            refuse_unfit(run, _parent_config(run), run.seed)
+            continue
+        where = f"experiment {run.experiment!r}: start_from.run: {run.config.start_from.run}"
+        if run.parent.resolve() in planned:
+            raise CnnlibError(f"{where} is of this suite; write the experiment's name alone")
+        if not (run.parent / "config.yaml").exists():
+            raise CnnlibError(
+                f"{where}: no run is at {run.parent}; give the folder of an experiment or of a run"
+            )
+        try:
+            read_parent(run)
+        except CnnlibError as error:
+            raise CnnlibError(f"{where}: {error}") from None
+
+
+def check_weights(runs: Iterable[Run], shapes: Mapping[Path, Mapping[str, Tensor] | None]) -> None:
+    """Raises ``CnnlibError``, before anything is trained, where a run cannot take over its parent's tensors.
+
+    Args:
+        shapes: by run folder, the states of models that are still to be trained; ``None`` where they are not known.
+    """
+    for run in runs:
+        own, wanted = shapes.get(run.folder), run.config.start_from
+        if wanted is None or own is None:
+            continue
+        given = (
+            shapes[run.parent] if run.parent in shapes else load_checkpoint(best_weights(run.parent))["model"]
         )
+        try:
+            taken_over(own, given or own, weights=wanted.weights, heads=wanted.heads)
+        except CnnlibError as error:
+            raise CnnlibError(f"experiment {run.experiment!r}: start_from: {wanted.run}: {error}") from None
 
 
-def _refuse_seen_images(run: Run, parent: Parent) -> None:
-    """Folds of the same data must be the same fold; of other data nothing is known."""
-    own, other = run.config.dataset, parent.config.dataset
-    if (own.name, own.options) != (other.name, other.options):
+def refuse_unfit(run: Run, parent: ExperimentConfig, seed: int) -> None:
+    """Raises ``CnnlibError`` where the parent has another optimizer than the one that takes over from it, or was
+    trained on images that ``run`` is tested on.
+
+    The latter is known where both divide the same data: their folds must be the same, by number and by seed. Between
+    data of different names, or of different options where one has no folds, nothing is known, and nothing refused.
+
+    Args:
+        seed: the parent's.
+    """
+    optimizers = run.config.optimizer.name, parent.optimizer.name
+    if run.config.start_from.optimizer and optimizers[0] != optimizers[1]:
+        raise CnnlibError(
+            f"start_from: optimizer: true needs one optimizer for both; {run.experiment} has {optimizers[0]}, and its "
+            f"parent {optimizers[1]}"
+        )
+    own, other = run.config.dataset, parent.dataset
+    both_folded = own.folds is not None and other.folds is not None
+    if own.name != other.name or not (both_folded or own.options == other.options):
         return
-    folds = [own.folds, own.fold_of(run.seed)], [other.folds, other.fold_of(parent.result["seed"])]
-    if folds[0] != folds[1]:
+    if (own.folds, own.fold_of(run.seed)) != (other.folds, other.fold_of(seed)):
         raise CnnlibError(
-            f"start_from: {parent.folder} was trained on another division into folds, and so on images that this run "
-            f"is tested on: give both the same folds, and start from the run under the same seed, {run.seed}"
+            f"start_from: the parent of {run.experiment} seed {run.seed} was trained on another division into folds, "
+            "and so on images that this run is tested on: give both the same folds, and start from the run under the "
+            "same seed"
         )
+
+
+def must_wait(run: Run, unfinished: Sequence[Run]) -> bool:
+    """Whether its parent is still to be trained."""
+    return any(run.parent == other.folder for other in unfinished)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,21 +24,35 @@ class Run:
     seed: int
     config: ExperimentConfig
     folder: Path
+    parent: Path | None = None
+    """The folder of the run that it starts from."""
+    ancestors: Mapping[str, ExperimentConfig] = field(default_factory=dict, compare=False)
+    """The experiments of the suite that it builds on, the oldest first."""
     constant: Mapping[str, float] | None = field(default=None, compare=False)
     """The constant predictor's metrics, where they have been measured already: many runs share them."""
 
     def config_text(self) -> str:
         """The YAML that repeats this run."""
-        return to_yaml(self.config, self.suite, self.experiment, self.seed)
+        return to_yaml(self.config, self.suite, self.experiment, self.seed, self.ancestors)
 
 
 def plan(suite: SuiteConfig, out: Path) -> list[Run]:
     """Every run of a suite, seed by seed, so that an early look compares all experiments."""
     return [
-        Run(suite.name, name, seed, config, out / suite.name / name / f"seed-{seed}")
-        for seed in suite.seeds
-        for name, config in suite.experiments.items()
+        _planned(suite, name, seed, out / suite.name) for seed in suite.seeds for name in suite.experiments
     ]
+
+
+def _planned(suite: SuiteConfig, name: str, seed: int, folder: Path) -> Run:
+    config, own = suite.experiments[name], f"seed-{seed}"
+    parent = None
+    if config.start_from is not None:
+        given = folder / config.start_from.run
+        if config.start_from.experiment is None:
+            given = Path(config.start_from.run).expanduser()
+        parent = given if re.fullmatch(r"seed-\d+", given.name) else given / own
+    ancestors = {each: suite.experiments[each] for each in suite.ancestors(name)}
+    return Run(suite.name, name, seed, config, folder / name / own, parent, ancestors)
 
 
 def is_finished(run: Run) -> bool:

@@ -11,12 +11,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from cnnlib.assembly import check_targets, measure_constant_predictor, open_data
+from torch import Tensor
+
+from cnnlib.assembly import check_targets, measure_constant_predictor, open_data, shapes_of
 from cnnlib.config import SuiteConfig
 from cnnlib.estimate import epochs_left, time_trials
 from cnnlib.experiment import run_experiment
 from cnnlib.files import write_atomically, write_csv, write_json
-from cnnlib.parents import generations, parents_of, refuse_changed_parents
+from cnnlib.parents import check_parents, check_weights, has_changed_parent, must_wait, refuse_changed_parents
 from cnnlib.reporting.comparison import compare_suite, undecided
 from cnnlib.reporting.html import write_report
 from cnnlib.reporting.results import SuiteResults, read_suite
@@ -56,7 +58,7 @@ def run_suite(
     folder = out / suite.name
     runs = plan(suite, out)
     with _locked(folder):
-        parents_of(runs)  # finds the one that is not there before anything trains
+        check_parents(runs)
         if not overwrite:
             refuse_other_configs(runs)
             refuse_changed_parents(runs)
@@ -68,23 +70,27 @@ def run_suite(
             )
         waiting = _with_checked_data(waiting)
         for run in waiting:
-            if overwrite or not resume or is_of_another_config(run):
+            if overwrite or not resume or is_of_another_config(run) or has_changed_parent(run):
                 clear(run)
         write_atomically(folder / "suite.yaml", suite.to_yaml())
-        waves = _waves(suite, folder, waiting)
-        for together in (generation for wave in waves for generation in generations(wave)):
-            failed = _run_all(together, jobs, fail_fast, lambda: write_results(runs, folder))
+        for wave in _waves(suite, folder, waiting):
+            failed = _run_all(wave, jobs, fail_fast, lambda: write_results(runs, folder))
             if failed and fail_fast:
                 break
         write_results(runs, folder)
         results = read_suite(folder)
         for write in (write_layout, write_summary, write_report):
             write(results)
+        refuse_changed_parents(
+            runs
+        )  # a parent that was trained again may have changed under a child that was kept
     return results
 
 
 def _waves(suite: SuiteConfig, folder: Path, waiting: Sequence[Run]) -> Iterator[list[Run]]:
-    """What to run before the next comparison; what that leaves open goes on, and the baseline with it."""
+    """What to run before the next comparison; what that leaves open goes on, and with it the baseline and what they
+    build on.
+    """
     first = suite.first_seeds or len(suite.seeds)
     yield [run for run in waiting if run.seed in suite.seeds[:first]]
     for seed in suite.seeds[first:]:
@@ -92,13 +98,15 @@ def _waves(suite: SuiteConfig, folder: Path, waiting: Sequence[Run]) -> Iterator
         if not still_open:
             return
         print(f"undecided, so seed {seed} comes next: {', '.join(still_open)}", file=sys.stderr)
-        yield [run for run in waiting if run.seed == seed and run.experiment in (suite.baseline, *still_open)]
+        wanted = {suite.baseline, *still_open}
+        wanted |= {ancestor for name in wanted for ancestor in suite.ancestors(name)}
+        yield [run for run in waiting if run.seed == seed and run.experiment in wanted]
 
 
 def _run_all(runs: Sequence[Run], jobs: int, fail_fast: bool, after_each: Callable[[], None]) -> bool:
     """Whether any failed."""
     failed = False
-    for run, code in run_in_processes(_run, runs, jobs):
+    for run, code in run_in_processes(_run, runs, jobs, must_wait):
         if code and not (run.folder / "result.json").exists():
             _note_failure(run, f"the process ended with exit code {code} (negative: killed by that signal)")
         after_each()
@@ -120,7 +128,7 @@ def forecast_suite(
         CnnlibError: what ``run_suite`` would raise, or an experiment that cannot even begin.
     """
     runs = plan(suite, out)
-    parents_of(runs)
+    check_parents(runs)
     if not overwrite:
         refuse_other_configs(runs)
         refuse_changed_parents(runs)
@@ -185,12 +193,15 @@ def _note_failure(run: Run, error: str) -> None:
 
 
 def _with_checked_data(runs: Sequence[Run]) -> list[Run]:
-    """Opens every data set once before anything trains: bad data are found now, and caches are filled.
+    """Opens every data set once before anything trains: bad data are found now, and weights that do not fit where a
+    run starts from another; caches are filled.
 
     Each run is given the constant predictor's metrics, measured once for all runs on the same data and tasks.
     """
     sources: dict[str, DataSource] = {}
     constants: dict[str, dict[str, float]] = {}
+    shapes: dict[Path, dict[str, Tensor] | None] = {}
+    related = {run.folder for run in runs if run.parent is not None} | {run.parent for run in runs}
     prepared = []
     for run in runs:
         name = run.config.dataset.model_dump_json()
@@ -206,7 +217,10 @@ def _with_checked_data(runs: Sequence[Run]) -> list[Run]:
         if key not in constants:
             check_targets(data, _CHECKED_SAMPLES)
             constants[key] = measure_constant_predictor(data)
+        if run.folder in related:
+            shapes[run.folder] = shapes_of(run.config, data.tasks, data.source.inputs)
         prepared.append(replace(run, constant=constants[key]))
+    check_weights(runs, shapes)
     return prepared
 
 

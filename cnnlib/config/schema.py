@@ -132,10 +132,10 @@ class StartFromConfig(Section):
     """Another run, which this one builds on."""
 
     run: Annotated[str, MinLen(1)]
-    """An experiment of the same suite, or the folder of an experiment: its run under the same seed; or a run's folder.
-    What is taken over is of its best epoch."""
+    """An experiment of the same suite: its run under the same seed. With a slash, a folder: an experiment's, for its
+    run under the same seed, or a run's (./runs/old/a/seed-0). What is taken over is of its best epoch."""
     weights: bool = True
-    """Take over the weights of everything but the heads."""
+    """Take over the weights of everything but the heads; where there is a moving average, its weights."""
     heads: bool = False
     """Take over the heads, whose tasks must be the same; else they start anew."""
     optimizer: bool = False
@@ -145,7 +145,14 @@ class StartFromConfig(Section):
     def _check_anything(self) -> StartFromConfig:
         if not (self.weights or self.heads or self.optimizer):
             raise ValueError("nothing would be taken over: set weights, heads or optimizer to true")
+        if self.optimizer and not self.weights:
+            raise ValueError("optimizer: true needs weights: true, for it tells how these have moved")
         return self
+
+    @property
+    def experiment(self) -> str | None:
+        """The experiment of the same suite; ``None`` where ``run`` is a folder."""
+        return None if "/" in self.run else self.run
 
 
 Stages: TypeAlias = Annotated[int, Ge(0)] | Literal["all"]
@@ -176,6 +183,11 @@ class FreezeConfig(Section):
         if any(later <= earlier for earlier, later in pairwise(epochs)):
             raise ValueError(f"epochs must ascend; they are {', '.join(map(str, epochs))}")
         return steps
+
+    def trained(self) -> dict[int, int | None]:
+        """From epoch to the number of stages that are trained from its beginning; ``None`` is all."""
+        counts = {1: self.trained_stages} | {step.epoch: step.trained_stages for step in self.unfreeze}
+        return {epoch: None if count == "all" else count for epoch, count in counts.items()}
 
 
 class LearningRateFactors(Section):
@@ -224,6 +236,15 @@ class ExperimentConfig(Section):
     def _read_tasks(cls, value: Any, handler: Callable[[Any], Any], info: ValidationInfo) -> Any:
         return read_tasks(value, handler, info.context)
 
+    @model_validator(mode="after")
+    def _check_unfreezing(self) -> ExperimentConfig:
+        last = max(self.freeze.trained()) if self.freeze else 1
+        if last > self.training.epochs:
+            raise ValueError(
+                f"freeze.unfreeze: epoch {last} comes after the last one, training.epochs {self.training.epochs}"
+            )
+        return self
+
     @model_serializer(mode="wrap")
     def _without_null(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         return {key: value for key, value in handler(self).items() if value is not None}
@@ -271,6 +292,13 @@ class SuiteConfig(Section):
     main_task: str | None = None
     first_seeds: int | None = None
     experiments: dict[str, ExperimentConfig]
+
+    def ancestors(self, name: str) -> list[str]:
+        """The experiments that one builds on, the oldest first."""
+        start = self.experiments[name].start_from
+        if start is None or start.experiment is None:
+            return []
+        return [*self.ancestors(start.experiment), start.experiment]
 
     def to_yaml(self) -> str:
         """A file from which ``load_suite`` makes an equal suite; sections that all experiments share stand once.

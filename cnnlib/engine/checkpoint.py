@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import pickle
 import zipfile
-from hashlib import sha256
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from cnnlib.files import write_atomically
 from cnnlib.types import CnnlibError
@@ -49,10 +50,12 @@ def load_checkpoint(path: Path, net: str | None = None) -> dict[str, Any]:
     return state
 
 
-def weights_hash(state: dict[str, Any]) -> str:
-    """SHA-256 of a checkpoint's parameters and buffers, whatever else the file holds: equal weights, equal hash."""
-    digest = sha256()
-    for name, tensor in sorted(state["model"].items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Gives ``model`` the weights of the checkpoint at ``path``; raises ``CnnlibError`` where they do not fit."""
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:  # a line for each sort of mismatch, after one that names the class
+        reason = " ".join(str(error).splitlines()[1].split())
+        raise CnnlibError(
+            f"{path}: its tensors are not the model's ({reason[:200]}); the model has changed since: train again"
+        ) from None

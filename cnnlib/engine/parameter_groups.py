@@ -3,44 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import nn
 from torch.optim import Optimizer
 
 from cnnlib.engine.freezing import encoder_stages
+from cnnlib.types import CnnlibError
 
-Group = dict[str, Any]
+Group: TypeAlias = dict[str, Any]
+_PARTS = ("encoder", "decoders", "heads")
 
 
-def parameter_groups(model: nn.Module, factors: Mapping[str, float] | None = None) -> list[Group]:
-    """What an optimizer is built with; each group has its parameters' names, and the ``factor`` of its learning rate.
+def parameter_groups(model: nn.Module, factors: Mapping[str, float]) -> list[Group]:
+    """What an optimizer is built with: groups with a ``name``, their ``params`` and the ``factor`` of their learning
+    rate. They are called ``encoder``, or ``encoder.1`` to ``encoder.n`` for its stages from the image on; ``decoders``;
+    ``heads``. A part without parameters has no group.
 
     Args:
         factors: of the parts ``encoder``, ``decoders`` and ``heads``, the last for all that is in neither; and
-            ``per_stage``, by which the encoder's last stage but n is multiplied n times. ``None``: one group.
+            ``per_stage``, by which the encoder's last stage but n is multiplied n times.
 
     Raises:
-        CnnlibError: the model tells no stages of its encoder.
+        CnnlibError: the model has no encoder that could learn at a rate of its own, or tells no stages of it.
     """
-    named = list(model.named_parameters())
-    if factors is None:
-        return [{"params": named, "factor": 1.0}]
-    stages = [set(stage.parameters()) for stage in encoder_stages(model, "learning_rate_factors")]
-    groups: dict[tuple[str, int], Group] = {}
-    for name, parameter in named:
-        part = name.partition(".")[0]
-        part = part if part in ("encoder", "decoders") else "heads"
-        above = 0
-        if part == "encoder":
-            own = next(index for index, stage in enumerate(stages) if parameter in stage)
-            above = len(stages) - 1 - own
-        factor = factors[part] * factors["per_stage"] ** above
-        groups.setdefault((part, above), {"params": [], "factor": factor})["params"].append((name, parameter))
-    return list(groups.values())
+    parts: dict[str, list[nn.Parameter]] = {part: [] for part in _PARTS}
+    for name, parameter in model.named_parameters():
+        first = name.partition(".")[0]
+        parts[first if first in _PARTS else "heads"].append(parameter)
+    groups = [{"params": parts[part], "name": part, "factor": factors[part]} for part in _PARTS]
+    if factors["per_stage"] != 1:
+        groups[:1] = _by_stage(encoder_stages(model), factors)
+    elif factors["encoder"] != 1 and not parts["encoder"]:
+        raise CnnlibError(
+            f"encoder: {type(model).__name__} has no parameter in an attribute encoder; leave it out"
+        )
+    return [group for group in groups if group["params"]]
 
 
-def scale_learning_rates(optimizer: Optimizer) -> None:
-    """Multiplies each group's learning rate by its factor; once, before there is a schedule."""
+def _by_stage(stages: list[nn.Module], factors: Mapping[str, float]) -> list[Group]:
+    return [
+        {
+            "params": list(stage.parameters()),
+            "name": f"encoder.{number}",
+            "factor": factors["encoder"] * factors["per_stage"] ** (len(stages) - number),
+        }
+        for number, stage in enumerate(stages, 1)
+    ]
+
+
+def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
+    """``rate``, times its factor for a group that has one."""
     for group in optimizer.param_groups:
-        group["lr"] *= group["factor"]
+        group["lr"] = rate * group.get("factor", 1.0)
+
+
+def learning_rates(optimizer: Optimizer) -> dict[str, float]:
+    """What is logged: ``learning_rate``, before any factor, and ``learning_rate/<group>`` where groups have names."""
+    groups = optimizer.param_groups
+    base = {"learning_rate": groups[0]["lr"] / groups[0].get("factor", 1.0)}
+    return base | {f"learning_rate/{group['name']}": group["lr"] for group in groups if "name" in group}

@@ -16,12 +16,14 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from cnnlib.engine.checkpoint import load_checkpoint, save_checkpoint
+from cnnlib.engine.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from cnnlib.engine.evaluator import evaluate, mean_score
 from cnnlib.engine.freezing import Freezing
 from cnnlib.engine.means import Means
 from cnnlib.engine.objective import Objective
+from cnnlib.engine.parameter_groups import learning_rates
 from cnnlib.engine.schedule import Schedule
+from cnnlib.engine.takeover import named_state
 from cnnlib.types import Batch, CnnlibError, MetricLogger, PredictionSink, Progress, SplitMetric
 
 _STEPS_BETWEEN_READS = 10  # reading a loss makes an accelerator wait, so it is not done every step
@@ -153,13 +155,16 @@ class Trainer:
         return evaluate(self.fabric, self.evaluated, val, self.objective, self.metrics, sinks)
 
     def _save_best(self) -> None:
-        """The weights that validation looks at, and the optimizer as it is, for runs that start from them."""
+        """The weights that validation looks at, and what the optimizer has gathered, for runs that start from them.
+
+        Equal training gives equal bytes, whether it was interrupted or not.
+        """
         save_checkpoint(
             self.folder / "best.ckpt",
             {
                 "net": self.net,
                 "model": self.evaluated.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                "optimizer": named_state(self.optimizer, self.model.module),
             },
         )
 
@@ -188,7 +193,7 @@ class Trainer:
         if not path.exists():
             return False
         saved = load_checkpoint(path, self.net)
-        self.model.module.load_state_dict(saved["model"])
+        load_weights(self.model.module, saved["model"], path)
         self.optimizer.load_state_dict(saved["optimizer"])
         self.schedule.load_state_dict(saved["schedule"])
         if self.average:
@@ -198,14 +203,24 @@ class Trainer:
 
     def load_best(self) -> None:
         """The weights that did best on the validation split, into the model that ``validate`` uses."""
-        self.evaluated.load_state_dict(load_checkpoint(self.folder / "best.ckpt", self.net)["model"])
+        path = self.folder / "best.ckpt"
+        load_weights(self.evaluated, load_checkpoint(path, self.net)["model"], path)
+
+    def enter_training(self, epoch: int) -> None:
+        """Training mode, but for what is frozen in ``epoch``."""
+        self.model.train()
+        if self.freezing:
+            self.freezing.apply(epoch)
+
+    @property
+    def costliest_epoch(self) -> int:
+        """One that takes as much time and memory as any."""
+        return self.freezing.costliest_epoch if self.freezing else 1
 
     def train_epoch(self, train: DataLoader[Any], epoch: int) -> dict[str, float]:
         torch.manual_seed(self.seed * 1_000_003 + epoch)  # dropout and the like
         train.sampler.epoch = epoch
-        self.model.train()
-        if self.freezing:
-            self.freezing.apply(epoch)
+        self.enter_training(epoch)
         total_loss, means = torch.zeros((), device=self.fabric.device), Means()
         began = time.perf_counter()
         images = 0
@@ -225,15 +240,9 @@ class Trainer:
                 self.progress.steps_done(index + 1, loss, images / (time.perf_counter() - began))
         return {
             "images_per_second": images / (time.perf_counter() - began),
-            "learning_rate": self.learning_rate,
+            **learning_rates(self.optimizer),
             "train/loss": loss,
         } | {f"train/{key}": value for key, value in means.compute().items()}
-
-    @property
-    def learning_rate(self) -> float:
-        """Before the factors of parts of the model."""
-        group = self.optimizer.param_groups[0]
-        return group["lr"] / group.get("factor", 1.0)
 
     def backward(self, batch: Batch, group: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Adds the gradient of one of the ``group`` batches of a step; the objective's sum for it, and the parts."""
