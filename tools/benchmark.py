@@ -116,7 +116,7 @@ def machine() -> str:
     """What the figures depend on beside the model."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"{torch.get_num_threads()} threads of a CPU with {os.cpu_count()} cores"
+    return f"CPU, {os.cpu_count()} cores, threads: {torch.get_num_threads()}"
 
 
 def _columns(batch_size: int) -> str:
