@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cnnlib.reporting.templates import compact
+from cnnlib.reporting.templates import compact, percent
 from cnnlib.tasks.class_counts import ClassCounts
 
 
@@ -30,14 +30,14 @@ def confusion_lines(counts: ClassCounts) -> list[str]:
     """Counts in all columns but the last, which is the share of the row that is right."""
     shares = counts.row_shares.diagonal()
     rows = [
-        [name, *map(compact, row), "n/a" if np.isnan(share) else f"{100 * share:.0f} %"]
+        [name, *map(compact, row), "n/a" if np.isnan(share) else percent(share)]
         for name, row, share in zip(counts.names, counts.pairs, shares, strict=True)
     ]
     return aligned([["true \\ predicted", *counts.names, "right"], *rows])
 
 
 def score_lines(counts: ClassCounts) -> list[str]:
-    """A row for each class, and their mean."""
+    """A row for each class, and their mean, without what is undefined."""
     columns = [counts.score(name) for name in counts.scores]
     rows = [
         [name, *(decimal(column[index]) for column in columns), str(counts.truth[index])]

@@ -28,8 +28,8 @@ def compact(count: int) -> str:
 
 
 def percent(share: float) -> str:
-    """Without decimals; what is not 0 is not told as 0."""
-    return "<1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
+    """Without decimals; neither 0 nor 100 where it is not exactly that."""
+    return "<1 %" if 0 < share < 0.005 else ">99 %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"
 
 
 TEMPLATES = Environment(
