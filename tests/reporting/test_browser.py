@@ -142,20 +142,6 @@ def test_paper_shows_every_image(page: object) -> None:
     assert page.locator(".chooser").is_hidden()
 
 
-def test_the_lines_of_the_family_tree_meet(page: object) -> None:
-    """Rows are as high as their words; their pictures are, too."""
-    rows = "[...document.querySelectorAll('.lineage:first-of-type > li:not(.axis)')]"
-    boxes = page.evaluate(
-        f"{rows}.map(r => [r, r.querySelector('svg')].map(e => e.getBoundingClientRect().toJSON()))"
-    )
-    assert [len(boxes), page.locator("#lineage .heir").count()] == [6, 2]  # two tasks
-    for row, picture in boxes[:3]:
-        assert picture["height"] == pytest.approx(row["height"], abs=0.5)
-        assert 0 < picture["width"] < 0.6 * row["width"]
-    for (above, _), (below, _) in pairwise(boxes[:3]):
-        assert below["top"] == pytest.approx(above["bottom"], abs=0.5)
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_confusion_matrix_is_a_heat_map_that_can_be_read(page: object, scheme: str) -> None:
     """Its colours follow the share, and its numbers contrast with them (WCAG's 4.5) on white and on black."""
