@@ -20,6 +20,7 @@ setup(
     package_data={"cnnlib.reporting": ["*.html", "*.css", "*.js"]},
     install_requires=[
         "annotated-types>=0.7,<1",
+        "defusedxml>=0.7,<1",
         "jinja2>=3.1,<4",
         "kornia>=0.8,<1",
         "lightning-fabric>=2.5,<3",
@@ -32,6 +33,7 @@ setup(
         "scikit-learn>=1.6,<2",
         "scipy>=1.14,<2",
         "tensorboard>=2.18,<3",
+        "timm>=1.0.31,<2",
         "torch>=2.9,<3",
         "torchmetrics>=1.6,<2",
         "torchvision>=0.24,<1",

@@ -17,10 +17,10 @@ from torch.utils.data import DataLoader
 from cnnlib.assembly import expect_memory, finds_learning_rate, make_loaders, make_trainer, open_data
 from cnnlib.config import Component, build
 from cnnlib.engine.lr_finder import SWEEP_STEPS
-from cnnlib.experiment import Run
 from cnnlib.files import write_json
 from cnnlib.predictions import PERSISTERS
 from cnnlib.reporting.progress import SilentProgress
+from cnnlib.runs import Run
 from cnnlib.types import CnnlibError
 from cnnlib.workers import run_in_processes
 
@@ -96,7 +96,8 @@ def _time(run: Run) -> Trial:
     loaders = make_loaders(config, data, run.seed)
     trainer = make_trainer(config, data, run.seed, run.folder / "checkpoints", SilentProgress())
     start = time.perf_counter() - began
-    trainer.train_epoch(_First(loaders.train, _WARM_UP), epoch=1)
+    epoch = trainer.costliest_epoch
+    trainer.train_epoch(_First(loaders.train, _WARM_UP), epoch)
 
     def timed(loader: DataLoader[Any], work: Any) -> float:
         """Seconds for the whole of ``loader``, from its first batches."""
@@ -105,7 +106,7 @@ def _time(run: Run) -> Trial:
         work(first)
         return (time.perf_counter() - began) * len(loader) / len(first)
 
-    training = timed(loaders.train, lambda loader: trainer.train_epoch(loader, epoch=1))
+    training = timed(loaders.train, lambda loader: trainer.train_epoch(loader, epoch))
     validation = timed(loaders.val, trainer.validate)
     out, inputs = run.folder / "predictions", data.source.inputs
     persister = build(config.predictions, PERSISTERS, out=out, tasks=data.tasks, inputs=inputs)

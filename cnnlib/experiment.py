@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
+from typing import Any
 
 from cnnlib.assembly import (
     ExperimentData,
@@ -20,34 +21,23 @@ from cnnlib.assembly import (
     resolve_precision,
     with_learning_rate,
 )
-from cnnlib.config import ExperimentConfig, build, to_yaml
+from cnnlib.config import ExperimentConfig, build
 from cnnlib.engine.overfitting import overfit_verdict
+from cnnlib.engine.trainer import Trainer
 from cnnlib.environment import OtherLoad, environment, peak_memory_mib
 from cnnlib.files import write_atomically, write_json
+from cnnlib.parents import Parent, keep_record, read_parent
 from cnnlib.predictions import PERSISTERS
 from cnnlib.reporting.progress import ConsoleProgress
+from cnnlib.reporting.run_log import RunLog, describe_run
 from cnnlib.reporting.tables import HistoryFile, PerImageFile
 from cnnlib.reporting.tensorboard import PanelSink, TensorBoardLogger
+from cnnlib.reporting.top_three import TopThree
+from cnnlib.runs import Run
+from cnnlib.tasks.class_counts import counts_to_json
 from cnnlib.tasks.saved import write_data
 
 _PANELS_PER_EPOCH = 4
-
-
-@dataclass(frozen=True)
-class Run:
-    """One experiment under one seed, and the folder that is its own."""
-
-    suite: str
-    experiment: str
-    seed: int
-    config: ExperimentConfig
-    folder: Path
-    constant: Mapping[str, float] | None = field(default=None, compare=False)
-    """The constant predictor's metrics, where they have been measured already: many runs share them."""
-
-    def config_text(self) -> str:
-        """The YAML that repeats this run."""
-        return to_yaml(self.config, self.suite, self.experiment, self.seed)
 
 
 def run_experiment(run: Run) -> None:
@@ -69,37 +59,49 @@ def run_experiment(run: Run) -> None:
     progress = ConsoleProgress(
         f"{run.experiment} seed {run.seed}", [f"val/{ranked['metric']}" for ranked in ranked_by]
     )
-    config = _with_learning_rate(config, data, run)
+    if parent := read_parent(run):
+        keep_record(run, parent)
+    config = _with_learning_rate(config, data, run, parent)
     loaders = make_loaders(config, data, run.seed)
     trainer = make_trainer(config, data, run.seed, run.folder / "checkpoints", progress)
     device = trainer.fabric.device
-    write_json(
-        run.folder / "environment.json", environment(device, resolve_precision(config.training.precision))
-    )
+    machine = environment(device, resolve_precision(config.training.precision))
+    write_json(run.folder / "environment.json", machine)
 
     memory = expect_memory(config, data, trainer)
     print(f"{run.experiment} seed {run.seed}: {memory.words()}", file=sys.stderr)
 
     # Training
     others = OtherLoad()
-    trainer.resume()
+    if not trainer.resume() and parent:
+        parent.hand_over(run, trainer)
     tensorboard = TensorBoardLogger(run.folder, purge_step=trainer.state.epoch + 1)
+    log = RunLog(
+        run.folder / "run.log",
+        _describe(run, machine, data, trainer),
+        trainer.state.history,
+        [f"val/{ranked['metric']}" for ranked in ranked_by],
+    )
     state = trainer.fit(
         loaders.train,
         loaders.val,
         lambda epoch: PanelSink(tensorboard, data.tasks, data.source.inputs, epoch, _PANELS_PER_EPOCH),
-        [tensorboard, HistoryFile(run.folder / "metrics.csv", trainer.state.history)],
+        [tensorboard, HistoryFile(run.folder / "metrics.csv", trainer.state.history), log],
     )
     used_by_others = others.share()
 
     # Test
+    began = time.perf_counter()
     trainer.load_best()
     out, inputs = run.folder / "predictions", data.source.inputs
     persister = build(config.predictions, PERSISTERS, out=out, tasks=data.tasks, inputs=inputs)
     per_image = PerImageFile(run.folder / "per_image.csv", trainer.metrics)
-    numbers = trainer.validate(loaders.test, [persister, per_image])
-    persister.close()
-    per_image.close()
+    sinks = [persister, per_image, TopThree(run.folder, data.tasks, inputs)]
+    numbers = trainer.validate(loaders.test, sinks)
+    for sink in sinks:
+        sink.close()
+    measured = {name: task.class_counts(trainer.metrics[name]) for name, task in data.tasks.items()}
+    counts = {name: counted for name, counted in measured.items() if counted is not None}
 
     # Result
     result = {
@@ -110,12 +112,14 @@ def run_experiment(run: Run) -> None:
         "epochs": state.epoch,
         "best_epoch": state.best_epoch,
         "seconds": state.seconds,
+        "test_seconds": time.perf_counter() - began,
         "images_per_second": sum(row["images_per_second"] for row in state.history) / len(state.history),
         "peak_memory_mib": peak_memory_mib(device),
         "cores_used_by_others": used_by_others,
         "parameters": sum(parameter.numel() for parameter in trainer.evaluated.parameters()),
         "test": numbers,
         "constant": measure_constant_predictor(data) if run.constant is None else run.constant,
+        "by_class": counts_to_json(counts),
         "ranked_by": ranked_by,
     }
     if finds_learning_rate(run.config):
@@ -123,8 +127,12 @@ def run_experiment(run: Run) -> None:
     if (batches := config.training.overfit_batches) is not None:
         trained = trainer.objective.trained
         result["overfit"] = overfit_verdict(trained, numbers, result["constant"], batches)
+    if parent:
+        result["start_from"] = parent.record
     if config.dataset.cross_validated:
         result["folds"] = config.dataset.folds
+    log.log_result(result, counts)
+    tensorboard.log_classes(counts, state.best_epoch)
     tensorboard.log_hparams(
         {"seed": run.seed, **config.flat()},
         {f"test/{ranked['metric']}": numbers[ranked["metric"]] for ranked in ranked_by},
@@ -133,7 +141,22 @@ def run_experiment(run: Run) -> None:
     write_json(run.folder / "result.json", result)
 
 
-def _with_learning_rate(config: ExperimentConfig, data: ExperimentData, run: Run) -> ExperimentConfig:
+def _describe(run: Run, machine: Mapping[str, Any], data: ExperimentData, trainer: Trainer) -> str:
+    return describe_run(
+        f"cnnlib run: suite {run.suite}, experiment {run.experiment}, seed {run.seed}",
+        run.config_text(),
+        machine,
+        data.source.inputs,
+        {"train": data.train, "val": data.val, "test": data.test},
+        data.tasks,
+        trainer.model.module,
+        data.train[0]["image"].to(trainer.fabric.device),
+    )
+
+
+def _with_learning_rate(
+    config: ExperimentConfig, data: ExperimentData, run: Run, parent: Parent | None
+) -> ExperimentConfig:
     """With a number in the place of ``auto``: what this run's own range test suggests; a run that was interrupted keeps
     what it found.
     """
@@ -141,7 +164,8 @@ def _with_learning_rate(config: ExperimentConfig, data: ExperimentData, run: Run
         return config
     path = run.folder / "learning_rate.json"
     if not path.exists():
-        write_json(path, vars(find_learning_rate(config, data, run.seed)))
+        begin = partial(parent.hand_over, run) if parent else lambda trainer: None
+        write_json(path, vars(find_learning_rate(config, data, run.seed, begin)))
     rate = json.loads(path.read_text())["suggestion"]
     print(f"{run.experiment} seed {run.seed}: learning_rate: auto found {rate:g}", file=sys.stderr)
     return with_learning_rate(config, rate)

@@ -18,15 +18,16 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from cnnlib.assembly import describe_net, make_fabric, make_model, make_tasks, resolve_precision
-from cnnlib.config import ExperimentConfig, load_suite
+from cnnlib.config import ExperimentConfig, load_experiment
 from cnnlib.datasets import DATASETS
+from cnnlib.datasets.fitting import fitted_size, padded
 from cnnlib.datasets.image_files import read_color, to_image, to_rgb
 from cnnlib.datasets.listing import ImageFolder
-from cnnlib.engine.checkpoint import load_checkpoint
+from cnnlib.engine.checkpoint import load_checkpoint, load_weights
 from cnnlib.lookup import find
 from cnnlib.tasks import Task
 from cnnlib.tasks.saved import read_data
-from cnnlib.types import CnnlibError, Size
+from cnnlib.types import CnnlibError, Fit, Size
 
 Picture: TypeAlias = str | Path | Image.Image | Tensor
 """A file, a picture, or a tensor (C, H, W) in [0, 1]; of any size."""
@@ -44,6 +45,8 @@ class TrainedRun:
     """The pictures that an image is made of, and their channels; the last is the one that is predicted."""
     size: int | None
     """The net is shown every image at ``size`` x ``size``, as in training; ``None``: at its own size."""
+    fit: Fit
+    """How a picture of another shape is brought to ``size``."""
     fabric: Fabric
 
     @torch.inference_mode()
@@ -58,13 +61,14 @@ class TrainedRun:
         check_inputs(self.inputs, given)
         pictures = {name: _opened(given[name], name, channels) for name, channels in self.inputs.items()}
         own = _size(pictures[main])
+        inner = fitted_size(own, self.size, self.fit)
         size = own if self.size is None else (self.size, self.size)
-        tensors = [_resized(each, size) for each in pictures.values()]
-        image = torch.cat(tensors)[None].to(self.fabric.device)
+        tensors = [_resized(each, inner) for each in pictures.values()]
+        image = padded(torch.cat(tensors), size)[None].to(self.fabric.device)
         with self.fabric.autocast():
             outputs = self.model(image.contiguous(memory_format=torch.channels_last))
         return {
-            name: task.resize(task.decode(outputs[name], size)[0].cpu(), size, own)
+            name: task.resize(task.cut(task.decode(outputs[name], size)[0].cpu(), inner), inner, own)
             for name, task in self.tasks.items()
         }
 
@@ -86,14 +90,15 @@ def load_run(folder: str | Path) -> TrainedRun:
         raise CnnlibError(
             f"{folder}: no config.yaml; give the folder of a run, runs/<suite>/<experiment>/seed-<n>"
         )
-    (config,) = load_suite(folder / "config.yaml").experiments.values()
+    config = load_experiment(folder / "config.yaml")
     data = read_data(folder)
     tasks = make_tasks(config, data.targets)
     fabric = make_fabric(resolve_precision(config.training.precision))
     model = make_model(config, tasks, data.inputs).to(fabric.device, memory_format=torch.channels_last)
     net = describe_net(config, tasks, data.inputs)
-    model.load_state_dict(load_checkpoint(folder / "checkpoints" / "best.ckpt", net)["model"])
-    return TrainedRun(config, tasks, model.eval(), data.inputs, data.size, fabric)
+    path = folder / "checkpoints" / "best.ckpt"
+    load_weights(model, load_checkpoint(path, net)["model"], path)
+    return TrainedRun(config, tasks, model.eval(), data.inputs, data.size, data.fit, fabric)
 
 
 def find_images(inputs: Sequence[Path]) -> dict[str, Path]:

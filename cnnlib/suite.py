@@ -4,38 +4,31 @@ from __future__ import annotations
 
 import fcntl
 import json
-import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from cnnlib.assembly import check_targets, measure_constant_predictor, open_data
+from torch import Tensor
+
+from cnnlib.assembly import check_targets, measure_constant_predictor, open_data, shapes_of
 from cnnlib.config import SuiteConfig
 from cnnlib.estimate import epochs_left, time_trials
-from cnnlib.experiment import Run, run_experiment
+from cnnlib.experiment import run_experiment
 from cnnlib.files import write_atomically, write_csv, write_json
+from cnnlib.parents import check_parents, check_weights, has_changed_parent, must_wait, refuse_changed_parents
 from cnnlib.reporting.comparison import compare_suite, undecided
 from cnnlib.reporting.html import write_report
 from cnnlib.reporting.results import SuiteResults, read_suite
 from cnnlib.reporting.summary import write_summary
 from cnnlib.reporting.tensorboard import write_layout
+from cnnlib.runs import Run, clear, is_finished, is_of_another_config, plan, read_result, refuse_other_configs
 from cnnlib.types import CnnlibError, DataSource, Forecast
 from cnnlib.workers import run_in_processes
 
 _CHECKED_SAMPLES = 16  # of the training split, whose targets are compared with what the tasks can predict
-
-
-def plan(suite: SuiteConfig, out: Path) -> list[Run]:
-    """Every run of a suite, seed by seed, so that an early look compares all experiments."""
-    return [
-        Run(suite.name, name, seed, config, out / suite.name / name / f"seed-{seed}")
-        for seed in suite.seeds
-        for name, config in suite.experiments.items()
-    ]
 
 
 def run_suite(
@@ -65,8 +58,10 @@ def run_suite(
     folder = out / suite.name
     runs = plan(suite, out)
     with _locked(folder):
+        check_parents(runs)
         if not overwrite:
-            _refuse_other_configs(runs)
+            refuse_other_configs(runs)
+            refuse_changed_parents(runs)
         waiting = [run for run in runs if overwrite or not is_finished(run)]
         if kept := len(runs) - len(waiting):
             print(
@@ -75,8 +70,8 @@ def run_suite(
             )
         waiting = _with_checked_data(waiting)
         for run in waiting:
-            if overwrite or not resume or _is_of_another_config(run):
-                _clear(run)
+            if overwrite or not resume or is_of_another_config(run) or has_changed_parent(run):
+                clear(run)
         write_atomically(folder / "suite.yaml", suite.to_yaml())
         for wave in _waves(suite, folder, waiting):
             failed = _run_all(wave, jobs, fail_fast, lambda: write_results(runs, folder))
@@ -86,11 +81,16 @@ def run_suite(
         results = read_suite(folder)
         for write in (write_layout, write_summary, write_report):
             write(results)
+        refuse_changed_parents(
+            runs
+        )  # a parent that was trained again may have changed under a child that was kept
     return results
 
 
 def _waves(suite: SuiteConfig, folder: Path, waiting: Sequence[Run]) -> Iterator[list[Run]]:
-    """What to run before the next comparison; what that leaves open goes on, and the baseline with it."""
+    """What to run before the next comparison; what that leaves open goes on, and with it the baseline and what they
+    build on.
+    """
     first = suite.first_seeds or len(suite.seeds)
     yield [run for run in waiting if run.seed in suite.seeds[:first]]
     for seed in suite.seeds[first:]:
@@ -98,13 +98,15 @@ def _waves(suite: SuiteConfig, folder: Path, waiting: Sequence[Run]) -> Iterator
         if not still_open:
             return
         print(f"undecided, so seed {seed} comes next: {', '.join(still_open)}", file=sys.stderr)
-        yield [run for run in waiting if run.seed == seed and run.experiment in (suite.baseline, *still_open)]
+        wanted = {suite.baseline, *still_open}
+        wanted |= {ancestor for name in wanted for ancestor in suite.ancestors(name)}
+        yield [run for run in waiting if run.seed == seed and run.experiment in wanted]
 
 
 def _run_all(runs: Sequence[Run], jobs: int, fail_fast: bool, after_each: Callable[[], None]) -> bool:
     """Whether any failed."""
     failed = False
-    for run, code in run_in_processes(_run, runs, jobs):
+    for run, code in run_in_processes(_run, runs, jobs, must_wait):
         if code and not (run.folder / "result.json").exists():
             _note_failure(run, f"the process ended with exit code {code} (negative: killed by that signal)")
         after_each()
@@ -126,8 +128,10 @@ def forecast_suite(
         CnnlibError: what ``run_suite`` would raise, or an experiment that cannot even begin.
     """
     runs = plan(suite, out)
+    check_parents(runs)
     if not overwrite:
-        _refuse_other_configs(runs)
+        refuse_other_configs(runs)
+        refuse_changed_parents(runs)
     finished = [run for run in runs if not overwrite and is_finished(run)]
     waiting = [run for run in runs if run not in finished]
     _with_checked_data(waiting)
@@ -136,7 +140,7 @@ def forecast_suite(
     for name in suite.experiments:
         epochs = [
             run.config.training.epochs
-            if overwrite or not resume or _is_of_another_config(run)
+            if overwrite or not resume or is_of_another_config(run)
             else epochs_left(run)
             for run in waiting
             if run.experiment == name
@@ -148,32 +152,9 @@ def forecast_suite(
     return forecasts
 
 
-def is_finished(run: Run) -> bool:
-    result = read_result(run)
-    return result is not None and result["status"] == "finished"
-
-
-def read_result(run: Run) -> dict[str, Any] | None:
-    """A run's ``result.json``, or ``None`` where it has not ended.
-
-    Raises:
-        CnnlibError: the file is damaged.
-    """
-    path = run.folder / "result.json"
-    try:
-        result = json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise CnnlibError(f"{path}: not valid JSON ({error}); delete it to run this again") from None
-    if not isinstance(result, dict) or "status" not in result:
-        raise CnnlibError(f"{path}: says nothing of a status; delete it to run this again")
-    return result
-
-
 def write_results(runs: Sequence[Run], folder: Path) -> None:
     """``results.csv``: one row per experiment and seed, for those that ended."""
-    results = [result for run in runs if (result := read_result(run)) is not None]
+    results = [result for run in runs if (result := read_result(run.folder)) is not None]
     rows = [
         {key: value for key, value in result.items() if not isinstance(value, dict | list)}
         | {f"test/{key}": value for key, value in result.get("test", {}).items()}
@@ -212,12 +193,15 @@ def _note_failure(run: Run, error: str) -> None:
 
 
 def _with_checked_data(runs: Sequence[Run]) -> list[Run]:
-    """Opens every data set once before anything trains: bad data are found now, and caches are filled.
+    """Opens every data set once before anything trains: bad data are found now, and weights that do not fit where a
+    run starts from another; caches are filled.
 
     Each run is given the constant predictor's metrics, measured once for all runs on the same data and tasks.
     """
     sources: dict[str, DataSource] = {}
     constants: dict[str, dict[str, float]] = {}
+    shapes: dict[Path, dict[str, Tensor] | None] = {}
+    related = {run.folder for run in runs if run.parent is not None} | {run.parent for run in runs}
     prepared = []
     for run in runs:
         name = run.config.dataset.model_dump_json()
@@ -233,37 +217,11 @@ def _with_checked_data(runs: Sequence[Run]) -> list[Run]:
         if key not in constants:
             check_targets(data, _CHECKED_SAMPLES)
             constants[key] = measure_constant_predictor(data)
+        if run.folder in related:
+            shapes[run.folder] = shapes_of(run.config, data.tasks, data.source.inputs)
         prepared.append(replace(run, constant=constants[key]))
+    check_weights(runs, shapes)
     return prepared
-
-
-def _is_of_another_config(run: Run) -> bool:
-    path = run.folder / "config.yaml"
-    return path.exists() and path.read_text() != run.config_text()
-
-
-def _refuse_other_configs(runs: Sequence[Run]) -> None:
-    """A failed run may be tried with another config, and gives way to it."""
-    changed = [
-        str(run.folder)
-        for run in runs
-        if _is_of_another_config(run) and (read_result(run) or {}).get("status") != "failed"
-    ]
-    if changed:
-        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
-        raise CnnlibError(
-            f"{', '.join(changed[:3])}{more}: made with another config than the one given now; "
-            "pass --overwrite to run again, or another --out or suite name to keep both"
-        )
-
-
-def _clear(run: Run) -> None:
-    """Removes a run's folder; nothing that does not look like one."""
-    if not run.folder.exists():
-        return
-    if not (run.folder / "config.yaml").exists() and any(run.folder.iterdir()):
-        raise CnnlibError(f"{run.folder}: holds no config.yaml, so it is no run's folder; it is left alone")
-    shutil.rmtree(run.folder)
 
 
 @contextmanager

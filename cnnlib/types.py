@@ -17,6 +17,8 @@ from torch import Tensor
 
 Size: TypeAlias = tuple[int, int]
 Split: TypeAlias = Literal["train", "val", "test"]
+Fit: TypeAlias = Literal["stretch", "pad"]
+"""How a picture of another shape becomes square; see ``cnnlib.datasets.fitting``."""
 
 
 class CnnlibError(Exception):
@@ -45,7 +47,7 @@ class TargetInfo:
         kind: the name in ``TASKS`` of the kind of task that it is for.
         names: of the classes or of the points, in the order of their indices.
         flip_order: of points: the index of the point that each becomes when left and right change places; empty where
-            every point stays itself.
+            the names tell it: ``left_eye`` and ``right_eye`` change places.
         unit: of the values, for people: ``"m"``; empty where the data have none.
         multi_label: of labels: several classes may be true at once.
     """
@@ -128,7 +130,8 @@ class DataSource(Protocol):
     """A data set: what its samples hold, and its three splits.
 
     It may also have ``check()``, which reads every file once and raises ``CnnlibError`` with all that is wrong; a suite
-    calls it once before anything trains.
+    calls it once before anything trains. Where ``fit`` is not ``stretch``, it has that too, for new pictures must be
+    shown to the net in the same way.
     """
 
     inputs: Mapping[str, int]

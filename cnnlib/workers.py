@@ -15,12 +15,18 @@ Job = TypeVar("Job")
 
 
 def run_in_processes(
-    work: Callable[[Job], None], jobs: Sequence[Job], parallel: int
+    work: Callable[[Job], None],
+    jobs: Sequence[Job],
+    parallel: int,
+    must_wait: Callable[[Job, Sequence[Job]], bool] = lambda job, unfinished: False,
 ) -> Iterator[tuple[Job, int]]:
     """Calls ``work(job)`` for every job, ``parallel`` at a time, and yields each job with its exit code as it ends.
 
     The exit code is 0, or what the process died of (negative: the signal). Closing the iterator ends what runs.
     A fork server imports the library once and hands every job a fresh copy.
+
+    Args:
+        must_wait: given a job and those that have not ended yet, whether it may not begin.
     """
     # A thread that waits for another must soon let go of the core that the other needs: with one more process on two
     # cores, endless spinning made a step four times slower, and never spinning makes a quiet machine a third slower.
@@ -29,15 +35,21 @@ def run_in_processes(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["cnnlib.experiment"])
     threads = max(1, _cores() // parallel)
-    waiting = list(reversed(jobs))
+    waiting = list(jobs)
     running: dict[int, tuple[BaseProcess, Job]] = {}
     try:
         while waiting or running:
-            while waiting and len(running) < parallel:
-                job = waiting.pop()
+            while len(running) < parallel:
+                unfinished = [*waiting, *(job for _, job in running.values())]
+                ready = (at for at, job in enumerate(waiting) if not must_wait(job, unfinished))
+                if (at := next(ready, None)) is None:
+                    break
+                job = waiting.pop(at)
                 process = context.Process(target=_enter, args=(work, job, threads))
                 process.start()
                 running[process.sentinel] = process, job
+            if not running:
+                raise ValueError(f"jobs wait for each other: {waiting}")
             for sentinel in wait(list(running)):
                 process, job = running.pop(sentinel)
                 process.join()

@@ -137,6 +137,26 @@ def is_restored_by_its_state(case: Case) -> None:
         assert all(torch.equal(other(image)[task], value) for task, value in expected.items())
 
 
+def has_an_encoder_of_stages(case: Case) -> None:
+    """From the image to the bottom, so that the last ones can be trained alone; no tensor is in two, or in none."""
+    model = case.model().eval()
+    stages = model.encoder.stages
+    assert len(stages) >= 2
+    held = [tensor for stage in stages for tensor in (*stage.parameters(), *stage.buffers())]
+    own = [*model.encoder.parameters(), *model.encoder.buffers()]
+    assert len(held) == len({*map(id, held)})
+    assert {*map(id, held)} == {*map(id, own)}
+
+    order: list[int] = []
+    for index, stage in enumerate(stages):
+        for layer in stage.modules():
+            if list(layer.parameters(recurse=False)):
+                layer.register_forward_hook(lambda *_, index=index: order.append(index))
+    model(case.image(2, 32, 32))
+    assert order == sorted(order)
+    assert {*order} == {*range(len(stages))}
+
+
 def can_be_exported(case: Case) -> None:
     model, image = case.model().eval(), case.image(2, 32, 36)
     exported = torch.export.export(model, (image,)).module()
@@ -169,6 +189,7 @@ MODEL_CONTRACT: tuple[Callable[[Case], None], ...] = (
     computes_the_same_with_channels_last,
     trains_under_bfloat16_autocast,
     is_restored_by_its_state,
+    has_an_encoder_of_stages,
     can_be_exported,
     refuses_what_it_cannot_take,
 )

@@ -13,7 +13,7 @@ from cnnlib.config import load_suite
 from cnnlib.datasets import Scenes
 from cnnlib.losses import BCELoss, dice_loss
 from cnnlib.predictions import FolderPersister
-from cnnlib.reporting.results import RunResult
+from cnnlib.reporting.run_result import RunResult
 from cnnlib.types import Predicted, Target, TargetInfo
 from experiments.verdicts.resample import planted, same_experiment, share_found, without_difference
 from experiments.verdicts.settings import Setting

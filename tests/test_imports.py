@@ -25,7 +25,7 @@ ALLOWED = {
     "config": LEAVES | TABLES,
     **dict.fromkeys(SIDE_BY_SIDE, LEAVES | {"tasks"}),
 }
-ROOF = ("assembly", "inference", "experiment", "estimate", "suite")
+ROOF = ("assembly", "runs", "parents", "inference", "experiment", "estimate", "suite")
 """These put the parts together: each may import all packages, and those of the roof that stand before it."""
 
 

@@ -52,6 +52,9 @@ def test_every_run_leaves_its_files(finished: Path) -> None:
                 "metrics.csv",
                 "per_image.csv",
                 "result.json",
+                "run.log",
+                "top3_best_mask.png",
+                "top3_worst_depth.png",
             ):
                 assert (run / name).stat().st_size > 0, name
             assert sorted(path.name for path in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
@@ -184,7 +187,22 @@ def test_half_of_all_labels_train_every_task(
         assert result["test"][ranked["metric"]] is not None, ranked
     for task in SEVEN:
         assert sum(float(row[f"train/{task}/loss"]) > 0 for row in rows_of(run / "metrics.csv")) > 0
-    assert "data:image/webp" in (tmp_path / "runs/tiny/report.html").read_text()
+        assert (run / f"top3_best_{task}.png").exists()
+    report = (tmp_path / "runs/tiny/report.html").read_text()
+    assert "data:image/webp" in report
+    assert "Class by class" in report
+    pictures = {
+        tag for tag in EventAccumulator(str(run)).Reload().Tags()["images"] if tag.startswith("test/")
+    }
+    assert pictures == {"test/semantic/confusion", "test/label/confusion", "test/label/calibration"}
+    log = (run / "run.log").read_text()
+    for words in (
+        "semantic: confusion matrix, in pixels",
+        "label: calibration",
+        "parameters: ",
+        "val/box/iou",
+    ):
+        assert words in log
 
 
 def test_tensorboard_reads_scalars_pictures_and_hyperparameters(finished: Path) -> None:
@@ -379,6 +397,18 @@ def test_a_killed_run_ends_with_the_weights_of_an_unbroken_one(tmp_path: Path, p
         for event in EventAccumulator(str(tmp_path / "killed" / run)).Reload().Scalars("train/loss")
     ]
     assert steps == [1, 2, 3, 4]
+    one, other = (
+        epochs_and_test((tmp_path / kind / run / "run.log").read_text()) for kind in ("killed", "whole")
+    )
+    assert [line[0] for line in one[0]] == ["epoch", "1", "2", "3", "4"]
+    assert one == other
+
+
+def epochs_and_test(log: str) -> tuple[list[list[str]], str]:
+    """What ``run.log`` tells of each epoch, without its time, and of the test."""
+    epochs, test = log.split("TRAINING\n")[1].split("TEST with")
+    lines = [line.split()[:-1] for line in epochs.splitlines() if line and line[0] != "="]
+    return lines, test.split("DURATION")[0]
 
 
 def test_a_killed_suite_ends_with_the_table_of_an_unbroken_one(tmp_path: Path, project: Path) -> None:

@@ -13,7 +13,7 @@ from cnnlib import experiment
 from cnnlib.assembly import make_loaders, open_data
 from cnnlib.config import load_suite
 from cnnlib.experiment import run_experiment
-from cnnlib.suite import plan
+from cnnlib.runs import plan
 from tests.tiny_suite import TINY, assert_same_weights, write_suite
 from tools import find_lr, run_suite
 

@@ -1,24 +1,29 @@
-"""Times what cnnlib claims to be quick at, against the plain way, in one process.
+"""Times training against the plain way, in one process, and the latency of models on this machine.
 
 python tools/benchmark.py training
+python tools/benchmark.py inference configs/l1_depth.yaml
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from cnnlib.assembly import make_fabric, resolve_precision
+from cnnlib.assembly import make_fabric, make_model, make_tasks, resolve_precision
 from cnnlib.augmentations import Flip, Pipeline
-from cnnlib.datasets import Scenes
+from cnnlib.config import ExperimentConfig, build, load_suite
+from cnnlib.datasets import DATASETS, Scenes
 from cnnlib.datasets.loading import training_loader
 from cnnlib.engine.objective import Objective
 from cnnlib.engine.optimizer import adamw
@@ -30,6 +35,10 @@ from cnnlib.reporting.progress import SilentProgress
 from cnnlib.tasks import DepthTask, MaskTask
 from cnnlib.types import CnnlibError, Sample, TargetInfo
 
+_BATCH_SIZES = (1, 32)
+_WARM_UP = 3
+"""Calls that are not timed: the first ones allocate, and choose algorithms."""
+
 
 class PlainUpsample(nn.Upsample):
     """What ResUNet's table names, as torch has it."""
@@ -39,23 +48,139 @@ class PlainUpsample(nn.Upsample):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=["training"])
-    parser.add_argument("--size", type=int, default=96, help="image side (96)")
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--batches", type=int, default=6, help="batches per timed pass (6)")
-    parser.add_argument("--repeats", type=int, default=3, help="timed passes of each, in turns (3)")
-    options = parser.parse_args(arguments)
-    for name in ("batch_size", "batches", "repeats"):
-        if getattr(options, name) < 1:
-            parser.error(f"--{name.replace('_', '-')} must be at least 1; it is {getattr(options, name)}")
+    """0: timed; 2: the config or an option is at fault."""
+    options = _parser().parse_args(arguments)
     try:
-        scenes = Scenes(size=options.size, train=options.batches * options.batch_size, val=1, test=1)
-    except CnnlibError as error:
+        options.run(options)
+    except (CnnlibError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    compare_training(scenes, options.batch_size, options.repeats)
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    what = parser.add_subparsers(required=True)
+    training = what.add_parser("training", help="the engine against a plain loop")
+    training.set_defaults(run=_training)
+    training.add_argument("--size", type=_positive, default=96, help="image side (96)")
+    training.add_argument("--batch-size", type=_positive, default=16)
+    training.add_argument("--batches", type=_positive, default=6, help="batches per timed pass (6)")
+    training.add_argument("--repeats", type=_positive, default=3, help="timed passes of each, in turns (3)")
+    inference = what.add_parser("inference", help="latency of the models of a config")
+    inference.set_defaults(run=_inference)
+    inference.add_argument("config", type=Path, help="a suite's YAML file")
+    inference.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY.PATH=VALUE",
+        help="change a value",
+    )
+    inference.add_argument(
+        "--encoder",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a detector of this encoder as the model",
+    )
+    inference.add_argument("--size", type=_positive, help="image side (the data set's)")
+    inference.add_argument(
+        "--repeats", type=_positive, default=50, help="timed calls for each batch size (50)"
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1; it is {value}")
+    return value
+
+
+# Inference
+
+
+def _inference(options: argparse.Namespace) -> None:
+    changes = [[f"model={{name: detector, encoder: {name}}}"] for name in options.encoder] or [[]]
+    print(f"milliseconds per image, {machine()}")
+    print(f"{'':24} {'parameters':>11} {'size':>5}" + "".join(_columns(size) for size in _BATCH_SIZES))
+    for change in changes:
+        for name, config in load_suite(options.config, [*options.overrides, *change]).experiments.items():
+            label = config.model.options["encoder"] if change else name
+            print(latency_row(label, config, options.size, options.repeats), flush=True)
+
+
+def machine() -> str:
+    """What the figures depend on beside the model."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"CPU, {os.cpu_count()} cores, threads: {torch.get_num_threads()}"
+
+
+def _columns(batch_size: int) -> str:
+    return f"  {f'batch {batch_size}: median':>16} {'p95':>8}"
+
+
+def latency_row(name: str, config: ExperimentConfig, size: int | None, repeats: int) -> str:
+    """The model's parameters, and its latency for each batch size: forward and decoding, loading left out.
+
+    Raises:
+        CnnlibError: the config's data cannot be opened, their images have no size of their own, or the model refuses
+    it.
+    """
+    source = build(config.dataset, DATASETS)
+    side = size or source.size
+    if side is None:
+        raise CnnlibError(f"dataset {config.dataset.name!r}: its images have no one size; give --size")
+    fabric = make_fabric(resolve_precision(config.training.precision))
+    tasks = make_tasks(config, source.targets)
+    model = make_model(config, tasks, source.inputs).eval()
+    model = model.to(fabric.device, memory_format=torch.channels_last)
+    row = f"{name:24} {sum(value.numel() for value in model.parameters()):11,} {side:5}"
+    for batch_size in _BATCH_SIZES:
+        image = torch.rand(batch_size, sum(source.inputs.values()), side, side, device=fabric.device)
+        image = image.contiguous(memory_format=torch.channels_last)
+
+        def once(image: Tensor = image) -> None:
+            with torch.inference_mode(), fabric.autocast():
+                outputs = model(image)
+                for task, raw in outputs.items():
+                    tasks[task].decode(raw, (side, side))
+
+        median, p95 = latency(once, repeats)
+        row += f"  {1000 * median / batch_size:16.2f} {1000 * p95 / batch_size:8.2f}"
+    return row
+
+
+def latency(call: Callable[[], None], repeats: int) -> tuple[float, float]:
+    """Median and 95th percentile of the seconds that a call takes, when warm."""
+    for _ in range(_WARM_UP):
+        call()
+    seconds = []
+    for _ in range(repeats):
+        _finish_pending()
+        began = time.perf_counter()
+        call()
+        _finish_pending()
+        seconds.append(time.perf_counter() - began)
+    return float(np.median(seconds)), float(np.percentile(seconds, 95))
+
+
+def _finish_pending() -> None:
+    """A GPU returns before it is done."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+# Training
+
+
+def _training(options: argparse.Namespace) -> None:
+    count = options.batches * options.batch_size
+    scenes = Scenes(size=options.size, train=count, val=1, test=1)
+    compare_training(scenes, options.batch_size, options.repeats)
 
 
 def compare_training(scenes: Scenes, batch_size: int, repeats: int) -> None:

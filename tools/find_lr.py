@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from cnnlib.assembly import find_learning_rate, open_data
 from cnnlib.checks import did_you_mean
 from cnnlib.config import SuiteConfig, load_suite
 from cnnlib.engine.lr_finder import RangeTest
+from cnnlib.parents import read_parent
+from cnnlib.runs import plan
 from cnnlib.types import CnnlibError
 
 
@@ -22,8 +25,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         suite = load_suite(options.config, options.overrides)
         name = _chosen(suite, options.experiment)
-        config, seed = suite.experiments[name], suite.seeds[0]
-        found = find_learning_rate(config, open_data(config, seed), seed)
+        run = next(each for each in plan(suite, options.runs) if each.experiment == name)
+        parent = read_parent(run)
+        begin = partial(parent.hand_over, run) if parent else lambda trainer: None
+        found = find_learning_rate(run.config, open_data(run.config, run.seed), run.seed, begin)
         draw(found, name, options.out)
     except (CnnlibError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -37,6 +42,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("config", type=Path, help="a suite's YAML file")
     parser.add_argument("--experiment", help="which one of the suite (its baseline)")
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        default=Path("runs"),
+        help="where run_suite puts the suite's folder: with start_from, the parent's weights are taken there (runs)",
+    )
     parser.add_argument("--out", type=Path, default=Path("lr.png"), help="where the curve goes (lr.png)")
     parser.add_argument(
         "--set",

@@ -9,7 +9,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt
 
 from cnnlib.config.options import argument_notes
 from cnnlib.losses import LOSSES, Loss
@@ -102,16 +102,11 @@ def allowed(hint: Any) -> str:
     """A type with its limits in words: ``number above 0 or null``."""
     if hint in (int, float, type(None)):
         return {int: "integer", float: "number"}.get(hint, "null")
-    if get_origin(hint) is list:
-        return f"list of {allowed(*get_args(hint)).replace('number', 'numbers', 1)}"
     if get_origin(hint) is Annotated:
-        of, limit = get_args(hint)[:2]
-        if isinstance(limit, MinLen):
-            return allowed(of).replace("list of", f"list of at least {limit.min_length}", 1)
         limits = " and ".join(
             f"{_LIMITS[type(limit)]} {_yaml(*astuple(limit))}" for limit in hint.__metadata__
         )
-        return f"{allowed(of)} {limits}"
+        return f"{allowed(get_args(hint)[0])} {limits}"
     if get_origin(hint) is Literal:
         return " or ".join(get_args(hint))
     return " or ".join(allowed(part) for part in get_args(hint))

@@ -2,5 +2,5 @@
 
 from cnnlib.config.component import Component, build
 from cnnlib.config.errors import ConfigError
-from cnnlib.config.load import load_suite, parse_suite, to_yaml, until_decided
+from cnnlib.config.load import load_experiment, load_suite, parse_suite, to_yaml, until_decided
 from cnnlib.config.schema import ExperimentConfig, SuiteConfig

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from cnnlib.checks import did_you_mean
 from cnnlib.config.component import Context
 from cnnlib.config.errors import MISSING, ConfigError, Problem, problems_of, show
 from cnnlib.config.expand import PathError, folder_problems, override, variants
+from cnnlib.config.parents import parent_problems
 from cnnlib.config.schema import (
     SECTION_DEFAULTS,
     SECTIONS,
@@ -96,9 +98,24 @@ def parse_suite(
     return config
 
 
-def to_yaml(experiment: ExperimentConfig, suite: str, name: str, seed: int) -> str:
-    """A suite of this one experiment under this one seed, as a file that repeats the run."""
-    return SuiteConfig(name=suite, seeds=(seed,), baseline=name, experiments={name: experiment}).to_yaml()
+def load_experiment(path: Path) -> ExperimentConfig:
+    """The experiment of the run that the file at ``path``, written by ``to_yaml``, repeats."""
+    suite = load_suite(path)
+    return suite.experiments[suite.baseline]
+
+
+def to_yaml(
+    experiment: ExperimentConfig,
+    suite: str,
+    name: str,
+    seed: int,
+    ancestors: Mapping[str, ExperimentConfig] = MappingProxyType({}),
+) -> str:
+    """A suite of this one experiment, and of the ``ancestors`` that it builds on, under this one seed: a file that
+    repeats the run.
+    """
+    experiments = {**ancestors, name: experiment}
+    return SuiteConfig(name=suite, seeds=(seed,), baseline=name, experiments=experiments).to_yaml()
 
 
 def until_decided(suite: SuiteConfig, max_seeds: int) -> SuiteConfig:
@@ -175,6 +192,8 @@ def _read(suite: dict[str, Any], name: str, tables: Tables) -> tuple[SuiteConfig
     # A task that cannot be read is one problem, not also one of what names it.
     if complete and not any(re.fullmatch(r"tasks(\.[^.]+)?", problem.path) for problem in more):
         problems += _task_problems(file, {each: sections["tasks"] for each, sections in found})
+    if complete:
+        problems += parent_problems(experiments, names)
     # Where overrides were left out, so was what they hold.
     problems += [problem for problem in more if complete or problem.text != MISSING]
     if problems:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from annotated_types import Ge, Gt, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -13,6 +14,7 @@ from pydantic import (
     Strict,
     ValidationInfo,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -79,9 +81,7 @@ class DatasetConfig(Component):
     """How often an epoch passes over each training sample, each time augmented anew: for small data sets, of which an
     epoch would be a few steps."""
     balance: bool = False
-    """An epoch draws as many training samples as it would pass over, at random and with replacement, each class equally
-    often on average. The data set must tell the class of every sample. Weights of classes in the loss answer the same
-    imbalance: take one of the two."""
+    """An epoch draws as many training samples as there are, with replacement, each class as often as any other."""
 
     @model_validator(mode="after")
     def _check_fold(self) -> DatasetConfig:
@@ -128,6 +128,81 @@ class TrainingConfig(Section):
     learn them: the first check of a new model. An epoch repeats them to about 100 steps. null trains on all data."""
 
 
+class StartFromConfig(Section):
+    """Another run, which this one builds on."""
+
+    run: Annotated[str, MinLen(1)]
+    """An experiment of the same suite: its run under the same seed. With a slash, a folder: an experiment's, for its
+    run under the same seed, or a run's (./runs/old/a/seed-0). What is taken over is of its best epoch."""
+    weights: bool = True
+    """Take over the weights of everything but the heads; where there is a moving average, its weights."""
+    heads: bool = False
+    """Take over the heads, whose tasks must be the same; else they start anew."""
+    optimizer: bool = False
+    """Take over what the optimizer has gathered (moments), not its learning rate."""
+
+    @model_validator(mode="after")
+    def _check_anything(self) -> StartFromConfig:
+        if not (self.weights or self.heads or self.optimizer):
+            raise ValueError("nothing would be taken over: set weights, heads or optimizer to true")
+        if self.optimizer and not self.weights:
+            raise ValueError("optimizer: true needs weights: true, for it tells how these have moved")
+        return self
+
+    @property
+    def experiment(self) -> str | None:
+        """The experiment of the same suite; ``None`` where ``run`` is a folder."""
+        return None if "/" in self.run else self.run
+
+
+Stages: TypeAlias = Annotated[int, Ge(0)] | Literal["all"]
+
+
+class UnfreezeStep(Section):
+    """One step of a schedule of unfreezing."""
+
+    epoch: Annotated[int, Ge(2)]
+    """From its beginning."""
+    trained_stages: Stages
+    """So many of the encoder's last stages are trained."""
+
+
+class FreezeConfig(Section):
+    """Which part of the encoder is trained. What is frozen keeps its weights and the statistics of its batch
+    normalisation, and has no dropout. Decoders and heads are always trained."""
+
+    trained_stages: Stages
+    """The encoder's last so many stages are trained; 0 freezes it whole."""
+    unfreeze: Annotated[tuple[UnfreezeStep, ...], Strict(False)] = ()
+    """Later steps, by ascending epoch: [{epoch: 10, trained_stages: 2}, {epoch: 20, trained_stages: all}]."""
+
+    @field_validator("unfreeze")
+    @classmethod
+    def _check_order(cls, steps: tuple[UnfreezeStep, ...]) -> tuple[UnfreezeStep, ...]:
+        epochs = [step.epoch for step in steps]
+        if any(later <= earlier for earlier, later in pairwise(epochs)):
+            raise ValueError(f"epochs must ascend; they are {', '.join(map(str, epochs))}")
+        return steps
+
+    def trained(self) -> dict[int, int | None]:
+        """From epoch to the number of stages that are trained from its beginning; ``None`` is all."""
+        counts = {1: self.trained_stages} | {step.epoch: step.trained_stages for step in self.unfreeze}
+        return {epoch: None if count == "all" else count for epoch, count in counts.items()}
+
+
+class LearningRateFactors(Section):
+    """What the optimizer's learning rate is multiplied by, in each part of the model."""
+
+    encoder: Annotated[float, Gt(0)] = 1.0
+    """In the encoder."""
+    decoders: Annotated[float, Gt(0)] = 1.0
+    """In the decoders."""
+    heads: Annotated[float, Gt(0)] = 1.0
+    """In the heads, and in all that is neither encoder nor decoder."""
+    per_stage: Annotated[float, Gt(0), Le(1)] = 1.0
+    """Besides, once for each stage of the encoder between its last and the one at hand."""
+
+
 class ExperimentConfig(Section):
     """One experiment, complete. These are the sections of a configuration, and no other place lists them."""
 
@@ -147,6 +222,12 @@ class ExperimentConfig(Section):
     """How the learning rate moves."""
     training: TrainingConfig
     """How a model is trained."""
+    start_from: StartFromConfig | None = None
+    """Another run, which this one builds on; null starts from the model's own weights."""
+    freeze: FreezeConfig | None = None
+    """Which part of the encoder is trained; null trains all of it."""
+    learning_rate_factors: LearningRateFactors | None = None
+    """What the optimizer's learning rate is multiplied by, in each part of the model; null has one rate for all."""
     predictions: Annotated[Component, Registered("predictions")] = Field("folder", validate_default=True)
     """How the test split's predictions are kept."""
 
@@ -155,8 +236,21 @@ class ExperimentConfig(Section):
     def _read_tasks(cls, value: Any, handler: Callable[[Any], Any], info: ValidationInfo) -> Any:
         return read_tasks(value, handler, info.context)
 
+    @model_validator(mode="after")
+    def _check_unfreezing(self) -> ExperimentConfig:
+        last = max(self.freeze.trained()) if self.freeze else 1
+        if last > self.training.epochs:
+            raise ValueError(
+                f"freeze.unfreeze: epoch {last} comes after the last one, training.epochs {self.training.epochs}"
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_null(self, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if value is not None}
+
     def flat(self) -> dict[str, Any]:
-        """As it is written in YAML: plain values only."""
+        """As it is written in YAML: plain values only, without sections that are null."""
         return self.model_dump(mode="json")
 
 
@@ -199,6 +293,13 @@ class SuiteConfig(Section):
     first_seeds: int | None = None
     experiments: dict[str, ExperimentConfig]
 
+    def ancestors(self, name: str) -> list[str]:
+        """The experiments that one builds on, the oldest first."""
+        start = self.experiments[name].start_from
+        if start is None or start.experiment is None:
+            return []
+        return [*self.ancestors(start.experiment), start.experiment]
+
     def to_yaml(self) -> str:
         """A file from which ``load_suite`` makes an equal suite; sections that all experiments share stand once.
 
@@ -208,7 +309,7 @@ class SuiteConfig(Section):
         suite = {key: value for key, value in self.model_dump(mode="json").items() if value not in (None, {})}
         experiments = suite.pop("experiments")
         for section, value in dict(experiments[self.baseline]).items():
-            if all(each[section] == value for each in experiments.values()):
+            if all(each.get(section) == value for each in experiments.values()):
                 suite[section] = value
                 for each in experiments.values():
                     del each[section]
@@ -226,7 +327,9 @@ def unknown_key(keys: Sequence[str]) -> str:
     *above, key = keys
     if not above:
         return unknown_section(key, SECTIONS)
-    return unknown_option(key, ExperimentConfig.model_fields[above[0]].annotation.model_fields)
+    annotation = ExperimentConfig.model_fields[above[0]].annotation
+    section = next(each for each in (annotation, *get_args(annotation)) if hasattr(each, "model_fields"))
+    return unknown_option(key, section.model_fields)
 
 
 def unknown_section(key: str, allowed: Sequence[str]) -> str:

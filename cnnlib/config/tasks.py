@@ -11,6 +11,8 @@ from cnnlib.checks import did_you_mean
 from cnnlib.config.component import Context, build
 from cnnlib.config.errors import Details, show
 from cnnlib.config.tables import REGISTRIES, Tables
+from cnnlib.engine.freezing import Freezing, encoder_stages
+from cnnlib.engine.parameter_groups import parameter_groups
 from cnnlib.lookup import Factory, find
 from cnnlib.types import CnnlibError, TargetInfo
 
@@ -47,7 +49,8 @@ def check_model(config: ExperimentConfig, context: Context) -> None:
     """Builds the model, without memory for its weights, with the heads that the tasks ask for.
 
     Raises:
-        ValidationError: where its constructor refuses them.
+        ValidationError: where its constructor refuses them, or it has not the stages that ``freeze`` or
+            ``learning_rate_factors`` speak of.
     """
     # A model of the library costs nothing on "meta"; one from outside may not know that device.
     if config.model.name not in context.tables["model"]:
@@ -56,9 +59,20 @@ def check_model(config: ExperimentConfig, context: Context) -> None:
     heads = {key: _built(key, task, context)[0].head for key, task in config.tasks.items()}
     try:
         with torch.device("meta"):
-            build(config.model, context.tables["model"], in_channels=6, heads=heads)
+            model = build(config.model, context.tables["model"], in_channels=6, heads=heads)
     except (CnnlibError, ValueError) as error:
         details.add(str(error), "model")
+        details.raise_any()
+    try:
+        if config.freeze is not None:
+            Freezing(encoder_stages(model), config.freeze.trained())
+    except CnnlibError as error:
+        details.add(str(error), "freeze")
+    try:
+        if config.learning_rate_factors is not None:
+            parameter_groups(model, config.learning_rate_factors.model_dump())
+    except CnnlibError as error:
+        details.add(str(error), "learning_rate_factors")
     details.raise_any()
 
 

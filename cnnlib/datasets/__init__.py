@@ -1,5 +1,6 @@
 """Where samples come from."""
 
+from cnnlib.datasets.boxes import Boxes
 from cnnlib.datasets.faces import Faces
 from cnnlib.datasets.feet import Feet
 from cnnlib.datasets.fg_bg import FgBg
@@ -19,4 +20,5 @@ DATASETS: dict[str, type[DataSource]] = {
     "fg_bg": FgBg,
     "keypoints": Keypoints,
     "label_studio": LabelStudio,
+    "boxes": Boxes,
 }

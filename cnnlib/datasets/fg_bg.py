@@ -24,7 +24,7 @@ from cnnlib.datasets.listing import (
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_indices, tiny_subset
 from cnnlib.datasets.target_files import target_source
-from cnnlib.types import CnnlibError
+from cnnlib.types import CnnlibError, Fit
 
 
 class FgBg(FileDataSource):
@@ -35,6 +35,8 @@ class FgBg(FileDataSource):
     Args:
         root: the folder that the other four are in.
         size: samples become ``size`` x ``size``. Without it they stay as stored, and must share one size.
+        fit: how pictures of another shape become square: they are stretched, or ``pad`` makes the longer side ``size``
+            and adds black, not valid in masks and depths, at the right and at the bottom.
         image_folder, background_folder, mask_folder, depth_folder: names below ``root``. ``None`` for one of the last
             two: there are no masks, or no depths.
         background_pattern, background_divisor, background_rounding, background_name: how the background
@@ -66,6 +68,7 @@ class FgBg(FileDataSource):
         self,
         root: str,
         size: Annotated[int, Ge(1)] | None = None,
+        fit: Fit = "stretch",
         image_folder: str = "fg_bg",
         background_folder: str = "bg",
         mask_folder: str | None = "fg_bg_mask",
@@ -130,7 +133,7 @@ class FgBg(FileDataSource):
             parts = split_indices(len(names), val, test, seed, None if group_by == "sample" else groups)
         except CnnlibError as error:
             raise CnnlibError(f"with group_by: {group_by}, {error}") from error
-        super().__init__(FileSamples(names, inputs, targets, size, groups), parts, what, check)
+        super().__init__(FileSamples(names, inputs, targets, size, groups, fit), parts, what, check)
 
     @classmethod
     def partners(cls, **options: Any) -> dict[str, Partner]:

@@ -16,13 +16,14 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
+from cnnlib.datasets.fitting import fitted_size, padded, padded_target
 from cnnlib.datasets.image_files import ImageFileError, read_color, to_image
 from cnnlib.datasets.listing import ImageFolder, Partner
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Subset
 from cnnlib.datasets.target_files import TargetSource
 from cnnlib.files import file_stem
-from cnnlib.types import CnnlibError, Sample, SampleSource, Size, Split
+from cnnlib.types import CnnlibError, Fit, Sample, SampleSource, Size, Split
 
 Box: TypeAlias = tuple[int, int, int, int]
 """Left, upper, right and lower edge in pixels; (0, 0) is the corner of the picture."""
@@ -60,6 +61,11 @@ class FileSamples:
     size: int | None
     """Of all samples, ``size`` x ``size``; ``None``: as they are stored, which must be one size."""
     groups: Sequence[str] | None
+    fit: Fit = "stretch"
+
+    def __post_init__(self) -> None:
+        if self.fit == "pad" and self.size is None:
+            raise CnnlibError("fit: pad needs size, the side of the square that pictures are brought to")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -83,18 +89,20 @@ class FileSamples:
         name = self.names[index]
         pictures = [read_color(each.path(name)) for each in self.inputs.values()]
         stored = (pictures[-1].height, pictures[-1].width)
-        size = self._one_size if self.size is None else (self.size, self.size)
-        if self.size is None and stored != size:
+        if self.size is None and stored != self._one_size:
+            height, width = self._one_size
             raise CnnlibError(
-                f"{self._main_path(name)} is {stored[0]} x {stored[1]} pixels, others are {size[0]} x {size[1]}; "
+                f"{self._main_path(name)} is {stored[0]} x {stored[1]} pixels, others are {height} x {width}; "
                 "set size to resize all"
             )
         shown = [
             each.shown(name, picture) for each, picture in zip(self.inputs.values(), pictures, strict=True)
         ]
-        sample: Sample = {"image": to_image(shown, size), "name": name}
+        inner = fitted_size((shown[-1].height, shown[-1].width), self.size, self.fit)
+        size = inner if self.size is None else (self.size, self.size)
+        sample: Sample = {"image": padded(to_image(shown, inner), size), "name": name}
         for key in self.labels(index):
-            sample[key] = self.targets[key].read(name, stored, size)
+            sample[key] = padded_target(self.targets[key].read(name, stored, inner), size)
         if self.groups is not None:
             sample["group"] = self.groups[index]
         return sample
@@ -123,7 +131,7 @@ class FileDataSource:
     ) -> None:
         self.inputs = dict.fromkeys(samples.inputs, 3)
         self.targets = {key: target.info for key, target in samples.targets.items()}
-        self.size = samples.size
+        self.size, self.fit = samples.size, samples.fit
         self._samples = samples
         self._splits = splits
         self._what = what

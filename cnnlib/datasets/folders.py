@@ -16,7 +16,7 @@ from cnnlib.datasets.listing import groups_of, list_folders, name_part, without_
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_indices
 from cnnlib.datasets.target_files import place_of, target_source
-from cnnlib.types import CnnlibError, Split
+from cnnlib.types import CnnlibError, Fit, Split
 
 
 class Folders(FileDataSource):
@@ -38,6 +38,8 @@ class Folders(FileDataSource):
             ``flip_order``, ``unit``, ``multi_label: true`` (labels: several classes of an image), and what else the
             kind takes: depth ``scale`` and ``zero_is_invalid``, semantic ``ignore_index``.
         size: samples become ``size`` x ``size``. Without it they stay as stored, and must share one size.
+        fit: how pictures of another shape become square: they are stretched, or ``pad`` makes the longer side ``size``
+            and adds black, not valid in maps, at the right and at the bottom.
         splits: of each of train, val and test a folder (``train/images`` or ``images/train``; it starts the names of
             its samples: ``train/x``), or text files with a name per line. Without it, samples are split at random.
         val, test: the shares of a random split; the rest is for training.
@@ -58,6 +60,7 @@ class Folders(FileDataSource):
         inputs: Annotated[dict[str, str], MinLen(1)],
         targets: Annotated[dict[str, str | dict[str, Any]], MinLen(1)],
         size: Annotated[int, Ge(1)] | None = None,
+        fit: Fit = "stretch",
         splits: dict[Split, str] | None = None,
         val: Share = 0.1,
         test: Share = 0.1,
@@ -97,7 +100,7 @@ class Folders(FileDataSource):
         parts = None if splits is None else _given_parts(base, names, splits, problems)
         problems.raise_any()
         parts = parts or split_indices(len(names), val, test, seed, groups)
-        super().__init__(FileSamples(names, pictures, sources, size, groups), parts, what, check)
+        super().__init__(FileSamples(names, pictures, sources, size, groups, fit), parts, what, check)
 
 
 @contextmanager

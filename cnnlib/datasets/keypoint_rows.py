@@ -48,9 +48,9 @@ class KeypointFile(NamedTuple):
 
 
 def number(text: str) -> float | None:
-    """NaN for an empty cell or ``nan``; ``None`` for what is no finite number."""
+    """NaN for an empty cell or ``nan``; ``None`` for what is no finite number, as 1_000 is none outside of Python."""
     try:
-        value = float(text or "nan")
+        value = float("_" if "_" in text else text or "nan")
     except ValueError:
         return None
     return None if math.isinf(value) else value

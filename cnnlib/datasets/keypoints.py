@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import partial
 from itertools import cycle
@@ -13,20 +12,25 @@ from annotated_types import Ge, MinLen
 
 from cnnlib.checks import checked
 from cnnlib.datasets import face_68
+from cnnlib.datasets.annotation_pairs import (
+    folders_of,
+    list_pictures,
+    own_group,
+    paired_rows,
+    report_left_out,
+)
 from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
 from cnnlib.datasets.keypoint_files import read_keypoints
-from cnnlib.datasets.keypoint_pairs import list_pictures, paired_rows
 from cnnlib.datasets.keypoint_parts import PointsInPart
 from cnnlib.datasets.keypoint_rows import KeypointFile
-from cnnlib.datasets.listing import Partner, groups_of, name_part
-from cnnlib.datasets.problems import LeftOut, Problems
+from cnnlib.datasets.listing import groups_of, name_part
+from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_indices
 from cnnlib.datasets.target_files import TargetSource
 from cnnlib.tasks import PointsTask
-from cnnlib.types import CnnlibError, TargetInfo
+from cnnlib.types import CnnlibError, Fit, TargetInfo
 
 _LAYOUTS = {"face_68": (face_68.NAMES, face_68.FLIP_ORDER)}
-_SIDES = {"left": "right", "right": "left", "Left": "Right", "Right": "Left"}
 
 
 class Keypoints(FileDataSource):
@@ -49,13 +53,15 @@ class Keypoints(FileDataSource):
         images: the folder of the images, searched with all folders in it, or one for each file of ``annotations``; the
             folder then starts the names of its samples: ``training/x``.
         layout: the names of the points and their ``flip_order``: ``face_68``, the 68 points of a face in iBUG's order.
-        names: of the points; by default those of the file, else ``point_0``, ``point_1``, ... or, of one, ``point``.
+        names: of the points; by default those of the file, or, of one point, ``point``.
         flip_order: the index of the point that each becomes in a mirror; by default, points whose names differ in
-            left and right change places, and all others stay themselves.
+            left and right change places, and all others stay themselves. Several points without names need it.
         normalized: coordinates are shares of the picture's width and height, with 0 at its *corner*; else they are
             pixels, and (0, 0) is the *centre* of the first one (the corner, for boxes). By default, the values of each
             file decide.
         size: samples become ``size`` x ``size``, points moved along. Without it images must share one size.
+        fit: how pictures of another shape become square: they are stretched, or ``pad`` makes the longer side ``size``
+            and adds black at the right and at the bottom.
         crop: show a square part of each picture, black where it reaches beyond: around its ``box``, or around the
             ``points`` in the picture, the true ones also in tests. Needs ``size``.
         margin: of the part on each side, as a share of the longer side of what it is around.
@@ -82,6 +88,7 @@ class Keypoints(FileDataSource):
         flip_order: list[int] | None = None,
         normalized: bool | None = None,
         size: Annotated[int, Ge(1)] | None = None,
+        fit: Fit = "stretch",
         crop: Literal["box", "points"] | None = None,
         margin: Annotated[float, Ge(0)] = 0.25,
         val: Share = 0.1,
@@ -96,48 +103,31 @@ class Keypoints(FileDataSource):
         group_of = None if group_pattern is None else name_part("group_pattern", group_pattern)
         if crop and size is None:
             raise CnnlibError("crop needs size, for the parts of pictures that are shown have many sizes")
-        files = [read_keypoints(base / path, normalized, problems) for path in _as_list(annotations)]
-        folders = _folders(images, len(files))
-        prefixes = [f"{folder}/" if len(folders) > 1 else "" for folder in folders]
+        given = [annotations] if isinstance(annotations, str) else annotations
+        files = [read_keypoints(base / path, normalized, problems) for path in given]
+        folders, prefixes = folders_of(images, len(files))
         pictures = list_pictures([base / folder for folder in folders], prefixes, problems)
         info = _info(files, layout, names, flip_order)
-        left_out = LeftOut(what)
-        rows = paired_rows(zip(files, cycle(prefixes)), pictures, problems, left_out)
+        rows, left_out = paired_rows(
+            zip(files, cycle(prefixes)), pictures, problems, "images without a known point"
+        )
         target = PointsInPart(PointsTask(info), rows, crop, margin)
         target.check_boxes(problems)
         inputs = {"image": Input(pictures, crop=target.part if crop else None)}
         targets = {"points": TargetSource(info, rows, target.read)}
         samples = paired_names(inputs, targets, problems)
-        own_group = partial(_own_group, group_of, prefixes)
-        groups = None if group_of is None else groups_of(samples, own_group, "group", problems)
+        groups = None
+        if group_of is not None:
+            groups = groups_of(samples, partial(own_group, group_of, prefixes), "group", problems)
         problems.raise_any()
         parts = split_indices(len(samples), val, test, seed, groups)
-        super().__init__(FileSamples(samples, inputs, targets, size, groups), parts, what, check)
+        super().__init__(FileSamples(samples, inputs, targets, size, groups, fit), parts, what, check)
         self._left_out = left_out
 
     def check(self) -> None:
         """As every data set of files; reports on stderr what is left out."""
         super().check()
-        self._left_out.report()
-
-
-def _as_list(given: str | list[str]) -> list[str]:
-    return [given] if isinstance(given, str) else given
-
-
-def _folders(images: str | list[str], files: int) -> list[str]:
-    folders = [Path(folder).as_posix() for folder in _as_list(images)]
-    if len(folders) not in (1, files):
-        raise CnnlibError(
-            f"images must name one folder, or one for each of the {files} annotations; it names {len(folders)}"
-        )
-    return folders
-
-
-def _own_group(group_of: Partner, prefixes: Sequence[str], name: str) -> str | None:
-    """The folder of an image is no part of its group: a person may be in several."""
-    prefix = max((prefix for prefix in prefixes if name.startswith(prefix)), key=len)
-    return group_of(name.removeprefix(prefix))
+        report_left_out(self._what, self._left_out)
 
 
 def _info(
@@ -158,21 +148,19 @@ def _info(
         if names is not None or flip_order is not None:
             raise CnnlibError("layout gives names and flip_order; leave these out")
         names, flip_order = _LAYOUTS[layout]
-    names = names or first.names or (["point"] if count == 1 else [f"point_{i}" for i in range(count)])
+    names = names or first.names
+    if not names and flip_order is None and count > 1:
+        raise CnnlibError(
+            f"{first.path} names none of its {count} points, so nobody knows which change places in a mirror: give "
+            "layout, names (left_... and right_... change places) or flip_order"
+        )
+    names = names or (["point"] if count == 1 else [f"point_{i}" for i in range(count)])
     if len(names) != count:
         raise CnnlibError(
             f"{'names' if layout is None else f'layout {layout}'} has {len(names)} points, {first.path} {count}"
         )
-    order = _order_by_names(names) if flip_order is None else flip_order
-    return TargetInfo("points", tuple(names), tuple(order))
+    return TargetInfo("points", tuple(names), tuple(flip_order or ()))
 
 
 def _count(file: KeypointFile) -> int:
     return len(file.rows[0].points)
-
-
-def _order_by_names(names: Sequence[str]) -> list[int]:
-    """Points whose names differ in left and right change places; empty where there are none."""
-    twins = [re.sub("|".join(_SIDES), lambda side: _SIDES[side[0]], name) for name in names]
-    order = [names.index(twin if twin in names else name) for twin, name in zip(twins, names, strict=True)]
-    return [] if order == list(range(len(names))) else order

@@ -13,15 +13,16 @@ import numpy as np
 from annotated_types import Ge, MinLen
 
 from cnnlib.checks import checked
+from cnnlib.datasets.annotation_pairs import list_pictures, report_left_out
 from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
-from cnnlib.datasets.keypoint_pairs import list_pictures
 from cnnlib.datasets.label_studio_files import find_exports, folders_without, participant
 from cnnlib.datasets.label_studio_images import ImageFinder, copies_of
 from cnnlib.datasets.label_studio_labelled import labelled
 from cnnlib.datasets.label_studio_labels import LabelTable
+from cnnlib.datasets.label_studio_left_out import LeftOut
 from cnnlib.datasets.label_studio_votes import count_votes, read_choices
 from cnnlib.datasets.listing import groups_of
-from cnnlib.datasets.problems import LeftOut, Problems
+from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_indices
 from cnnlib.datasets.target_files import TargetSource, read_class
 from cnnlib.types import Split, TargetInfo
@@ -84,7 +85,7 @@ class LabelStudio(FileDataSource):
     ) -> None:
         base = Path(root).expanduser()
         what = f"the data set in {base.absolute()}"
-        problems, left_out = Problems(what), LeftOut(what)
+        problems, left_out = Problems(what), LeftOut()
         shared = find_exports(base, consensus, "consensus", problems) if consensus else []
         own = [path for path in find_exports(base, exports, "exports", problems) if path not in shared]
         pictures = list_pictures([base / (images or "")], [""], problems)
@@ -135,7 +136,7 @@ class LabelStudio(FileDataSource):
                 file=sys.stderr,
             )
             self._report_known_groups()
-        self._left_out.report()
+        report_left_out(self._what, self._left_out.names)
 
     def _report_known_groups(self) -> None:
         """Who is known from training is easier to recognise."""

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from cnnlib.datasets.label_studio_export import image_key
+from cnnlib.datasets.label_studio_left_out import LeftOut
 from cnnlib.datasets.label_studio_votes import Votes
-from cnnlib.datasets.problems import LeftOut
 
 
 class Labelled(NamedTuple):

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cnnlib.datasets.keypoint_pairs import UNPAIRED
 from cnnlib.datasets.label_studio_export import Choice, read_export
 from cnnlib.datasets.label_studio_images import ImageFinder
 from cnnlib.datasets.label_studio_labels import LabelTable, of_one_control
-from cnnlib.datasets.problems import LeftOut, Problems
+from cnnlib.datasets.label_studio_left_out import LeftOut
+from cnnlib.datasets.problems import Problems
+
+_UNPAIRED = "annotations without an image (more than half of all; do exports and images belong together?)"
 
 
 @dataclass
@@ -86,5 +88,5 @@ def count_votes(
                 (votes.conflicts if found else votes.unknown).append(called)
     if len(votes.unknown) > count / 2:
         for called in votes.unknown:
-            problems.add(f"annotations without an image {UNPAIRED}", called)
+            problems.add(_UNPAIRED, called)
     return votes

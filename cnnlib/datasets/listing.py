@@ -6,6 +6,7 @@ import csv
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -144,6 +145,8 @@ def read_table(path: Path, needed: Sequence[str], what: str) -> list[dict[str, s
             reader = csv.DictReader(file)
             reader.fieldnames = [column.strip() for column in reader.fieldnames or ()]
             columns = [column for column in reader.fieldnames if column]
+            if twice := [column for column, count in Counter(columns).items() if count > 1]:
+                raise CnnlibError(f"{what} {path} has several columns {twice[0]!r}; keep one of them")
             for column in needed:
                 if column not in columns:
                     raise CnnlibError(

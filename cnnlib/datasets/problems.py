@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
+from collections import Counter
 
 from cnnlib.types import CnnlibError
 
 _SHOWN = 3
+_LONGEST = 500  # characters of an example: files may hold names of any length
 
 
 class Problems:
@@ -15,38 +15,27 @@ class Problems:
 
     def __init__(self, what: str) -> None:
         self._what = what
+        self._counts: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = {}
 
     def add(self, kind: str, example: str) -> None:
         """``kind`` says what is wrong, and ``example`` where."""
-        self._examples.setdefault(kind, []).append(example)
+        self._counts[kind] += 1
+        if self._counts[kind] <= _SHOWN:
+            self._examples.setdefault(kind, []).append(as_line(example))
 
     def raise_any(self) -> None:
         """Raises one ``CnnlibError`` with every kind of problem, its count and the first few, if there is one."""
         lines = [f"{self._what} cannot be used:"]
-        for kind, examples in self._examples.items():
-            lines += [f"  {kind}: {len(examples)}", *(f"    {example}" for example in examples[:_SHOWN])]
-            if len(examples) > _SHOWN:
-                lines.append(f"    and {len(examples) - _SHOWN} more")
-        if self._examples:
+        for kind, count in self._counts.items():
+            lines += [f"  {kind}: {count}", *(f"    {example}" for example in self._examples[kind])]
+            if count > _SHOWN:
+                lines.append(f"    and {count - _SHOWN} more")
+        if self._counts:
             raise CnnlibError("\n".join(lines))
 
 
-class LeftOut:
-    """What of ``what`` is not used, by kind; nothing that forbids its use."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._examples: dict[str, list[str]] = {}
-
-    def add(self, kind: str, examples: Iterable[str]) -> None:
-        """``kind`` says what is not used and why, and ``examples`` where, each once."""
-        known = self._examples.setdefault(kind, [])
-        known += [example for example in dict.fromkeys(examples) if example not in known]
-
-    def report(self) -> None:
-        """On stderr, a line for each kind: its count and the first few."""
-        for kind, examples in self._examples.items():
-            if examples:
-                few = ", ".join(examples[:_SHOWN]) + (", ..." if len(examples) > _SHOWN else "")
-                print(f"{self._what}: left out {len(examples)} {kind}: {few}", file=sys.stderr)
+def as_line(text: str) -> str:
+    """Text out of a file as part of a message: of a bounded length, and such that every terminal and file takes it."""
+    shown = text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}...{text[-_LONGEST // 2 :]}"
+    return shown.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")

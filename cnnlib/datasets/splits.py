@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, TypeAlias
 
 import numpy as np
 from annotated_types import Gt, Lt
@@ -32,26 +32,15 @@ class Subset:
         return self._source.labels(self._own(index))
 
     def group(self, index: int) -> str | None:
-        return told(self._source, "group", self._own(index))
+        return self._source.group(self._own(index))
 
     def label_class(self, index: int) -> str | None:
-        return told(self._source, "label_class", self._own(index))
+        return self._source.label_class(self._own(index))
 
     def _own(self, index: int) -> int:
         if not 0 <= index < len(self):
             raise IndexError(f"there are {len(self)} samples; there is no index {index}")
         return int(self._indices[index])
-
-
-def told(source: SampleSource, what: Literal["group", "label_class"], index: int) -> str | None:
-    """What ``source`` says of a sample; ``None`` where it does not know, or has no such method."""
-    return getattr(source, what)(index) if hasattr(source, what) else None
-
-
-def told_of_all(source: SampleSource, what: Literal["group", "label_class"]) -> np.ndarray | None:
-    """What ``source`` says of each of its samples, strings (N,); ``None`` unless it says something of all."""
-    found = [told(source, what, index) for index in range(len(source))]
-    return None if None in found else np.array(found)
 
 
 def repeated(source: SampleSource, times: int) -> SampleSource:
@@ -77,9 +66,9 @@ def split_indices(
     Raises:
         CnnlibError: nothing is left for training, or there are fewer groups than splits.
     """
-    shares = {"val": val} if test is None else {"test": test, "val": val}
-    if sum(shares.values()) >= 1:
+    if val + (test or 0) >= 1:
         raise CnnlibError(f"val and test must leave samples for training; got val={val} + test={test}")
+    shares = {"val": val} if test is None else {"test": test, "val": val}
     group_of_sample = np.arange(count) if groups is None else np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(group_of_sample)
     if len(sizes) <= len(shares):
@@ -88,8 +77,11 @@ def split_indices(
             f"{parts} need at least {len(shares) + 1} samples that may be separated; there are {count} "
             f"samples in {len(sizes)} group{'' if len(sizes) == 1 else 's'}"
         )
-    parts = _assign(sizes, {part: share * count for part, share in shares.items()}, seed)[group_of_sample]
-    return {part: np.flatnonzero(parts == part) for part in ("train", "val", "test")}
+    wanted = {part: share * count for part, share in shares.items()}
+    parts = _assign(sizes, wanted, seed)[group_of_sample]
+    return {
+        part: np.flatnonzero(parts == part) for part in ("train", "val", "test") if part in ("train", *wanted)
+    }
 
 
 def tiny_subset(count: int, size: int, seed: int) -> np.ndarray:

@@ -203,7 +203,7 @@ def _class_of(read: Callable[[str, Size, Size | None], Target], name: str) -> st
 def read_class(
     names: tuple[str, ...], classes: Mapping[str, str], name: str, stored: Size, size: Size | None
 ) -> Target:
-    """A ``TargetSource``'s ``read`` of classes that are known by the sample's name."""
+    """A ``TargetSource``'s ``read``, of classes that are known by the sample's name."""
     return Target(torch.tensor(names.index(classes[name])))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import pickle
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from cnnlib.files import write_atomically
 from cnnlib.types import CnnlibError
@@ -22,11 +24,11 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     write_atomically(path, buffer.getbuffer())
 
 
-def load_checkpoint(path: Path, net: str) -> dict[str, Any]:
+def load_checkpoint(path: Path, net: str | None = None) -> dict[str, Any]:
     """The state that ``save_checkpoint`` wrote, on the CPU.
 
     Args:
-        net: which net the weights are for, as the state's own ``net`` must say.
+        net: which net the weights are for, as the state's own ``net`` must say; ``None``: any.
 
     Raises:
         CnnlibError: the file is missing, damaged, of another net, or holds more than tensors and plain values.
@@ -41,8 +43,19 @@ def load_checkpoint(path: Path, net: str) -> dict[str, Any]:
             f"{path}: not a readable checkpoint ({reason}); delete it to start afresh"
         ) from None
     found = state.get("net") if isinstance(state, dict) else None
-    if found != net:
+    if found is None or net not in (None, found):
         raise CnnlibError(
-            f"{path}: holds the weights of another net, {found}; the configuration describes {net}"
+            f"{path}: holds the weights of another net, {found}; the configuration describes {net or 'one'}"
         )
     return state
+
+
+def load_weights(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
+    """Gives ``model`` the weights of the checkpoint at ``path``; raises ``CnnlibError`` where they do not fit."""
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:  # a line for each sort of mismatch, after one that names the class
+        reason = " ".join(str(error).splitlines()[1].split())
+        raise CnnlibError(
+            f"{path}: its tensors are not the model's ({reason[:200]}); the model has changed since: train again"
+        ) from None

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from cnnlib.engine.means import Means
 from cnnlib.engine.objective import Objective
+from cnnlib.engine.parameter_groups import set_learning_rate
 from cnnlib.engine.trainer import Trainer
 from cnnlib.types import Batch, CnnlibError
 
@@ -44,7 +45,8 @@ def range_test(trainer: Trainer, train: DataLoader[Any]) -> RangeTest:
 
     Batches differ more than a few steps change the loss. So each is also shown to the net as it was at first, with the
     same dropout, and what counts is the difference. Accumulation and clipping are the trainer's. A task without a label
-    in a step is taken to be as good as in the steps around it.
+    in a step is taken to be as good as in the steps around it. Parts of the model keep the factors of their learning
+    rates, and what is frozen in the first epoch stays so.
 
     Args:
         trainer: a fresh one with a constant schedule; its weights are spoilt.
@@ -54,15 +56,14 @@ def range_test(trainer: Trainer, train: DataLoader[Any]) -> RangeTest:
         CnnlibError: the loss is not a number from the start, or falls at no rate.
     """
     torch.manual_seed(trainer.seed)
-    trainer.model.train()
+    trainer.enter_training(epoch=1)
     rates = np.geomspace(_LOWEST, _HIGHEST, SWEEP_STEPS)
     batches = _endless(train)
     untrained = deepcopy(trainer.model.module)
     rows: list[dict[str, float]] = []
     losses = np.empty(0)
     for rate in rates:
-        for group in trainer.optimizer.param_groups:
-            group["lr"] = float(rate)
+        set_learning_rate(trainer.optimizer, float(rate))
         row = _step(trainer, untrained, batches)
         if not math.isfinite(row["total"]):
             break

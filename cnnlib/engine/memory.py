@@ -68,7 +68,7 @@ def forecast_memory(
     What the losses keep is not counted; it is little beside a net's activations.
 
     Args:
-        model: as it will be trained; it is not changed.
+        model: as it will be trained, without ``requires_grad`` where it is frozen; it is not changed.
         make_optimizer: builds the optimizer of the parameters it is given.
         image: one of the images, (C, H, W).
         autocast: the context of the forward pass.
@@ -76,13 +76,15 @@ def forecast_memory(
     """
     mode = FakeTensorMode(allow_non_fake_inputs=True)  # outside models may hold tensors that are no buffers
     parameters = {
-        key: nn.Parameter(mode.from_tensor(each.detach())) for key, each in model.named_parameters()
+        key: nn.Parameter(mode.from_tensor(each.detach()), requires_grad=each.requires_grad)
+        for key, each in model.named_parameters()
     }
     buffers = {key: mode.from_tensor(each) for key, each in model.named_buffers()}
+    trained = [each for each in parameters.values() if each.requires_grad]
     own, beside = _bytes(parameters.values()), _bytes(buffers.values())
     with mode:
         optimizer = make_optimizer(list(parameters.values()))
-        for each in parameters.values():
+        for each in trained:
             each.grad = torch.empty_like(each)
         optimizer.step()
     states = [
@@ -90,7 +92,7 @@ def forecast_memory(
     ]
     return MemoryForecast(
         parameters=sum(each.numel() for each in parameters.values()),
-        weights=2 * own + beside + _bytes(states) + copies * (own + beside),
+        weights=own + _bytes(trained) + beside + _bytes(states) + copies * (own + beside),
         activations=_activations(model, mode, parameters | buffers, (batch_size, *image.shape), autocast),
         batch_size=batch_size,
         free=free_memory(device) + own + beside,

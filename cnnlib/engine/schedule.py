@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -67,7 +67,7 @@ def one_cycle(
     return Schedule(
         OneCycleLR(
             optimizer,
-            max_lr=optimizer.param_groups[0]["lr"],
+            max_lr=[group["lr"] for group in optimizer.param_groups],
             total_steps=total_steps,
             # PyTorch divides by the climb's length less a step.
             pct_start=warmup if warmup * total_steps != 1 else math.nextafter(warmup, 1),
@@ -87,12 +87,27 @@ def cosine(
 ) -> Schedule:
     """A straight climb over the first ``warmup`` of the steps, then a cosine down (Loshchilov and Hutter, 2017)."""
     climb = int(warmup * total_steps)
-    final = final_factor * optimizer.param_groups[0]["lr"]
+    finals = [final_factor * group["lr"] for group in optimizer.param_groups]
     if climb == 0:
-        return Schedule(CosineAnnealingLR(optimizer, T_max=total_steps, eta_min=final))
+        return Schedule(_Cosine(optimizer, total_steps, finals))
     up = LinearLR(optimizer, start_factor=1 / (climb + 1), total_iters=climb)
-    down = CosineAnnealingLR(optimizer, T_max=total_steps - climb, eta_min=final)
+    down = _Cosine(optimizer, total_steps - climb, finals)
     return Schedule(SequentialLR(optimizer, [up, down], milestones=[climb]))
+
+
+class _Cosine(CosineAnnealingLR):
+    """Down to a learning rate for each group, where PyTorch's has one for all."""
+
+    def __init__(self, optimizer: Optimizer, steps: int, finals: Sequence[float]) -> None:
+        self.finals = list(finals)
+        super().__init__(optimizer, T_max=steps)
+
+    def get_lr(self) -> list[float]:
+        rates = []
+        for index, final in enumerate(self.finals):
+            self.eta_min = final
+            rates.append(super().get_lr()[index])
+        return rates
 
 
 @checked
@@ -103,9 +118,12 @@ def plateau(
     patience: Annotated[int, Ge(1)] = 3,
 ) -> Schedule:
     """The learning rate times ``factor`` after every ``patience`` epochs in a row without a better validation score."""
-    # PyTorch's patience is how many such epochs it bears, not at which one it acts.
+    # PyTorch's patience is how many such epochs it bears, not at which one it acts. Its eps would stop small learning
+    # rates before large ones, so that those of a model's parts lost their ratio.
     return Schedule(
-        ReduceLROnPlateau(optimizer, mode="max", factor=factor, patience=patience - 1, threshold=0.0),
+        ReduceLROnPlateau(
+            optimizer, mode="max", factor=factor, patience=patience - 1, threshold=0.0, eps=0.0
+        ),
         follows_score=True,
     )
 

@@ -16,11 +16,14 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from cnnlib.engine.checkpoint import load_checkpoint, save_checkpoint
+from cnnlib.engine.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from cnnlib.engine.evaluator import evaluate, mean_score
+from cnnlib.engine.freezing import Freezing
 from cnnlib.engine.means import Means
 from cnnlib.engine.objective import Objective
+from cnnlib.engine.parameter_groups import learning_rates
 from cnnlib.engine.schedule import Schedule
+from cnnlib.engine.takeover import named_state
 from cnnlib.types import Batch, CnnlibError, MetricLogger, PredictionSink, Progress, SplitMetric
 
 _STEPS_BETWEEN_READS = 10  # reading a loss makes an accelerator wait, so it is not done every step
@@ -61,6 +64,7 @@ class Trainer:
         clip_norm: largest gradient norm.
         ema_decay: validate, and keep as best, an exponential moving average of the weights.
         patience: stop after so many epochs without a better validation score.
+        freezing: which stages of the encoder are trained; ``None``: all.
         progress: shows how far training is.
     """
 
@@ -80,6 +84,7 @@ class Trainer:
     clip_norm: float | None = None
     ema_decay: float | None = None
     patience: int | None = None
+    freezing: Freezing | None = None
 
     def __post_init__(self) -> None:
         self.state = TrainingState()
@@ -135,9 +140,7 @@ class Trainer:
                     score,
                     numbers["loss"],
                 )
-                save_checkpoint(
-                    self.folder / "best.ckpt", {"net": self.net, "model": self.evaluated.state_dict()}
-                )
+                self._save_best()
             self.save()
             self.progress.epoch_done(row)
         self.progress.stop()
@@ -150,6 +153,20 @@ class Trainer:
 
     def validate(self, val: Iterable[Batch], sinks: Sequence[PredictionSink] = ()) -> dict[str, float]:
         return evaluate(self.fabric, self.evaluated, val, self.objective, self.metrics, sinks)
+
+    def _save_best(self) -> None:
+        """The weights that validation looks at, and what the optimizer has gathered, for runs that start from them.
+
+        Equal training gives equal bytes, whether it was interrupted or not.
+        """
+        save_checkpoint(
+            self.folder / "best.ckpt",
+            {
+                "net": self.net,
+                "model": self.evaluated.state_dict(),
+                "optimizer": named_state(self.optimizer, self.model.module),
+            },
+        )
 
     def save(self) -> None:
         """Everything that the next epoch depends on, into ``last.ckpt``."""
@@ -176,7 +193,7 @@ class Trainer:
         if not path.exists():
             return False
         saved = load_checkpoint(path, self.net)
-        self.model.module.load_state_dict(saved["model"])
+        load_weights(self.model.module, saved["model"], path)
         self.optimizer.load_state_dict(saved["optimizer"])
         self.schedule.load_state_dict(saved["schedule"])
         if self.average:
@@ -186,12 +203,24 @@ class Trainer:
 
     def load_best(self) -> None:
         """The weights that did best on the validation split, into the model that ``validate`` uses."""
-        self.evaluated.load_state_dict(load_checkpoint(self.folder / "best.ckpt", self.net)["model"])
+        path = self.folder / "best.ckpt"
+        load_weights(self.evaluated, load_checkpoint(path, self.net)["model"], path)
+
+    def enter_training(self, epoch: int) -> None:
+        """Training mode, but for what is frozen in ``epoch``."""
+        self.model.train()
+        if self.freezing:
+            self.freezing.apply(epoch)
+
+    @property
+    def costliest_epoch(self) -> int:
+        """One that takes as much time and memory as any."""
+        return self.freezing.costliest_epoch if self.freezing else 1
 
     def train_epoch(self, train: DataLoader[Any], epoch: int) -> dict[str, float]:
         torch.manual_seed(self.seed * 1_000_003 + epoch)  # dropout and the like
         train.sampler.epoch = epoch
-        self.model.train()
+        self.enter_training(epoch)
         total_loss, means = torch.zeros((), device=self.fabric.device), Means()
         began = time.perf_counter()
         images = 0
@@ -211,7 +240,7 @@ class Trainer:
                 self.progress.steps_done(index + 1, loss, images / (time.perf_counter() - began))
         return {
             "images_per_second": images / (time.perf_counter() - began),
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            **learning_rates(self.optimizer),
             "train/loss": loss,
         } | {f"train/{key}": value for key, value in means.compute().items()}
 

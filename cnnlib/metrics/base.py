@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -84,3 +85,11 @@ class PerImageSums(PerImageRows):
 def sum_per_image(*values: Tensor) -> Tensor:
     """K tensors (B, ...), bool or float64, to the sums of each image, float64 (B, K)."""
     return torch.stack([each.flatten(1).sum(1).double() for each in values], dim=1)
+
+
+class ClassSums(NamedTuple):
+    """How many images or pixels each class is both found and true of, found, and true: float64 (..., classes)."""
+
+    both: Tensor
+    found: Tensor
+    truth: Tensor

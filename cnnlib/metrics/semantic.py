@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cnnlib.metrics.base import PerImageSums
+from cnnlib.metrics.base import ClassSums, PerImageSums
 from cnnlib.types import Size
 
 
@@ -23,9 +23,13 @@ class SemanticMetrics(PerImageSums):
         names: of the classes.
     """
 
+    pairs: Tensor
+
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
         self.names = tuple(names)
+        counts = torch.zeros(len(self.names), len(self.names), dtype=torch.int64)
+        self.add_state("pairs", default=counts, dist_reduce_fx="sum")
         self.explanations = {
             "miou": "mean over the classes of the overlap of predicted and true area divided by their union; a class "
             "that is neither predicted nor true is left out; 1 is perfect",
@@ -34,6 +38,20 @@ class SemanticMetrics(PerImageSums):
             f"iou_{name}": f"overlap divided by union of the class {name}; 1 is perfect"
             for name in self.names
         }
+
+    def update(self, pred: Tensor, target: Tensor, valid: Tensor, size: Size) -> None:
+        super().update(pred, target, valid, size)
+        decided, classes = valid & ~pred.isnan().any(1, keepdim=True), len(self.names)
+        index = (target * classes + pred.argmax(1, keepdim=True))[decided]
+        self.pairs = self.pairs.to(index.device) + index.bincount(minlength=classes**2).view(classes, classes)
+
+    def confusion(self) -> Tensor:
+        """How many pixels of class i were predicted as j: int64 (classes, classes), [i, j]."""
+        return self.pairs
+
+    def sums(self) -> ClassSums:
+        """Of the split, (classes,) each."""
+        return ClassSums(*self.all_rows().sum(0).view(3, -1))
 
     def measure(self, pred: Tensor, target: Tensor, valid: Tensor, size: Size) -> Tensor:
         """The pixels of each class that are both found and true, found, and true: (B, 3 n)."""

@@ -2,6 +2,8 @@
 
 from torch import nn
 
+from cnnlib.models.classifiers import Net0, Net1, Net2, Net3, Net4, Net5, Net6
+from cnnlib.models.detector import Detector
 from cnnlib.models.facial_network import FacialNetwork, FacialNetworkLite
 from cnnlib.models.phone_locator import PhoneLocator, PhoneLocatorDNN
 from cnnlib.models.resunet import ResUNet, ResUNetLite
@@ -13,4 +15,12 @@ MODELS: dict[str, type[nn.Module]] = {
     "phone_locator_dnn": PhoneLocatorDNN,
     "facial_network": FacialNetwork,
     "facial_network_lite": FacialNetworkLite,
+    "detector": Detector,
+    "net0": Net0,
+    "net1": Net1,
+    "net2": Net2,
+    "net3": Net3,
+    "net4": Net4,
+    "net5": Net5,
+    "net6": Net6,
 }

@@ -46,6 +46,36 @@ def check_heads(heads: Mapping[str, Head]) -> None:
             )
 
 
+def check_vector_heads(model: str, heads: Mapping[str, Head]) -> None:
+    """``check_heads`` for a model that gives no maps; ``model`` is its name in the message."""
+    check_heads(heads)
+    for task, head in heads.items():
+        if head.shape == "map":
+            raise CnnlibError(
+                f"{model} gives vectors alone, and the task {task!r} asks for a map: give the task a head that is a "
+                "vector (points: head: coordinates), or take a model with a decoder"
+            )
+
+
+def check_batch(model: nn.Module, image: Tensor, stride: int, multiple: int = 1) -> None:
+    """Raises ``CnnlibError`` for a batch of one image of which ``model``, in training, would leave one value to a batch
+    normalisation.
+
+    Args:
+        stride: the image's size over that of the model's smallest map.
+        multiple: the image is padded to sides that are multiples of it.
+    """
+    longer = -(-max(image.shape[2:]) // multiple) * multiple
+    if not model.training or len(image) > 1 or longer > stride:
+        return
+    if any(isinstance(layer, nn.BatchNorm2d) for layer in model.modules()):
+        height, width = image.shape[2:]
+        raise CnnlibError(
+            f"one image of {height} x {width} leaves a single value for the batch normalisation at the bottom; "
+            f"train on more than one image per batch, or on images larger than {stride} pixels"
+        )
+
+
 def pad_to_multiple(image: Tensor, stride: int) -> Tensor:
     """(B, C, H, W) with sides that ``stride`` divides: the last row and column are repeated below and at the right."""
     size: Size = image.shape[2:]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from torch import Tensor, nn
 
-from cnnlib.models.base import check_heads, check_image, pad_to_multiple
-from cnnlib.models.layers import Decoder, Encoder, ShakeShakeEncoder
+from cnnlib.models.base import check_batch, check_heads, check_image, pad_to_multiple
+from cnnlib.models.layers import Decoder, Encoder, ShakeShakeEncoder, TimmEncoder
 from cnnlib.types import CnnlibError, Head, Outputs
 
 
@@ -21,27 +21,27 @@ class EncoderDecoder(nn.Module):
         vector_head: makes the head of a vector from the bottom's channels and its own.
         multiple: the image is padded to multiples of it, and the maps are cropped to the image's size again.
         map_stride: the image's size over that of the maps, a power of two; the decoders leave out their last levels.
+        decoder_widths: channels of the decoders' levels, from fine to coarse; by default those of the skips.
 
     Raises:
-        CnnlibError: no heads, a task's name that PyTorch cannot give to a module, or a ``map_stride`` that the
-            encoder does not reach.
+        CnnlibError: no heads, a task's name that PyTorch cannot give to a module, a ``map_stride`` that the encoder
+            does not reach, or a map from an encoder whose stride is no power of two.
     """
 
     def __init__(
         self,
         in_channels: int,
         heads: Mapping[str, Head],
-        encoder: Encoder | ShakeShakeEncoder,
+        encoder: Encoder | ShakeShakeEncoder | TimmEncoder,
         vector_head: Callable[[int, int], nn.Module],
         multiple: int,
         map_stride: int = 1,
+        decoder_widths: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         check_heads(heads)
-        if map_stride > 2 ** (len(encoder.skip_channels) - 1):
-            raise CnnlibError(
-                f"map_stride {map_stride} needs an encoder of more levels; there are {len(encoder.skip_channels)}"
-            )
+        _check_maps(heads, encoder, map_stride)
+        widths = encoder.skip_channels if decoder_widths is None else decoder_widths
         self.in_channels = in_channels
         self.multiple = multiple
         self.map_stride = map_stride
@@ -50,7 +50,9 @@ class EncoderDecoder(nn.Module):
         self.heads = nn.ModuleDict()
         for task, head in heads.items():
             if head.shape == "map":
-                decoder = Decoder(encoder.out_channels, encoder.skip_channels[self._left_out :])
+                decoder = Decoder(
+                    encoder.out_channels, encoder.skip_channels[self._left_out :], widths[self._left_out :]
+                )
                 self.decoders[task] = decoder
                 self.heads[task] = nn.Conv2d(decoder.out_channels, head.channels, kernel_size=1)
             else:
@@ -61,13 +63,14 @@ class EncoderDecoder(nn.Module):
         """Levels of the decoders."""
         return self.map_stride.bit_length() - 1
 
-    def encode(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def encode(self, image: Tensor) -> tuple[Tensor, list[Tensor | None]]:
         """The bottom and the skips of an image whose sides fit."""
         return self.encoder(image)
 
     def forward(self, image: Tensor) -> Outputs:
         """Raises ``CnnlibError`` for an image that the net cannot take."""
         check_image(image, self.in_channels)
+        check_batch(self, image, self.encoder.stride, self.multiple)
         height, width = (side // self.map_stride for side in image.shape[2:])
         if (height * self.map_stride, width * self.map_stride) != tuple(image.shape[2:]):
             raise CnnlibError(
@@ -88,3 +91,17 @@ class EncoderDecoder(nn.Module):
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """Those that every task's output depends on."""
         return self.encoder.parameters()
+
+
+def _check_maps(
+    heads: Mapping[str, Head], encoder: Encoder | ShakeShakeEncoder | TimmEncoder, map_stride: int
+) -> None:
+    levels = len(encoder.skip_channels)
+    maps = [task for task, head in heads.items() if head.shape == "map"]
+    if maps and levels == 0:
+        raise CnnlibError(
+            f"the task {maps[0]!r} asks for a map, and the encoder makes images {encoder.stride} times smaller, which "
+            "no number of doublings undoes: take an encoder whose stride is a power of two, such as efficientnet_b0"
+        )
+    if levels and map_stride > 2 ** (levels - 1):
+        raise CnnlibError(f"map_stride {map_stride} needs an encoder of more levels; there are {levels}")

@@ -12,6 +12,7 @@ from cnnlib.checks import checked
 from cnnlib.models.base import Channels, DropoutShare, Sides, Widths
 from cnnlib.models.fixed_size import FixedSizeModel
 from cnnlib.models.initialization import Initialization, initialize
+from cnnlib.models.layers import SequentialEncoder
 from cnnlib.types import Head
 
 _FACE: Mapping[str, Head] = MappingProxyType({"face": Head("vector", 136)})
@@ -66,7 +67,7 @@ class FacialNetwork(FixedSizeModel):
         initialization: Initialization = "pytorch",
     ) -> None:
         super().__init__(in_channels, heads, size, least_side=_least_side(len(widths)))
-        self.blocks = nn.Sequential(
+        self.encoder = SequentialEncoder(
             *[
                 nn.Sequential(
                     nn.Conv2d(fine, coarse, kernel_size=5),
@@ -82,7 +83,7 @@ class FacialNetwork(FixedSizeModel):
         initialize(self, initialization)
 
     def features(self, image: Tensor) -> Tensor:
-        return self.blocks(image)
+        return self.encoder(image)
 
 
 def _side_after(side: int, blocks: int) -> int:
@@ -132,7 +133,7 @@ class FacialNetworkLite(FixedSizeModel):
     ) -> None:
         stride = 2 ** len(widths)
         super().__init__(in_channels, heads, size, least_side=stride)
-        self.blocks = nn.Sequential(
+        self.encoder = SequentialEncoder(
             *[
                 nn.Sequential(
                     nn.Conv2d(fine, coarse, kernel_size=3, padding=1, bias=False),
@@ -148,4 +149,4 @@ class FacialNetworkLite(FixedSizeModel):
         initialize(self, initialization)
 
     def features(self, image: Tensor) -> Tensor:
-        return self.blocks(image)
+        return self.encoder(image)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Tensor, nn
 
-from cnnlib.models.base import check_heads, check_image
+from cnnlib.models.base import check_image, check_vector_heads
 from cnnlib.models.layers import Dense, FullPrecisionLinear
 from cnnlib.types import CnnlibError, Head, Outputs
 
@@ -32,13 +32,7 @@ class FixedSizeModel(nn.Module, ABC):
         self, in_channels: int, heads: Mapping[str, Head], size: Sequence[int], least_side: int
     ) -> None:
         super().__init__()
-        check_heads(heads)
-        for task, head in heads.items():
-            if head.shape == "map":
-                raise CnnlibError(
-                    f"{type(self).__name__} gives vectors alone, and the task {task!r} asks for a map: give the task "
-                    "a head that is a vector (points: head: coordinates), or take a model with a decoder"
-                )
+        check_vector_heads(type(self).__name__, heads)
         if min(size) < least_side:
             raise CnnlibError(
                 f"{type(self).__name__} of these widths needs images of at least {least_side} x {least_side} pixels; "

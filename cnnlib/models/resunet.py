@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
-from torch import Tensor
-
 from cnnlib.checks import checked
 from cnnlib.models.base import Channels, Widths
 from cnnlib.models.encoder_decoder import EncoderDecoder
 from cnnlib.models.layers import Encoder, VectorHead
-from cnnlib.types import CnnlibError, Head, Outputs
+from cnnlib.types import Head
 
 _MASK_AND_DEPTH: Mapping[str, Head] = MappingProxyType({"mask": Head("map", 1), "depth": Head("map", 1)})
 
@@ -51,24 +49,6 @@ class ResUNet(EncoderDecoder):
     ) -> None:
         encoder = Encoder(in_channels, widths)
         super().__init__(in_channels, heads, encoder, VectorHead, encoder.stride, map_stride)
-
-    def forward(self, image: Tensor) -> Outputs:
-        """Raises ``CnnlibError`` for an image that the net cannot take."""
-        self._check_batch(image)
-        return super().forward(image)
-
-    def _check_batch(self, image: Tensor) -> None:
-        if (
-            self.training
-            and image.ndim == 4
-            and len(image) == 1
-            and 0 < max(image.shape[2:]) <= self.multiple
-        ):
-            height, width = image.shape[2:]
-            raise CnnlibError(
-                f"one image of {height} x {width} leaves a single value for the batch normalisation at the bottom; "
-                f"train on more than one image per batch, or on images larger than {self.multiple} pixels"
-            )
 
 
 class ResUNetLite(ResUNet):

@@ -135,6 +135,33 @@ def place_chart(names: Sequence[str], places: np.ndarray, errors: np.ndarray, to
     return _macros().place_chart((side, side), circles)
 
 
+def reliability_chart(index: int, bins: np.ndarray) -> Markup:
+    """A reliability diagram, and below it how many predictions are in each bin.
+
+    Args:
+        bins: (M, 3), as ``ClassCounts.reliability`` gives them.
+    """
+    left, bottom, side, strip = 30, 210, 200, 34
+    width = side / len(bins)
+    fullest = max(float(bins[:, 0].max()), 1.0)
+    bars, gaps, counts = [], [], []
+    for place, (number, confidence, right) in enumerate(bins):
+        if not number or not math.isfinite(confidence):
+            continue
+        x, high, low = round(left + place * width, 1), max(confidence, right), min(confidence, right)
+        title = f"{number:,.0f} predictions, probability {confidence:.3f}, right {right:.3f}"
+        bars.append((x, _at(bottom, side, right), round(width, 1), round(side * right, 1), title))
+        gaps.append((x, _at(bottom, side, high), round(width, 1), round(side * (high - low), 1), title))
+        counts.append((x, bottom + 4, round(width, 1), round((strip - 4) * number / fullest, 1), title))
+    plot = {"left": left, "bottom": bottom, "side": side}
+    view = (left + side + 12, bottom + strip + 34)
+    return _macros().reliability_chart(index, view, plot, bars, gaps, counts)
+
+
+def _at(bottom: float, side: float, unit: float) -> float:
+    return round(bottom - side * unit, 1)
+
+
 def _macros() -> Any:
     return TEMPLATES.get_template("charts.html").module
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from statistics import fmean
@@ -12,7 +12,8 @@ import numpy as np
 
 from cnnlib.reporting.folds import fold_differences, fold_scores
 from cnnlib.reporting.looks import price_of_looking
-from cnnlib.reporting.results import RunResult, SuiteResults
+from cnnlib.reporting.results import SuiteResults
+from cnnlib.reporting.run_result import RunResult
 from cnnlib.reporting.scores import Scores, scores_of
 from cnnlib.reporting.seed_variance import SeedVariances, enough_for_blocks
 from cnnlib.reporting.statistics import LARGEST_LOGARITHM, LEVEL, Difference, difference, holm
@@ -116,13 +117,14 @@ def compare_suite(suite: SuiteResults) -> dict[str, MetricComparisons]:
         runs = suite.finished_under(suite.seeds[:count])
         if suite.baseline not in runs:
             continue
+        baselines = all_against(suite.baseline, runs)
         decided = {key: one for key, one in judged.items() if one.verdict not in OPEN}
         for metric in suite.tested_by:
-            new, shared[metric] = _test(metric, suite, runs)
+            new, shared[metric] = _test(metric, suite, baselines, runs)
             for name, one in new.items():
                 if (metric, name) not in decided:
                     tests[metric, name] = _priced(one, suite.looks[: index + 1], suite.looks[-1])
-        judged = _judged(tests, suite, runs) | decided
+        judged = _judged(tests, baselines, suite.ranked_by, runs) | decided
     return {
         metric: MetricComparisons(
             {suite.baseline: Comparison(Verdict.BASELINE)}
@@ -133,32 +135,62 @@ def compare_suite(suite: SuiteResults) -> dict[str, MetricComparisons]:
     }
 
 
+def compare_steps(
+    suite: SuiteResults,
+    references: Mapping[str, str],
+    others: Mapping[str, Sequence[RunResult]] = {},
+) -> dict[tuple[str, str], Comparison]:
+    """Metric and experiment to its comparison with a baseline of its own, in the metrics that the suite is tested by.
+
+    P-values are corrected for the number of steps and metrics, and, where seeds were added until all was decided, for
+    as many looks as there may have been.
+
+    Args:
+        references: experiment to its baseline, both with finished runs.
+        others: the runs of baselines that are not in the suite. They say nothing of the suite's own variances.
+    """
+    tests: dict[tuple[str, str], Comparison] = {}
+    inside = {name: baseline for name, baseline in references.items() if baseline not in others}
+    for metric in suite.tested_by:
+        tested, _ = _test(metric, suite, inside, suite.finished)
+        for name in references.keys() - inside.keys():
+            pair = {references[name]: others[references[name]], name: suite.finished[name]}
+            tested |= _test(metric, suite, {name: references[name]}, pair)[0]
+        for name in references:
+            tests[metric, name] = _priced(tested[name], suite.looks, suite.looks[-1])
+    return _judged(tests, references, suite.ranked_by, suite.finished | others)
+
+
 def undecided(compared: Mapping[str, MetricComparisons]) -> list[str]:
     """The experiments that more seeds may yet tell from the baseline, or show to be equal, in some metric."""
     comparisons = [pair for metric in compared.values() for pair in metric.experiments.items()]
     return list(dict.fromkeys(name for name, one in comparisons if one.verdict in OPEN))
 
 
+def all_against(baseline: str, experiments: Iterable[str]) -> dict[str, str]:
+    """Every experiment but the baseline itself, to the baseline."""
+    return {name: baseline for name in experiments if name != baseline}
+
+
 def differences(
-    scores: Mapping[str, Scores], baseline: str, planned: int
+    scores: Mapping[str, Scores], baselines: Mapping[str, str], planned: int
 ) -> tuple[dict[str, Difference | str], SeedVariances | None]:
-    """Every experiment's difference to ``baseline``, or why there is none; and what was learned of the seeds.
+    """Experiments' differences to their baselines, or why there is none; and what was learned of the seeds.
 
     The latter is ``None`` where no experiment has two runs.
 
     Args:
-        scores: of experiments that have some, the baseline among them.
+        scores: of experiments that have some, those of ``baselines`` among them: all say how much seeds vary.
+        baselines: experiment to what it is compared with.
         planned: seeds that were to be run before the first look; whether seeds are blocks goes by it, at later looks
             too, for a test that changes on the way has more false findings.
     """
-    base = scores[baseline]
     blocks = enough_for_blocks(len(scores), planned)
     variances = _variances(scores, blocks)
     order = list(scores)
     found: dict[str, Difference | str] = {}
-    for name, ours in scores.items():
-        if name == baseline:
-            continue
+    for name, baseline in baselines.items():
+        ours, base = scores[name], scores[baseline]
         common = sorted(ours.keys() & base.keys())
         if blocks and not common:
             found[name] = f"it has no seed in common with {baseline}"
@@ -183,22 +215,25 @@ def _variances(scores: Mapping[str, Scores], blocks: bool) -> SeedVariances | No
 
 
 def _test(
-    metric: str, suite: SuiteResults, runs: Mapping[str, Sequence[RunResult]]
+    metric: str, suite: SuiteResults, baselines: Mapping[str, str], runs: Mapping[str, Sequence[RunResult]]
 ) -> tuple[dict[str, Comparison], float | None]:
-    """Every experiment but the baseline, nothing corrected, no verdict; and the share that seeds have in common."""
+    """Every experiment of ``baselines``, nothing corrected, no verdict; and the share that seeds have in common."""
     ratio = not suite.ranked_by[metric]  # lower is better: an error
     margin = suite.margins.get(metric.partition("/")[0], MARGIN_OF_ERRORS if ratio else MARGIN_OF_SHARES)
     empty = Comparison(Verdict.NOT_COMPARED, ratio=ratio, margin=margin)
     scores, reasons = (fold_scores if suite.folds else scores_of)(metric, runs, ratio)
-    if suite.baseline in reasons:
-        reason = f"{suite.baseline}: {reasons[suite.baseline]}"
-        return {name: replace(empty, reason=reason) for name in runs if name != suite.baseline}, None
-    variances = None
+    known = {name: base for name, base in baselines.items() if name in scores and base in scores}
+    found, variances = {}, None
     if suite.folds:
-        found = fold_differences(scores, suite.baseline, suite.folds)
-    else:
-        found, variances = differences(scores, suite.baseline, suite.looks[0])
-    tested = {name: replace(empty, reason=reason) for name, reason in reasons.items()}
+        found = fold_differences(scores, known, suite.folds)
+    elif known:
+        found, variances = differences(scores, known, suite.looks[0])
+    tested: dict[str, Comparison] = {}
+    for name, baseline in baselines.items():
+        if baseline in reasons:
+            tested[name] = replace(empty, reason=f"{baseline}: {reasons[baseline]}")
+        elif name in reasons:
+            tested[name] = replace(empty, reason=reasons[name])
     for name, one in found.items():
         if isinstance(one, str):
             tested[name] = replace(empty, reason=one)
@@ -225,20 +260,26 @@ def _priced(one: Comparison, looks: Sequence[int], last: int) -> Comparison:
 
 def _judged(
     tests: Mapping[tuple[str, str], Comparison],
-    suite: SuiteResults,
+    baselines: Mapping[str, str],
+    ranked_by: Mapping[str, bool],
     runs: Mapping[str, Sequence[RunResult]],
 ) -> dict[tuple[str, str], Comparison]:
-    """All comparisons with corrected p-values and verdicts."""
+    """All comparisons with corrected p-values and verdicts.
+
+    Args:
+        baselines: experiment to what it is compared with.
+    """
     known = {key: one for key, one in tests.items() if one.difference}
     corrected = holm([one.p for one in known.values()])
     equal = holm([one.p_equal for one in known.values()])
     judged = dict(tests)
     for ((metric, name), one), p, p_equal in zip(known.items(), corrected, equal, strict=True):
         found = replace(one, p=p, p_equal=p_equal)
-        whole = _whole_split(metric, suite.baseline, name, runs)
-        found = replace(found, verdict=_verdict(found, whole, suite.ranked_by[metric]))
+        baseline = baselines[name]
+        whole = _whole_split(metric, baseline, name, runs)
+        found = replace(found, verdict=_verdict(found, whole, ranked_by[metric]))
         if found.verdict in OPEN and not found.one_run:
-            found = _with_plan(found, LEVEL / len(known), [*runs[name], *runs[suite.baseline]])
+            found = _with_plan(found, LEVEL / len(known), [*runs[name], *runs[baseline]])
         judged[metric, name] = found
     return judged
 

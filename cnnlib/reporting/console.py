@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cnnlib.reporting.comparison import MetricComparisons, compare_suite
-from cnnlib.reporting.results import RunResult, SuiteResults
+from cnnlib.reporting.results import SuiteResults
+from cnnlib.reporting.run_result import RunResult
 from cnnlib.reporting.words import duration, effect_words, plan_words, verdict_words
 from cnnlib.types import Forecast
 
@@ -121,11 +122,11 @@ def _table(suite: SuiteResults) -> Table:
     metrics = list(suite.ranked_by)
     lines = [["experiment", *metrics, "seconds", "images/s"]]
     for name, runs in suite.finished.items():
-        cells = [_spread([run.test.get(metric, math.nan) for run in runs]) for metric in metrics]
+        cells = [spread([run.test.get(metric, math.nan) for run in runs]) for metric in metrics]
         seconds, speed = (mean(run.result[key] for run in runs) for key in ("seconds", "images_per_second"))
         lines.append([name, *cells, f"{seconds:.0f}", f"{speed:.1f}"])
     constant = suite.constant
-    lines.append(["(constant)", *(_spread([constant.get(metric, math.nan)]) for metric in metrics), "", ""])
+    lines.append(["(constant)", *(spread([constant.get(metric, math.nan)]) for metric in metrics), "", ""])
     header, *rows = zip(*lines, strict=True) if len(metrics) > _MOST_COLUMNS else lines
     several = len(suite.runs) > len(suite.finished)
     over = f"{suite.folds} folds" if suite.folds else "seeds"
@@ -148,7 +149,8 @@ def _verdicts(metric: str, baseline: str, found: MetricComparisons) -> list[str]
     return lines
 
 
-def _spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float]) -> str:
+    """Mean and standard deviation of the defined values."""
     known = [value for value in values if not math.isnan(value)]
     if not known:
         return "-"

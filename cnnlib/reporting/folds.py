@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from cnnlib.reporting.noise import Noise
-from cnnlib.reporting.results import RunResult
+from cnnlib.reporting.run_result import RunResult
 from cnnlib.reporting.scores import Scores
 from cnnlib.reporting.statistics import Difference
 
@@ -51,12 +51,12 @@ def fold_scores(
     return found, reasons
 
 
-def fold_differences(scores: Mapping[str, Scores], baseline: str, folds: int) -> dict[str, Difference | str]:
-    """Every experiment's difference to ``baseline``, or why there is none."""
+def fold_differences(
+    scores: Mapping[str, Scores], baselines: Mapping[str, str], folds: int
+) -> dict[str, Difference | str]:
+    """Experiments' differences to their ``baselines``, or why there is none."""
     return {
-        name: _fold_difference(ours, scores[baseline], folds)
-        for name, ours in scores.items()
-        if name != baseline
+        name: _fold_difference(scores[name], scores[baseline], folds) for name, baseline in baselines.items()
     }
 
 

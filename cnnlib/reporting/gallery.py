@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from cnnlib.reporting.results import RunResult
+from cnnlib.reporting.run_result import RunResult
 from cnnlib.tasks import Task
 
 _MAP_SIDE = 160  # pixels at most; nine images of fifteen experiments must still open fast
@@ -40,32 +40,45 @@ class Card:
 
 @dataclass(frozen=True)
 class Sample:
-    """A test image, why it was chosen, and its cards."""
+    """A test image, why it was chosen (its ``group``, and its ``score`` in ``metric``), and its cards."""
 
     name: str
+    metric: str
     group: str
     score: float
     cards: tuple[Card, ...]
 
 
+def merit(
+    name: str, score: float, higher_is_better: bool, finer: float | None = None
+) -> tuple[float, float, str]:
+    """What images are sorted by, the best first: the score, a finer metric of which lower is better, the name."""
+    second = 0.0 if finer is None or math.isnan(finer) else finer
+    return -score if higher_is_better else score, second, name
+
+
 def choose_images(
-    scores: Mapping[str, float], higher_is_better: bool, finer: Mapping[str, float] = {}
+    scores: Mapping[str, float],
+    higher_is_better: bool,
+    finer: Mapping[str, float] = {},
+    groups: Sequence[str] = ("best", "typical", "worst"),
 ) -> list[tuple[str, str]]:
-    """Name and group: the best three, three around the median, the worst three; thirds where there are under nine.
+    """Name and group: the best three, three around the median, the worst three; equal parts where there are too few.
 
     Args:
         scores: image name to its metric, averaged over experiments. NaN is left out.
         finer: decides between images of one score, lower is better; then the name does.
+        groups: the first is the best, the last the worst, one between them is around the median.
     """
-    sign = -1 if higher_is_better else 1
-    known = [name for name, score in scores.items() if math.isfinite(score)]
-    order = sorted(known, key=lambda name: (sign * scores[name], finer.get(name, 0.0), name))
-    if len(order) > 9:
-        middle = len(order) // 2
-        order = order[:3] + order[middle - 1 : middle + 2] + order[-3:]
-    best, typical, worst = (list(part) for part in np.array_split(np.array(order, dtype=object), 3))
-    groups = (("best", best), ("typical", typical), ("worst", worst[::-1]))
-    return [(name, group) for group, names in groups for name in names]
+    known = {name: score for name, score in scores.items() if math.isfinite(score)}
+    order = sorted(known, key=lambda name: merit(name, known[name], higher_is_better, finer.get(name)))
+    if len(order) > 3 * len(groups):
+        middle = len(order) // 2 - 1
+        typical = order[middle : middle + 3] if len(groups) > 2 else []
+        order = order[:3] + typical + order[-3:]
+    parts = [list(part) for part in np.array_split(np.array(order, dtype=object), len(groups))]
+    parts[-1].reverse()
+    return [(name, group) for group, names in zip(groups, parts, strict=True) for name in names]
 
 
 def mean_scores(runs: Sequence[RunResult], metric: str) -> dict[str, float]:
@@ -78,14 +91,17 @@ def mean_scores(runs: Sequence[RunResult], metric: str) -> dict[str, float]:
 def draw_samples(
     runs: Mapping[str, tuple[int, Sequence[RunResult]]],
     chosen: Sequence[tuple[str, str]],
+    metric: str,
     scores: Mapping[str, float],
+    only: str | None = None,
 ) -> list[Sample]:
     """The chosen images with each experiment's prediction and error beside input and truth.
 
     Args:
         runs: experiment to its index on the page and its runs; the first that has saved an image is shown.
         chosen: names and groups, as ``choose_images`` gives them; all of them saved by a run of every experiment.
-        scores: by name, for the heading.
+        metric, scores: what they were chosen by, for the heading; ``scores`` by name.
+        only: the task that is shown; ``None`` shows all.
     """
     samples = []
     for name, group in chosen:
@@ -94,12 +110,12 @@ def draw_samples(
             for experiment, (index, of_name) in runs.items()
         }
         first, *_ = own = [run for _, run in shown.values()]
-        truth = _truth_card(own, name)
+        truth = _truth_card(own, name, only)
         cards = [_inputs_card(first, name, max(len(truth.rows), 1)), truth]
         cards += [
-            _experiment_card(experiment, index, run, name) for experiment, (index, run) in shown.items()
+            _experiment_card(experiment, index, run, name, only) for experiment, (index, run) in shown.items()
         ]
-        samples.append(Sample(name, group, scores[name], tuple(card for card in cards if card.rows)))
+        samples.append(Sample(name, metric, group, scores[name], tuple(card for card in cards if card.rows)))
     return samples
 
 
@@ -120,12 +136,12 @@ def _inputs_card(run: RunResult, name: str, height: int) -> Card:
     return Card("input", tuple(tuple(tiles[i : i + width]) for i in range(0, len(tiles), width or 1)))
 
 
-def _truth_card(runs: Sequence[RunResult], name: str) -> Card:
+def _truth_card(runs: Sequence[RunResult], name: str, only: str | None) -> Card:
     """The truth of every task that any experiment predicts; an empty tile where the sample has none."""
     rows: dict[str, Tile] = {}
     for run in runs:
         picture = run.picture(name)
-        for key, task in run.tasks.items():
+        for key, task in _shown(run, only).items():
             if key in rows or picture is None or run.predictions.read(key, name) is None:
                 continue
             target = run.target(key, name)
@@ -134,10 +150,14 @@ def _truth_card(runs: Sequence[RunResult], name: str) -> Card:
     return Card("truth", tuple((tile,) for tile in rows.values()))
 
 
-def _experiment_card(experiment: str, index: int, run: RunResult, name: str) -> Card:
+def _shown(run: RunResult, only: str | None) -> dict[str, Task]:
+    return {key: task for key, task in run.tasks.items() if only in (None, key)}
+
+
+def _experiment_card(experiment: str, index: int, run: RunResult, name: str, only: str | None) -> Card:
     rows, notes = [], []
     picture = run.picture(name)
-    for key, task in run.tasks.items():
+    for key, task in _shown(run, only).items():
         prediction, target = run.prediction(key, name), run.target(key, name)
         if prediction is None or picture is None:
             continue

@@ -8,7 +8,8 @@ import numpy as np
 from markupsafe import Markup
 
 from cnnlib.reporting.charts import histogram
-from cnnlib.reporting.results import RunResult, SuiteResults
+from cnnlib.reporting.results import SuiteResults
+from cnnlib.reporting.run_result import RunResult
 
 _IMAGES, _PIXELS_PER_IMAGE = 200, 1024
 

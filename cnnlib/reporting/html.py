@@ -13,14 +13,17 @@ from torch import Tensor
 
 from cnnlib import __version__
 from cnnlib.files import write_atomically
-from cnnlib.reporting.charts import curve_of, line_chart, place_chart
+from cnnlib.reporting.charts import curve_of, line_chart, place_chart, reliability_chart
 from cnnlib.reporting.gallery import Sample, choose_images, draw_samples, has_saved, mean_scores
 from cnnlib.reporting.histograms import prediction_histograms, score_histograms
 from cnnlib.reporting.leaderboard import Leaderboard
-from cnnlib.reporting.results import RunResult, SuiteResults
+from cnnlib.reporting.lineage_chart import lineage_figures
+from cnnlib.reporting.results import SuiteResults
 from cnnlib.reporting.run_files import read_json
+from cnnlib.reporting.run_result import RunResult
 from cnnlib.reporting.templates import TEMPLATES
 from cnnlib.tasks.base import PlaceErrors
+from cnnlib.tasks.class_counts import ClassCounts, total
 from cnnlib.types import Target
 
 
@@ -41,7 +44,7 @@ def render(suite: SuiteResults) -> str:
     """The page's HTML."""
     folder = suite.folder.resolve()
     indices = {name: index for index, name in enumerate(suite.finished)}
-    samples, sample_note = _samples(suite, indices)
+    galleries, gallery_note = _galleries(suite, indices)
     return TEMPLATES.get_template("report.html").render(
         suite=suite,
         folder=shlex.quote(f"{folder.parent.name}/{folder.name}"),  # the page may be read on another machine
@@ -51,13 +54,15 @@ def render(suite: SuiteResults) -> str:
         seeds=sorted({run.seed for run in suite.runs}),
         facts=_facts(suite),
         leaderboard=Leaderboard.of(suite, indices),
+        lineage=lineage_figures(suite, indices),
         charts=_charts(suite, indices),
-        samples=samples,
-        sample_note=sample_note,
+        galleries=galleries,
+        gallery_note=gallery_note,
         spreads=score_histograms(suite, indices),
         histograms=prediction_histograms(suite, indices),
         place_errors=_place_errors(suite),
-        confusions=_confusions(suite),
+        by_class=_by_class(suite),
+        reliability_chart=reliability_chart,
         costs=[_cost(name, runs) for name, runs in suite.finished.items()],
         environment=_environment(suite.runs),
     )
@@ -92,28 +97,46 @@ def _charts(suite: SuiteResults, indices: Mapping[str, int]) -> list[tuple[str, 
     return charts
 
 
-def _samples(suite: SuiteResults, indices: Mapping[str, int]) -> tuple[list[Sample], str]:
-    """The nine images, and how they were chosen or why there are none."""
+def _galleries(suite: SuiteResults, indices: Mapping[str, int]) -> tuple[list[list[Sample]], str]:
+    """The images chosen by each metric that runs are ranked by, and how, or why there are none.
+
+    Those of the first metric are shown with all tasks, those of another with its task alone.
+    """
     kept = {name: [run for run in runs if len(run.predictions)] for name, runs in suite.all_described.items()}
     shown = {name: (indices[name], runs) for name, runs in kept.items() if runs}
     if not shown or not suite.ranked_by:
         return [], "No run has kept its predictions, so there are no pictures to compare."
-    metric, higher_is_better = next(iter(suite.ranked_by.items()))
-    scores = {
-        name: score
-        for name, score in mean_scores(suite.runs, metric).items()
-        if all(any(has_saved(run, name) for run in runs) for _, runs in shown.values())
-    }
-    chosen = choose_images(scores, higher_is_better, mean_scores(suite.runs, _finer(suite, metric)))
-    if not chosen:
-        return [], f"No test image was kept by every run and has {metric} in per_image.csv."
-    images = "test image" if len(scores) == 1 else "test images"
-    note = f"The best three, three typical and the worst three of {len(scores)} {images} by {metric}"
+    first, *others = suite.ranked_by
+    galleries, count = [], 0
+    for metric in (first, *others):
+        scores = _saved_scores(suite, metric, [runs for _, runs in shown.values()])
+        finer = mean_scores(suite.runs, _finer(suite, metric))
+        groups = ("best", "typical", "worst") if metric == first else ("best", "worst")
+        chosen = choose_images(scores, suite.ranked_by[metric], finer, groups)
+        only = None if metric == first else metric.partition("/")[0]
+        galleries.append(draw_samples(shown, chosen, metric, scores, only))
+        count = max(count, len(scores))
+    if not any(galleries):
+        return (
+            [],
+            f"No test image was kept by every run and has {' or '.join(suite.ranked_by)} in per_image.csv.",
+        )
+    note = f"The best three, three typical and the worst three of {count} test image{'s'[: count != 1]} by {first}"
+    note += f"; the best and the worst three by {', '.join(others)}" if others else ""
     note += ", averaged over all experiments and seeds. " if len(suite.runs) > 1 else ". "
     left_out = [name for name in suite.finished if name not in shown]
     if left_out:
         note += f"Without saved predictions: {', '.join(left_out)}. "
-    return draw_samples(shown, chosen, scores), note
+    return [samples for samples in galleries if samples], note
+
+
+def _saved_scores(suite: SuiteResults, metric: str, shown: Sequence[Sequence[RunResult]]) -> dict[str, float]:
+    """Of the images that a run of every experiment has saved."""
+    return {
+        name: score
+        for name, score in mean_scores(suite.runs, metric).items()
+        if all(any(has_saved(run, name) for run in runs) for runs in shown)
+    }
 
 
 def _finer(suite: SuiteResults, metric: str) -> str:
@@ -154,14 +177,13 @@ def _pairs(run: RunResult, key: str) -> Iterator[tuple[Tensor, Target]]:
             yield prediction, target
 
 
-def _confusions(suite: SuiteResults) -> dict[str, list[tuple[str, list[list[int]]]]]:
-    """Task to each experiment's counts of true by predicted class, among the samples that its first run has saved."""
-    found: dict[str, list[tuple[str, list[list[int]]]]] = {}
-    for experiment, run in suite.described.items():
-        for key, task in run.tasks.items():
-            counts = task.confusion(_pairs(run, key))
-            if counts is not None:
-                found.setdefault(key, []).append((experiment, counts.tolist()))
+def _by_class(suite: SuiteResults) -> dict[str, list[tuple[str, ClassCounts]]]:
+    """Task to each experiment's counts of its classes, over all its runs."""
+    found: dict[str, list[tuple[str, ClassCounts]]] = {}
+    for experiment, runs in suite.finished.items():
+        for key in dict.fromkeys(key for run in runs for key in run.by_class):
+            counts = total([run.by_class[key] for run in runs if key in run.by_class])
+            found.setdefault(key, []).append((experiment, counts))
     return found
 
 

@@ -11,7 +11,8 @@ from markupsafe import Markup
 from cnnlib.reporting.charts import interval_plot
 from cnnlib.reporting.comparison import Comparison, MetricComparisons, Verdict, compare_suite
 from cnnlib.reporting.leader import Leader, find_leader
-from cnnlib.reporting.results import RunResult, SuiteResults
+from cnnlib.reporting.results import SuiteResults
+from cnnlib.reporting.run_result import RunResult
 from cnnlib.reporting.summary import Summary, summarise_suite
 from cnnlib.reporting.templates import number
 from cnnlib.reporting.words import plan_words, verdict_words

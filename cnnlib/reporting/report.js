@@ -62,7 +62,7 @@ function choose(wanted) {
   }
 }
 for (const button of choices) button.addEventListener("click", () => choose(button.dataset.sample));
-if (choices.length > 1) choose("0");
+if (choices.length > 1) choose(choices[0].dataset.sample);
 
 // A click, or Enter, enlarges a picture.
 const dialog = document.querySelector("dialog");

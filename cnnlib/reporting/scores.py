@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from cnnlib.reporting.results import RunResult
+from cnnlib.reporting.run_result import RunResult
 
 Scores: TypeAlias = dict[int, np.ndarray]
 """Seed to the score of each group of images, (G,): the same groups in the same order in all."""

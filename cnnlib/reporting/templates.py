@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from cnnlib.reporting.words import effect_words, plan_words, verdict_words
+from cnnlib.reporting.words import effect_words, plan_words, step_effect_words, verdict_words
 
 
 def number(value: float | None) -> str:
@@ -17,6 +17,21 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.2f}" if abs(value) >= 10 else f"{value:.4f}"
 
 
+def compact(count: int) -> str:
+    """At most five letters: 9,999, 12.3k, 4.56M."""
+    if count < 10_000:
+        return f"{count:,}"
+    letter, unit = next(
+        (letter, unit) for letter, unit in (("k", 1e3), ("M", 1e6), ("G", 1e9)) if count < 999.5 * unit
+    )
+    return f"{count / unit:.3g}{letter}"
+
+
+def percent(share: float) -> str:
+    """Without decimals; neither 0 nor 100 where it is not exactly that."""
+    return "<1 %" if 0 < share < 0.005 else ">99 %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"
+
+
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
@@ -24,9 +39,10 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-TEMPLATES.filters["number"] = number
+TEMPLATES.filters |= {"number": number, "compact": compact, "percent": percent}
 TEMPLATES.globals |= {
     "effect_words": effect_words,
     "plan_words": plan_words,
+    "step_effect_words": step_effect_words,
     "verdict_words": verdict_words,
 }

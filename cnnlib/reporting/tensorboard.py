@@ -12,8 +12,10 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
+from cnnlib.reporting.class_pictures import confusion_picture, reliability_picture
 from cnnlib.reporting.results import SuiteResults
 from cnnlib.tasks import Task
+from cnnlib.tasks.class_counts import ClassCounts
 from cnnlib.tasks.panel import draw_panel, panel_tensor
 from cnnlib.types import Predicted
 
@@ -41,6 +43,14 @@ class TensorBoardLogger:
     def log_picture(self, tag: str, picture: Tensor, step: int) -> None:
         """``picture`` is uint8 (3, H, W)."""
         self._writer.add_image(tag, picture, step)
+
+    def log_classes(self, counts: Mapping[str, ClassCounts], step: int) -> None:
+        """What a test split shows of its classes, by task: the confusion matrix and the reliability diagram."""
+        for key, one in counts.items():
+            if one.pairs:
+                self.log_picture(f"test/{key}/confusion", confusion_picture(one), step)
+            if one.bins:
+                self.log_picture(f"test/{key}/calibration", reliability_picture(one), step)
 
     def log_hparams(self, hyperparameters: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
         """A line in the table of the HParams tab: what the run was given (nested, as in a config), and what came out.
@@ -72,7 +82,7 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str | float]]:
 
 def _in_brief(component: Mapping[str, Any]) -> str:
     options = [f"{key}={value}" for key, value in component.items() if key != "name" and value is not None]
-    return " ".join([component["name"], *options])
+    return " ".join([*([component["name"]] if "name" in component else []), *options])
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from cnnlib.reporting.comparison import Comparison, Verdict
 
 _TIMES = 1.5  # a ratio above it, or below its inverse, is written as a factor, others in percent
@@ -32,14 +34,7 @@ def effect_words(one: Comparison, baseline: str = "") -> str:
         return one.reason
     value, low, high = one.effect
     if not one.ratio:
-        side = (
-            ("above " if value >= 0 else "below ") + baseline
-            if baseline
-            else "higher"
-            if value >= 0
-            else "lower"
-        )
-        return f"{abs(value):.4f} {side} ({low:+.4f} to {high:+.4f})"
+        return f"{change_words(value, baseline)} ({low:+.4f} to {high:+.4f})"
     if 1 / _TIMES < value < _TIMES:
         than = f" than {baseline}" if baseline else ""
         side = "more" if value >= 1 else "less"
@@ -47,6 +42,29 @@ def effect_words(one: Comparison, baseline: str = "") -> str:
         return f"{_percent(abs(value - 1))} {side} error{than} ({interval})"
     whose = f"{baseline}'s" if baseline else "the"
     return f"{_two_digits(value)} times {whose} error ({_two_digits(low)} to {_two_digits(high)})"
+
+
+def change_words(value: float, baseline: str = "") -> str:
+    """A difference without any test: ``0.0040 above bce``, or ``0.0040 higher``."""
+    side = ("above", "higher") if value >= 0 else ("below", "lower")
+    return f"{abs(value):.4f} {f'{side[0]} {baseline}' if baseline else side[1]}"
+
+
+def step_words(one: Comparison | None, change: float, baseline: str) -> str:
+    """``better: 0.3130 above v4 (+0.2911 to +0.3350)``; where nothing was tested, ``step_effect_words``."""
+    verdict = f"{verdict_words(one)}: " if one and one.difference else ""
+    return verdict + step_effect_words(one, change, baseline)
+
+
+def step_effect_words(one: Comparison | None, change: float, baseline: str) -> str:
+    """``effect_words``, or, where nothing was tested, the difference of the means.
+
+    Args:
+        change: that difference; NaN where there is none.
+    """
+    if one and one.difference:
+        return effect_words(one, baseline)
+    return change_words(change, baseline) if math.isfinite(change) else ""
 
 
 def plan_words(one: Comparison) -> str:

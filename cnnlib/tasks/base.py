@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from cnnlib.tasks.averages import mean, sums
+from cnnlib.tasks.class_counts import ClassCounts
 from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, TargetInfo, View
 
 Stored: TypeAlias = np.ndarray | dict[str, Any]
@@ -138,8 +139,8 @@ class Task(ABC):
     def metric(self) -> SplitMetric:
         """Measures a split; nothing seen yet."""
 
-    def confusion(self, pairs: Iterable[tuple[Tensor, Target]]) -> Tensor | None:
-        """How many samples of class i were predicted as j, int64 [i, j]; ``None`` where nothing is one class."""
+    def class_counts(self, metric: SplitMetric) -> ClassCounts | None:
+        """What ``metric``, one of this task's that has seen a split, counted; ``None`` where there are no classes."""
         return None
 
     def place_errors(self, pairs: Iterable[tuple[Tensor, Target]]) -> PlaceErrors | None:
@@ -197,6 +198,10 @@ class Task(ABC):
 
     def resize(self, prediction: Tensor, old: Size, new: Size) -> Tensor:
         """One sample's prediction for an image of size ``old``, brought to the same image at size ``new``."""
+        return prediction
+
+    def cut(self, prediction: Tensor, size: Size) -> Tensor:
+        """One sample's prediction for a padded image, without the padding at the right and at the bottom."""
         return prediction
 
     # Pictures and files

@@ -75,6 +75,9 @@ class BoxTask(CoordinatesTask):
         iou = torch.stack([box_iou(box.expand_as(boxes), boxes).nanmean() for box in boxes])
         return boxes[iou.nan_to_num(-1).argmax()].nan_to_num(0).float()
 
+    def cut(self, prediction: Tensor, size: Size) -> Tensor:
+        return prediction.minimum(width_height(size, prediction).repeat(2))
+
     def resize(self, prediction: Tensor, old: Size, new: Size) -> Tensor:
         return prediction * (width_height(new, prediction) / width_height(old, prediction)).repeat(2)
 

@@ -38,6 +38,9 @@ class DenseTask(Task):
     def move(self, target: Target, view: View) -> Target:
         return Target(view.warp(target.value), view.warp(target.valid))
 
+    def cut(self, prediction: Tensor, size: Size) -> Tensor:
+        return prediction[..., : size[0], : size[1]]
+
     def resize(self, prediction: Tensor, old: Size, new: Size) -> Tensor:
         """Bilinear, with antialiasing."""
         if tuple(prediction.shape[-2:]) == tuple(new):

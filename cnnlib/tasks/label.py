@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cnnlib.metrics.label import LabelMetrics, MultiLabelMetrics
 from cnnlib.tasks.base import check_classes, check_names
+from cnnlib.tasks.class_counts import ClassCounts
 from cnnlib.tasks.drawing import DARK_GREEN, DARK_RED, Canvas
 from cnnlib.tasks.row import RowTask
 from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, TargetInfo, View
@@ -29,6 +30,7 @@ class LabelTask(RowTask):
     kind: ClassVar[str] = "label"
     default_loss = "cross_entropy"
     main_metric: ClassVar[str] = "accuracy"
+    finer_metric: ClassVar[str] = "brier"
     values = ("classes", "probabilities")
     legend = "the most probable classes"
     error_legend = "green: right; red: wrong"
@@ -74,13 +76,12 @@ class LabelTask(RowTask):
     def metric(self) -> SplitMetric:
         return MultiLabelMetrics() if self.info.multi_label else LabelMetrics(self.head.channels)
 
-    def confusion(self, pairs: Iterable[tuple[Tensor, Target]]) -> Tensor | None:
+    def class_counts(self, metric: SplitMetric) -> ClassCounts:
+        """Calibration of one class is that of the predicted one; of several, that of each class's yes."""
+        scores, sums, bins = ("precision", "recall", "f1"), metric.sums(), metric.reliability()
         if self.info.multi_label:
-            return None
-        metric = self.metric()
-        for prediction, (value, valid) in pairs:
-            metric.update(prediction[None], value[None], valid[None], ())
-        return metric.confusion() if len(metric.rows) else None
+            return ClassCounts.of("images", self.info.names, (*scores, "ece"), sums, bins=bins)
+        return ClassCounts.of("images", self.info.names, scores, sums, metric.confusion(), bins)
 
     def as_prediction(self, value: Tensor) -> Tensor:
         """Also of a batch."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -20,6 +21,7 @@ from cnnlib.tasks.row import CoordinatesTask, width_height
 from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Target, TargetInfo, View
 
 _ROUNDING = 0.001  # pixels
+_SIDES = {"left": "right", "right": "left", "Left": "Right", "Right": "Left"}
 _MOST_TOLD = 12  # points whose colours are told; with more, nobody would read them
 _VALUES = ("x", "y", "confidence")
 
@@ -68,12 +70,14 @@ class PointsTask(CoordinatesTask):
         super().__init__(info)
         check_names(info, 1, "points")
         count = len(info.names)
-        order, own = info.flip_order, list(range(count))
-        if order and (sorted(order) != own or [order[i] for i in order] != own):
+        order = info.flip_order or order_by_names(info.names)
+        own = list(range(count))
+        if sorted(order) != own or [order[i] for i in order] != own:
             raise CnnlibError(
                 f"flip_order must give, for each of the {count} points, the index of the one that it changes places "
                 f"with; it is {order}"
             )
+        self.flip_order = list(order)
         if reference != "box":
             _check_pair(reference, info.names)
         self.sigma, self.decoding, self.reference = sigma, decoding, reference
@@ -100,9 +104,8 @@ class PointsTask(CoordinatesTask):
     def move(self, target: Target, view: View) -> Target:
         corner = view.points(target.value + 0.5)
         value, valid = corner - 0.5, target.valid & _inside(corner, view.size)
-        if view.mirrored and self.info.flip_order:
-            order = list(self.info.flip_order)
-            return Target(value[order], valid[order])
+        if view.mirrored:
+            return Target(value[self.flip_order], valid[self.flip_order])
         return Target(value, valid)
 
     def places(self, target: Target, view: View) -> Tensor:
@@ -216,6 +219,14 @@ class PointsTask(CoordinatesTask):
     def _peak(self, shape: Size) -> float:
         """What a Gaussian of sum 1 is multiplied by, so that its peak becomes 1."""
         return 2 * math.pi * (self.sigma * max(shape)) ** 2
+
+
+def order_by_names(names: Sequence[str]) -> tuple[int, ...]:
+    """Points whose names differ in left and right alone change places in a mirror; all others stay themselves."""
+    twins = [re.sub("|".join(_SIDES), lambda side: _SIDES[side[0]], name) for name in names]
+    return tuple(
+        names.index(twin if twin in names else name) for twin, name in zip(twins, names, strict=True)
+    )
 
 
 def _check_pair(pair: tuple[str, str], names: tuple[str, ...]) -> None:

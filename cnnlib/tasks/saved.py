@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from cnnlib.files import write_atomically
 from cnnlib.lookup import find
 from cnnlib.tasks import TASKS, Task
-from cnnlib.types import CnnlibError, DataSource, TargetInfo
+from cnnlib.types import CnnlibError, DataSource, Fit, TargetInfo
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class DataDescription:
     inputs: dict[str, int]
     targets: dict[str, TargetInfo]
     size: int | None
+    fit: Fit = "stretch"
 
 
 _JSON = TypeAdapter(DataDescription)
@@ -29,7 +30,9 @@ _JSON = TypeAdapter(DataDescription)
 
 def write_data(data: DataSource, folder: Path) -> None:
     """``data.json`` in a run's folder."""
-    description = DataDescription(dict(data.inputs), dict(data.targets), data.size)
+    description = DataDescription(
+        dict(data.inputs), dict(data.targets), data.size, getattr(data, "fit", "stretch")
+    )
     write_atomically(folder / "data.json", _JSON.dump_json(description, indent=2) + b"\n")
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from cnnlib.metrics.semantic import SemanticMetrics
 from cnnlib.tasks.averages import mean, sums
 from cnnlib.tasks.base import check_classes, check_names
+from cnnlib.tasks.class_counts import ClassCounts
 from cnnlib.tasks.dense import DenseTask
 from cnnlib.tasks.drawing import GREEN, RED, color_key, gray_where_invalid, palette
 from cnnlib.types import Head, LossInputs, Size, SplitMetric, Target, TargetInfo
@@ -68,6 +69,10 @@ class SemanticTask(DenseTask):
 
     def metric(self) -> SplitMetric:
         return SemanticMetrics(self.info.names)
+
+    def class_counts(self, metric: SplitMetric) -> ClassCounts:
+        scores = ("precision", "recall", "f1", "iou")
+        return ClassCounts.of("pixels", self.info.names, scores, metric.sums(), metric.confusion())
 
     def constant(self, targets: Iterable[Target]) -> Tensor:
         """The frequency of each class in each pixel, divided by a power of its frequency in all pixels together.

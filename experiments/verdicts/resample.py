@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from cnnlib.files import write_atomically
-from cnnlib.reporting.comparison import differences
+from cnnlib.reporting.comparison import all_against, differences
 from cnnlib.reporting.results import read_suite
 from cnnlib.reporting.scores import Scores, scores_of
 from cnnlib.reporting.statistics import LEVEL, holm
@@ -66,7 +66,7 @@ def share_found(draw: Draw, suites: int) -> float:
     found = 0
     for _ in range(suites):
         scores = draw(random)
-        tests, _ = differences(scores, "0", planned=len(scores["0"]))
+        tests, _ = differences(scores, all_against("0", scores), planned=len(scores["0"]))
         found += min(holm([test.p for test in tests.values()])) < LEVEL
     return found / suites
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from cnnlib.files import write_atomically
-from cnnlib.reporting.comparison import differences
+from cnnlib.reporting.comparison import all_against, differences
 from cnnlib.reporting.leader import interval_of_best
 from cnnlib.reporting.looks import price_of_looking
 from cnnlib.reporting.statistics import LEVEL, holm
@@ -113,7 +113,8 @@ def find(setting: Setting, table: np.ndarray) -> tuple[bool, int]:
     p_values = np.ones(setting.experiments - 1)
     shown = np.zeros(setting.experiments - 1, dtype=bool)
     for index, count in enumerate(looks):
-        tests, _ = differences(as_scores(table[:, :count]), "0", setting.seeds)
+        scores = as_scores(table[:, :count])
+        tests, _ = differences(scores, all_against("0", scores), setting.seeds)
         for which, test in enumerate(tests.values()):
             if not shown[which]:
                 p = 2 * test.p_outside(setting.far) if setting.margin else test.p

@@ -16,8 +16,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from cnnlib.files import write_atomically, write_csv
-from cnnlib.reporting.comparison import compare_suite, differences
-from cnnlib.reporting.results import RunResult, SuiteResults, read_suite
+from cnnlib.reporting.comparison import all_against, compare_suite, differences
+from cnnlib.reporting.results import SuiteResults, read_suite
+from cnnlib.reporting.run_result import RunResult
 from cnnlib.reporting.statistics import holm
 from cnnlib.reporting.words import effect_words, verdict_words
 from cnnlib.types import CnnlibError
@@ -91,7 +92,7 @@ def compare_pictures(runs: Mapping[str, Sequence[RunResult]], condition: str) ->
         loss: {run.seed: np.array(picture_ious(run)) for run in runs[f"{condition}-{loss}"]}
         for loss in LOSSES
     }
-    tests, _ = differences(scores, "l1", planned=len(scores["l1"]))
+    tests, _ = differences(scores, all_against("l1", scores), planned=len(scores["l1"]))
     corrected = holm([test.p for test in tests.values()])
     return [
         f"  {condition}-{loss}, pictures: {test.value:+.3f} ({test.interval()[0]:+.3f} to {test.interval()[1]:+.3f}), "

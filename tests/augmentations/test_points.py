@@ -186,7 +186,7 @@ def picture_of_dots(places: Tensor, size: Size) -> Tensor:
 def test_dots_are_found_again_where_the_points_are(
     seed: int, size: Size, chain: list[Geometric], photometric: bool
 ) -> None:
-    tasks = {"points": PointsTask(TargetInfo("points", names=NAMES[:3]))}
+    tasks = {"points": PointsTask(TargetInfo("points", names=("red", "green", "blue")))}
     shares = torch.rand(3, 2, generator=torch.Generator().manual_seed(seed))
     value = shares * (torch.tensor([size[1], size[0]]) - 1)
     sample = {"image": picture_of_dots(value, size), "points": Target(value), "name": "dots"}

@@ -772,7 +772,15 @@ def test_a_saved_run_is_complete_and_says_nothing_of_how_the_suite_is_compared(
     assert parse_yaml(text) == {
         "name": "suite",
         "seeds": [7],
-        "dataset": {"name": "rooms", "size": 32, "root": None, "folds": None, "fold": None, "repeat": 1},
+        "dataset": {
+            "name": "rooms",
+            "size": 32,
+            "root": None,
+            "folds": None,
+            "fold": None,
+            "repeat": 1,
+            "balance": False,
+        },
         "augmentations": [],
         "model": {
             "name": "net",

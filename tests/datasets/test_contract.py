@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnlib.datasets import DATASETS, Faces, FgBg, Folders, Keypoints, Phones, Scenes
+from cnnlib.datasets import DATASETS, Boxes, Faces, Feet, FgBg, Folders, Keypoints, Phones, Scenes
 from cnnlib.types import DataSource
 from tests.dataset_contract import DATASET_CONTRACT
 from tests.datasets.pictures import HEIGHT, WIDTH, disc, photo, ramp, save, write_csv
@@ -24,6 +24,10 @@ def phones(root: Path) -> DataSource:
 
 def faces(root: Path) -> DataSource:
     return Faces(size=24, train=6, val=2, test=2, cache_dir=str(root))
+
+
+def feet(root: Path) -> DataSource:
+    return Feet(size=24, train=6, val=2, test=2, cache_dir=str(root))
 
 
 def folders(root: Path) -> DataSource:
@@ -93,13 +97,25 @@ def keypoints(root: Path) -> DataSource:
     )
 
 
+def boxes(root: Path) -> DataSource:
+    """Pictures that differ in shape, of two classes, padded."""
+    rows = [("name", "class", "xmin", "ymin", "xmax", "ymax")]
+    for number in range(12):
+        save(photo(number, HEIGHT + number, WIDTH), root / "images" / f"{number}.png")
+        rows.append((f"{number}.png", ("cat", "dog")[number % 2], "2", "3", str(12 + number), "20"))
+    write_csv(root / "boxes.csv", *rows)
+    return Boxes(str(root), "boxes.csv", "images", size=16, fit="pad", val=0.3, test=0.3)
+
+
 EXAMPLES: dict[str, Callable[[Path], DataSource]] = {
     "scenes": scenes,
     "phones": phones,
     "faces": faces,
+    "feet": feet,
     "folders": folders,
     "fg_bg": fg_bg,
     "keypoints": keypoints,
+    "boxes": boxes,
 }
 """A small data set of each entry of ``DATASETS``, with its files in a folder."""
 

@@ -11,10 +11,12 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from cnnlib.datasets.loading import evaluation_loader, training_loader
+from cnnlib.engine.freezing import Freezing, encoder_stages
 from cnnlib.engine.objective import Objective
 from cnnlib.engine.optimizer import adamw
 from cnnlib.engine.schedule import one_cycle
 from cnnlib.engine.trainer import Trainer
+from cnnlib.models.layers import SequentialEncoder
 from cnnlib.tasks import DepthTask
 from cnnlib.types import LossInputs, Sample, Size, Target, TargetInfo
 
@@ -91,6 +93,23 @@ class Net(nn.Module):
         return {"depth": self.body(image)}
 
 
+class StagedNet(nn.Module):
+    """An encoder of three such stages, a decoder and a head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = SequentialEncoder(*map(_stage, (6, 8, 8)))
+        self.decoders = nn.ModuleDict({"depth": nn.Conv2d(8, 8, 3, padding=1)})
+        self.heads = nn.ModuleDict({"depth": nn.Conv2d(8, 1, 1)})
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        return {"depth": self.heads["depth"](self.decoders["depth"](self.encoder(image)).relu())}
+
+
+def _stage(channels: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(channels, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Dropout(0.1))
+
+
 NET = "a tiny net"
 
 
@@ -122,8 +141,11 @@ def make_trainer(folder: Path, recorder: Recorder | None = None, **options: Any)
     torch.manual_seed(0)
     recorder = recorder or Recorder()
     fabric = Fabric(accelerator="cpu", devices=1)
-    net = Net()
-    optimizer = adamw(net.parameters(), learning_rate=options.pop("learning_rate", 0.02))
+    net = options.pop("net", Net)()
+    build = options.pop("optimizer", adamw)
+    optimizer = build(net.parameters(), learning_rate=options.pop("learning_rate", 0.02))
+    trained = options.pop("trained", None)
+    freezing = None if trained is None else Freezing(encoder_stages(net), trained)
     epochs = options.pop("epochs", 4)
     schedule = options.pop("schedule", one_cycle)(optimizer, total_steps=epochs * 6)
     model, optimizer = fabric.setup(net, optimizer)
@@ -141,6 +163,7 @@ def make_trainer(folder: Path, recorder: Recorder | None = None, **options: Any)
         epochs=epochs,
         seed=0,
         progress=recorder,
+        freezing=freezing,
         **options,
     )
 

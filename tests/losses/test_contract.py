@@ -57,8 +57,6 @@ OWN = (
     LossCase("ssi"),
     LossCase("ssi", {"error": "l1"}, zero=2e-6),
     LossCase("ssi", {"trim": 0.2}),
-    LossCase("cross_entropy"),
-    LossCase("cross_entropy", {"class_weights": [0.5, 2.0, 1.0, 3.0]}),
     LossCase("cosine", symmetric=True),
     LossCase("wing", symmetric=True),
     LossCase("wing", {"width": 0.2, "curvature": 0.1}, symmetric=True),

@@ -6,7 +6,7 @@ import inspect
 from typing import Annotated, Literal
 
 import pytest
-from annotated_types import Ge, Gt, Lt, MinLen
+from annotated_types import Ge, Gt, Lt
 
 from cnnlib.config.options import argument_notes
 from cnnlib.losses import LOSSES
@@ -41,7 +41,6 @@ def test_a_docstring_without_its_parts_is_refused() -> None:
         (Annotated[float, Ge(0), Lt(0.5)] | None, "number at least 0 and below 0.5 or null"),
         (Annotated[float, Gt(0)] | Literal["balanced"], "number above 0 or balanced"),
         (Literal["l1", "mse"], "l1 or mse"),
-        (Annotated[list[Annotated[float, Gt(0)]], MinLen(2)], "list of at least 2 numbers above 0"),
     ],
 )
 def test_ranges_are_said_in_words(hint: object, words: str) -> None:

@@ -44,7 +44,6 @@ NAN, INF = float("nan"), float("inf")
         ("ssi", "error", "l2", "'l1' or 'mse'"),
         ("cross_entropy", "label_smoothing", 1.0, "below 1"),
         ("cross_entropy", "label_smoothing", -0.1, "at least 0"),
-        ("cross_entropy", "class_weights", "balance", "a list or 'balanced'"),
         ("wing", "width", 0.0, "above 0"),
         ("wing", "curvature", 0.0, "above 0"),
         *(("adaptive_wing", option, 0.0, "above 0") for option in ("omega", "theta", "epsilon")),
@@ -67,8 +66,7 @@ def test_every_number_must_be_finite_and_every_option_known(name: str) -> None:
     hints = get_type_hints(LOSSES[name].__init__, include_extras=True)
     for option in inspect.signature(LOSSES[name]).parameters:
         if "float" in repr(hints[option]):
-            several = "list" in repr(hints[option])
-            with pytest.raises(CnnlibError, match=rf"{option}(\[0\])? must be a finite number.*; it is nan"):
-                LOSSES[name](**{option: [NAN, 1.0] if several else NAN})
+            with pytest.raises(CnnlibError, match=f"{option} must be a finite number.*; it is nan"):
+                LOSSES[name](**{option: NAN})
     with pytest.raises(TypeError, match="unexpected keyword argument 'smoothness_of_it'"):
         LOSSES[name](smoothness_of_it=1.0)

@@ -9,7 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_accuracy, multiclass_jaccard_index
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_confusion_matrix,
+    multiclass_jaccard_index,
+)
 
 from cnnlib.metrics.semantic import SemanticMetrics
 
@@ -45,6 +49,7 @@ def test_torchmetrics_agrees(seed: int, classes: int, validity: float) -> None:
     assert measured["accuracy"] == pytest.approx(
         float(multiclass_accuracy(pred, **oracle, average="micro")), rel=1e-5
     )
+    assert torch.equal(metric.confusion(), multiclass_confusion_matrix(pred, **oracle))
     for name, iou in zip(NAMES, each.tolist(), strict=True):
         assert math.isnan(measured[f"iou_{name}"]) or measured[f"iou_{name}"] == pytest.approx(iou, rel=1e-5)
 
@@ -86,3 +91,13 @@ def test_an_image_is_measured_by_its_own_classes() -> None:
         metric.update(_one_hot(found), target, torch.ones_like(target, dtype=torch.bool), SIZE)
     assert metric.per_image()["miou"].tolist() == [1.0, 0.25]
     assert metric.compute()["miou"] == pytest.approx((1 + 0.5 + 0) / 3)
+
+
+def test_a_new_split_starts_from_nothing() -> None:
+    target = torch.tensor([1, 1, 0, 2]).view(1, 1, 1, -1)
+    metric = _measure(_one_hot([1, 2, 0, 2]), target)
+    metric.update(_one_hot([1, 2, 0, 2]), target, torch.ones_like(target, dtype=torch.bool), SIZE)
+    assert metric.confusion().tolist() == [[2, 0, 0, 0], [0, 2, 2, 0], [0, 0, 2, 0], [0, 0, 0, 0]]
+    assert torch.equal(metric.sums().truth, metric.confusion().sum(1).double())
+    metric.reset()
+    assert metric.confusion().sum() == 0

@@ -48,7 +48,7 @@ def test_every_shape_of_the_journals_listing(full: FacialNetwork) -> None:
     journal = [[int(side) for side in shape.split(",")] for shape in re.findall(r"Size\(\[(.*)\]\)", LISTING)]
     assert len(journal) == 10
     shapes: list[list[int]] = []
-    for module in (*full.blocks, *full.dense, full.heads["face"]):
+    for module in (*full.encoder, *full.dense, full.heads["face"]):
         module.register_forward_hook(lambda *call: shapes.append(list(call[2].shape)))
     with torch.no_grad():
         full(torch.empty(journal[0], device="meta"))
@@ -73,7 +73,7 @@ def test_same_numbers_as_a_plain_transcription() -> None:
     x: Tensor = image
     state = model.state_dict()
     for block in (0, 1):
-        x = F.conv2d(x, state[f"blocks.{block}.0.weight"], state[f"blocks.{block}.0.bias"])
+        x = F.conv2d(x, state[f"encoder.{block}.0.weight"], state[f"encoder.{block}.0.bias"])
         x = F.relu(F.max_pool2d(x, 2))
     x = x.flatten(1)
     for layer in (1, 2):
@@ -91,7 +91,7 @@ def test_dropout_is_settable() -> None:
         assert torch.equal(without(image)["face"], without.eval()(image)["face"])
         model = FacialNetwork(**SMALL, dropout=0.8)
         assert not torch.equal(model(image)["face"], model(image)["face"])
-        before, after = model.blocks[0][:3](image), model.blocks[0](image)
+        before, after = model.encoder[0][:3](image), model.encoder[0](image)
     gone = (after == 0)[before > 0].float().mean()
     assert abs(gone - 0.8) < 0.05
     assert {layer.p for layer in model.modules() if isinstance(layer, nn.Dropout)} == {0.8}
@@ -129,7 +129,7 @@ def test_initial_weights_have_the_variance_of_the_paper(make: type[nn.Module], i
 
 def test_pytorchs_own_initialization_is_left_alone() -> None:
     torch.manual_seed(0)
-    ours = FacialNetwork(**SMALL).blocks[0][0]
+    ours = FacialNetwork(**SMALL).encoder[0][0]
     torch.manual_seed(0)
     plain = nn.Conv2d(1, 4, kernel_size=5)
     assert torch.equal(ours.weight, plain.weight)

@@ -23,6 +23,8 @@ _SMALL = {
     "phone_locator_dnn": _fixed("phone_locator_dnn", widths=_LOCATOR),
     "facial_network": _fixed("facial_network", widths=(8, 16), hidden=(16, 8)),
     "facial_network_lite": _fixed("facial_network_lite"),
+    "detector": Case(partial(MODELS["detector"], encoder="test_efficientnet", dropout=0.0)),
+    **{f"net{number}": Case(MODELS[f"net{number}"], heads=VECTORS) for number in range(7)},
 }
 """Of the models that are too large to be tried as they are, or take one size."""
 

@@ -13,8 +13,9 @@ from torch import Tensor
 from cnnlib.files import write_csv, write_json
 from cnnlib.predictions import PERSISTERS
 from cnnlib.tasks import Task
+from cnnlib.tasks.class_counts import counts_to_json
 from cnnlib.tasks.saved import DataDescription, build_tasks, write_data
-from cnnlib.types import Predicted, Sample, Target, TargetInfo
+from cnnlib.types import Predicted, Sample, SplitMetric, Target, TargetInfo
 
 QUALITY = {"bce": 0.0, "dice": 0.4, "l1": -0.4}
 """Experiment to how good it is; higher is better in every metric."""
@@ -85,9 +86,12 @@ def write_suite(
                 else []
             )
             columns = _made_up(tasks, scenes, quality, random)
-            for name, task in measured.items():
-                columns |= _measured(name, task, scenes, predictions, size)
-            _write_run(run, experiment, seed, quality, built, columns, epochs, random)
+            metrics = {
+                name: _measured(name, task, scenes, predictions, size) for name, task in measured.items()
+            }
+            for name, metric in metrics.items():
+                columns |= {f"{name}/{key}": values.numpy() for key, values in metric.per_image().items()}
+            _write_run(run, experiment, seed, quality, built, columns, epochs, random, metrics)
             if persister:
                 sink = PERSISTERS[persister](run / "predictions", built, inputs)
                 for one, predicted in zip(scenes, predictions, strict=True):
@@ -130,12 +134,12 @@ def _made_up(
 
 def _measured(
     name: str, task: Task, scenes: Sequence[Sample], predictions: Sequence[Mapping[str, Tensor]], size: int
-) -> dict[str, np.ndarray]:
+) -> SplitMetric:
     metric = task.metric()
     for one, predicted in zip(scenes, predictions, strict=True):
         value, valid = one.get(name, task.missing((size, size)))
         metric.update(predicted[name][None], value[None], valid[None], (size, size))
-    return {f"{name}/{key}": values.numpy() for key, values in metric.per_image().items()}
+    return metric
 
 
 def _write_run(
@@ -147,6 +151,7 @@ def _write_run(
     columns: Mapping[str, np.ndarray],
     epochs: int,
     random: np.random.Generator,
+    metrics: Mapping[str, SplitMetric],
 ) -> None:
     images = len(next(iter(columns.values())))
     write_csv(
@@ -158,6 +163,9 @@ def _write_run(
         ],
     )
     test = {key: float(np.nanmean(values)) for key, values in columns.items()}
+    counts = {name: tasks[name].class_counts(metric) for name, metric in metrics.items()}
+    for name, counted in counts.items():
+        test |= {f"{name}/ece": counted.calibration_error} if counted and counted.bins else {}
     history = []
     for epoch in range(1, epochs + 1):
         learned = 1 - np.exp(-epoch / 1.5)
@@ -185,6 +193,7 @@ def _write_run(
             "peak_memory_mib": 1234.5,
             "parameters": 11_033_922,
             "test": test | {"loss": 0.1},
+            "by_class": counts_to_json({name: counted for name, counted in counts.items() if counted}),
             "constant": {key: 0.1 if tasks[key.partition("/")[0]].higher_is_better else 1.4 for key in test},
             "ranked_by": [
                 {"metric": f"{name}/{task.main_metric}", "higher_is_better": task.higher_is_better}

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnlib.reporting.results import RunResult, SuiteResults, UnfinishedRun
+from cnnlib.reporting.results import SuiteResults
+from cnnlib.reporting.run_result import RunResult, UnfinishedRun
 
 
 def suite_of(

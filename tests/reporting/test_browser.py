@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ import pytest
 
 from cnnlib.reporting.html import write_report
 from cnnlib.reporting.results import read_suite
+from tests.reporting.fake_family import record_start
 from tests.reporting.fake_suite import fail, write_suite
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -33,8 +35,18 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = write_suite(tmp_path_factory.mktemp("runs") / "joint", images=10, size=16, persister="folder")
+    folder = write_suite(
+        tmp_path_factory.mktemp("runs") / "joint",
+        tasks=("mask", "depth", "label"),
+        images=10,
+        size=16,
+        persister="folder",
+    )
     fail(folder, "l1", 2, "TrainingDivergedError: " + "a_word_too_long_for_any_line_" * 8)
+    for seed in (0, 1, 2):
+        (folder / "bce" / f"seed-{seed}" / "checkpoints").mkdir()
+        (folder / "bce" / f"seed-{seed}" / "checkpoints" / "best.ckpt").touch()
+        record_start(folder / "dice" / f"seed-{seed}", "bce")
     return write_report(read_suite(folder)).as_uri()
 
 
@@ -96,8 +108,11 @@ def test_one_image_at_a_time_or_all(page: object) -> None:
     page.locator(".chooser button").nth(8).click()
     assert shown.count() == 1
     assert "worst" in shown.locator("h3").inner_text()
+    page.locator(".choices").nth(1).locator("button").first.click()
+    assert shown.count() == 1
+    assert "best: depth/mae" in shown.locator("h3").inner_text()
     page.get_by_text("show all", exact=True).click()
-    assert shown.count() == 9
+    assert shown.count() == 9 + 2 * 6
 
 
 def test_a_picture_can_be_enlarged(page: object) -> None:
@@ -122,5 +137,39 @@ def test_the_legend_hides_curves(page: object) -> None:
 
 def test_paper_shows_every_image(page: object) -> None:
     page.emulate_media(media="print")
-    assert page.locator(".sample:visible").count() == 9
+    assert page.locator(".sample:visible").count() == 9 + 2 * 6
     assert page.locator(".chooser").is_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_confusion_matrix_is_a_heat_map_that_can_be_read(page: object, scheme: str) -> None:
+    """Its colours follow the share, and its numbers contrast with them (WCAG's 4.5) on white and on black."""
+    page.emulate_media(color_scheme=scheme)
+    cells = page.evaluate("""() => {
+      const canvas = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+      const rgb = (color) => {
+        canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+      };
+      return [...document.querySelectorAll(".matrix td")].map((cell) => {
+        const style = getComputedStyle(cell);
+        return [style.getPropertyValue("--share"), rgb(style.color), rgb(style.backgroundColor), cell.className];
+      });
+    }""")
+    assert len(cells) == 3 * 9
+    paper = next(back for share, _, back, _ in cells if float(share) == 0)
+    for kind in ("right", "wrong"):
+        own = sorted((float(share), math.dist(back, paper)) for share, _, back, name in cells if kind in name)
+        assert [distance for _, distance in own] == sorted(distance for _, distance in own)
+        assert own[-1][1] > 20
+    assert min(_contrast(ink, back) for _, ink, back, _ in cells) > 4.5
+
+
+def _contrast(one: list[int], other: list[int]) -> float:
+    darker, lighter = sorted(_luminance(color) for color in (one, other))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(color: list[int]) -> float:
+    linear = [(c / 255 / 12.92) if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in color]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from cnnlib.reporting.console import print_results
 from cnnlib.reporting.progress import ConsoleProgress
-from cnnlib.reporting.results import RunResult, SuiteResults, UnfinishedRun
+from cnnlib.reporting.results import SuiteResults
+from cnnlib.reporting.run_result import RunResult, UnfinishedRun
 from cnnlib.reporting.tables import HistoryFile
 
 

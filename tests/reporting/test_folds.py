@@ -21,7 +21,7 @@ def scores(values: np.ndarray) -> dict[int, np.ndarray]:
 def test_corrected_resampled_t_test(runs: int, folds: int) -> None:
     rng = np.random.default_rng(runs)
     ours, base = rng.normal(0.8, 0.05, runs), rng.normal(0.7, 0.05, runs)
-    found = fold_differences({"base": scores(base), "ours": scores(ours)}, "base", folds)["ours"]
+    found = fold_differences({"base": scores(base), "ours": scores(ours)}, {"ours": "base"}, folds)["ours"]
     apart = ours - base
     t = apart.mean() / math.sqrt((1 / runs + 1 / (folds - 1)) * apart.var(ddof=1))
     assert found.p == pytest.approx(2 * stats.t.sf(abs(t), runs - 1), rel=1e-6)
@@ -34,15 +34,15 @@ def test_the_first_kind_of_error_is_rarer_than_with_the_naive_test() -> None:
     common = rng.normal(size=(tries, 1)) * math.sqrt(1 / folds)
     apart = common + rng.normal(size=(tries, folds)) * math.sqrt(1 - 1 / folds)
     zero = scores(np.zeros(folds))
-    found = [fold_differences({"base": zero, "a": scores(row)}, "base", folds)["a"].p for row in apart]
+    found = [fold_differences({"base": zero, "a": scores(row)}, {"a": "base"}, folds)["a"].p for row in apart]
     assert np.mean(np.array(found) < 0.05) < 0.07
     assert np.mean(stats.ttest_1samp(apart, 0, axis=1).pvalue < 0.05) > 0.1
 
 
 def test_folds_that_two_experiments_do_not_share_are_left_out() -> None:
     base, ours = scores(np.array([0.1, 0.2, 0.3])), {1: np.array([0.4]), 2: np.array([0.6])}
-    assert fold_differences({"base": base, "a": ours}, "base", 5)["a"].seeds == 2
-    assert "two folds" in fold_differences({"base": base, "a": {1: np.array([0.4])}}, "base", 5)["a"]
+    assert fold_differences({"base": base, "a": ours}, {"a": "base"}, 5)["a"].seeds == 2
+    assert "two folds" in fold_differences({"base": base, "a": {1: np.array([0.4])}}, {"a": "base"}, 5)["a"]
 
 
 def test_intervals_of_means_allow_for_the_overlap() -> None:

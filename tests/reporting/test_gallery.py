@@ -63,7 +63,7 @@ def test_cards_show_what_was_saved(tmp_path: Path, persister: str) -> None:
     )
     suite = read_suite(folder)
     runs = {run.experiment: (index, [run]) for index, run in enumerate(suite.runs)}
-    (sample,) = draw_samples(runs, [("scene-001", "best")], {"scene-001": 0.9})
+    (sample,) = draw_samples(runs, [("scene-001", "best")], "mask/iou", {"scene-001": 0.9})
     assert [card.title for card in sample.cards] == ["input", "truth", "a", "b"]
     assert [[tile.caption for tile in row] for row in sample.cards[2].rows] == [["prediction", "error"]] * 2
     first = suite.runs[0]

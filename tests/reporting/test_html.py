@@ -9,12 +9,16 @@ import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cnnlib.files import write_csv
+from cnnlib.reporting.gallery import mean_scores
 from cnnlib.reporting.html import write_report
 from cnnlib.reporting.leaderboard import Leaderboard
 from cnnlib.reporting.results import read_suite
+from cnnlib.reporting.templates import compact, number, percent
+from cnnlib.tasks.class_counts import total
 from tests.reporting.fake_suite import TARGETS, fail, write_suite
 from tools import report as tool
 
@@ -217,33 +221,121 @@ def test_one_image_and_one_group_are_singular(tmp_path: Path) -> None:
 
 
 def test_it_says_which_class_is_taken_for_which(tmp_path: Path) -> None:
-    """Counted from the saved rows themselves; an image without a label is in no cell."""
+    """Counted from the saved rows themselves, over all seeds; an image without a label is in no cell."""
     folder = write_suite(
         tmp_path / "s",
         experiments={"a": 0.4, "b": -0.5},
-        seeds=(0,),
+        seeds=(0, 1),
         tasks=("label",),
         images=12,
         size=16,
         persister="folder",
         unlabelled={"label": [3]},
     )
-    text = page(folder).text
+    text = html(folder)
     names = TARGETS["label"].names
-    for experiment in ("a", "b"):
-        saved = folder / experiment / "seed-0" / "predictions"
-        found, truth = (
-            {row["name"]: row["predicted"] for row in csv.DictReader(path.read_text().splitlines())}
-            for path in (saved / "label.csv", saved / "truth" / "label.csv")
+    matrices = re.findall(r'<table class="matrix">.*?</table>', text, re.DOTALL)
+    for experiment, matrix in zip(("a", "b"), matrices, strict=True):
+        expected: dict[tuple[str, str], int] = {}
+        for seed in (0, 1):
+            saved = folder / experiment / f"seed-{seed}" / "predictions"
+            found, truth = (
+                {row["name"]: row["predicted"] for row in csv.DictReader(path.read_text().splitlines())}
+                for path in (saved / "label.csv", saved / "truth" / "label.csv")
+            )
+            assert len(truth) == 11
+            for name in truth:
+                pair = truth[name], found[name]
+                expected[pair] = expected.get(pair, 0) + 1
+        told = re.findall(
+            r"--share: ([\d.]+)\" title=\"(\w+) taken for (\w+): (\d+) images\">(\d+) <small>(.*?)<", matrix
         )
-        assert len(truth) == 11
-        rows = " ".join(
-            f"{name} "
-            + " ".join(str(sum(found[i] == other for i in truth if truth[i] == name)) for other in names)
-            for name in names
-        )
-        assert f"label: {experiment} {' '.join(names)} {rows}" in text
-    assert "Which class" not in page(write_suite(tmp_path / "t", images=4, size=16, persister="folder")).text
+        assert {(true, other): int(count) for _, true, other, count, *_ in told} == expected
+        for share, true, _, count, shown, words in told:
+            whole = sum(size for (own, _), size in expected.items() if own == true)
+            assert float(share) == pytest.approx(int(count) / whole, abs=6e-4)
+            assert (shown, words) == (count, f"{100 * int(count) / whole:.0f} %")
+        assert matrix.count("<td") == len(names) ** 2
+    assert (
+        "Class by class" not in page(write_suite(tmp_path / "t", images=4, size=16, persister="folder")).text
+    )
+
+
+def test_it_tells_precision_recall_and_calibration_of_each_class(tmp_path: Path) -> None:
+    folder = write_suite(
+        tmp_path / "s", experiments={"a": 0.0}, seeds=(0, 1), tasks=("label", "semantic"), images=12, size=16
+    )
+    suite = read_suite(folder)
+    text = page(folder).text
+    for key, scores in (
+        ("label", "precision recall f1 support"),
+        ("semantic", "precision recall f1 iou support"),
+    ):
+        counts = total([run.by_class[key] for run in suite.runs])
+        assert f"class {scores}" in text
+        for index, name in enumerate(counts.names):
+            values = [number(counts.score(score)[index]) for score in counts.scores]
+            assert " ".join([name, *values, f"{counts.truth[index]:,}"]) in text
+    ece = np.mean([run.test["label/ece"] for run in suite.runs])
+    assert f"the share that is right; ece {ece:.4f}" in text
+    counts = total([run.by_class["label"] for run in suite.runs])
+    filled = int((counts.reliability[:, 0] > 0).sum())
+    assert html(folder).count('<rect class="bar"') == html(folder).count('<rect class="gap"') == filled
+
+
+def test_a_run_from_before_counts_were_kept_has_no_such_section(tmp_path: Path) -> None:
+    folder = write_suite(
+        tmp_path / "s", experiments={"a": 0.0}, seeds=(0,), tasks=("label",), images=4, size=16
+    )
+    path = folder / "a/seed-0/result.json"
+    result = json.loads(path.read_text())
+    path.write_text(json.dumps({key: value for key, value in result.items() if key != "by_class"}))
+    assert "Class by class" not in page(folder).text
+
+
+def test_every_task_has_its_best_and_worst_three(folder: Path) -> None:
+    """By its own metric; those of the first metric show all tasks, the others theirs."""
+    text = html(folder)
+    assert "the best and the worst three by depth/mae" in text
+    articles = re.findall(r'<article class="sample" data-sample="(.*?) \d">(.*?)</article>', text, re.DOTALL)
+    assert [metric for metric, _ in articles] == ["mask/iou"] * 9 + ["depth/mae"] * 6
+    suite = read_suite(folder)
+    scores = mean_scores(suite.runs, "depth/mae")
+    order = sorted(scores, key=scores.get)
+    names = [re.search(r"<h3>(\S+) ", article)[1] for metric, article in articles if metric == "depth/mae"]
+    assert names == [*order[:3], *order[::-1][:3]]
+    for metric, article in articles:
+        assert ("mask/iou" in article) == (metric == "mask/iou")
+        assert "depth/mae" in article
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        (0, "0"),
+        (9_999, "9,999"),
+        (10_000, "10k"),
+        (12_345, "12.3k"),
+        (999_499, "999k"),
+        (999_500, "1M"),
+        (4_560_000, "4.56M"),
+        (2 * 10**9, "2G"),
+    ],
+)
+def test_large_counts_are_short(count: int, words: str) -> None:
+    assert compact(count) == words
+
+
+def test_shares_are_rounded_and_never_to_nothing_or_all() -> None:
+    assert [percent(share) for share in (0, 0.001, 0.005, 0.5, 0.994, 0.999, 1)] == [
+        "0 %",
+        "<1 %",
+        "0 %",
+        "50 %",
+        "99 %",
+        ">99 %",
+        "100 %",
+    ]
 
 
 def test_a_class_called_like_the_end_of_a_metric_hides_nothing(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from cnnlib.reporting.comparison import differences
+from cnnlib.reporting.comparison import all_against, differences
 from cnnlib.reporting.noise import Noise
 from cnnlib.reporting.seed_variance import SeedVariances
 from cnnlib.reporting.statistics import Difference, difference, holm
@@ -254,7 +254,7 @@ def simulate(
 def found_in(table: np.ndarray) -> dict[str, Difference]:
     """Of every experiment but the first, to it."""
     scores = {str(index): dict(enumerate(of_seeds)) for index, of_seeds in enumerate(table)}
-    found, _ = differences(scores, "0", planned=len(scores["0"]))
+    found, _ = differences(scores, all_against("0", scores), planned=len(scores["0"]))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -15,9 +16,12 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import plugin_data_pb2
 
+from cnnlib.metrics.label import LabelMetrics
+from cnnlib.reporting.class_pictures import confusion_picture, reliability_picture
 from cnnlib.reporting.results import read_suite
 from cnnlib.reporting.tensorboard import PanelSink, TensorBoardLogger, chart_layout, write_layout
-from cnnlib.tasks import MaskTask
+from cnnlib.tasks import LabelTask, MaskTask
+from cnnlib.tasks.class_counts import ClassCounts
 from cnnlib.types import MetricLogger, Predicted, PredictionSink, Target, TargetInfo
 from tests.reporting.fake_suite import write_suite
 
@@ -92,6 +96,50 @@ def test_the_first_panels_of_an_epoch_are_shown(tmp_path: Path) -> None:
     (image,) = found.Images("panels/a")
     assert image.step == 3
     assert image.width > 4 * 128
+
+
+def counts_of(names: tuple[str, ...], found: list[int], truth: list[int]) -> ClassCounts:
+    task, metric = LabelTask(TargetInfo("label", names=names)), LabelMetrics(len(names))
+    pred = 0.9 * torch.nn.functional.one_hot(torch.tensor(found), len(names)) + 0.1 / len(names)
+    metric.update(pred, torch.tensor(truth), torch.ones(len(truth), dtype=torch.bool), (8, 8))
+    return task.class_counts(metric)
+
+
+def test_classes_are_pictures_on_the_test_split(tmp_path: Path) -> None:
+    """Of several classes at once there is no confusion matrix, of pixels no calibration."""
+    counts = counts_of(("a", "b", "c"), [0, 1, 2, 2], [0, 1, 2, 1])
+    logger = TensorBoardLogger(tmp_path)
+    several, pixels = replace(counts, pairs=()), replace(counts, bins=())
+    logger.log_classes({"animal": counts, "several": several, "pixels": pixels}, 7)
+    logger.close()
+    found = read(tmp_path)
+    tags = [
+        "test/animal/confusion",
+        "test/animal/calibration",
+        "test/several/calibration",
+        "test/pixels/confusion",
+    ]
+    assert found.Tags()["images"] == tags
+    for tag, draw in zip(tags, (confusion_picture, reliability_picture), strict=False):
+        (image,) = found.Images(tag)
+        assert image.step == 7
+        shown = np.array(Image.open(io.BytesIO(image.encoded_image_string)))
+        np.testing.assert_array_equal(shown, draw(counts).permute(1, 2, 0))
+
+
+@pytest.mark.parametrize("classes", [2, 16, 60])
+def test_a_heat_map_is_darkest_where_all_of_a_class_are(classes: int) -> None:
+    """Every second class is right, the others are all taken for the first, so its column and half the diagonal are."""
+    names = tuple(f"class {index}" for index in range(classes))
+    found = [index if index % 2 == 0 else 0 for index in range(classes)]
+    picture = confusion_picture(counts_of(names, found, list(range(classes)))).permute(1, 2, 0)
+    dark = (picture == torch.tensor([8, 48, 107])).all(-1)
+    light = (picture == torch.tensor([247, 251, 255])).all(-1)
+    cells = dark.sum() / (dark | light).sum()
+    assert float(cells) == pytest.approx(1 / classes, rel=0.35)  # the numbers cover some of it
+    left, right = dark.tensor_split(2, dim=1)
+    assert left.sum() > right.sum()
+    assert max(picture.shape) <= 1700
 
 
 def test_a_chart_matches_its_tag_alone() -> None:

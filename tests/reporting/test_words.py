@@ -12,7 +12,7 @@ from scipy import stats
 from cnnlib.reporting.comparison import Comparison, Verdict
 from cnnlib.reporting.noise import Noise
 from cnnlib.reporting.statistics import Difference
-from cnnlib.reporting.words import duration, effect_words, margin_words, plan_words, verdict_words
+from cnnlib.reporting.words import duration, effect_words, margin_words, plan_words, step_words, verdict_words
 
 
 def of_difference(value: float, margin_of_error: float, **options: Any) -> Comparison:
@@ -106,6 +106,13 @@ def test_the_baseline_may_go_without_saying() -> None:
     assert effect_words(of_ratio(0.89, 1.07)) == "11 % less error (-17 % to -4.8 %)"
     assert effect_words(of_difference(0.0123, 0.01)) == "0.0123 higher (+0.0023 to +0.0223)"
     assert effect_words(of_difference(-0.0123, 0.01)) == "0.0123 lower (-0.0223 to -0.0023)"
+
+
+def test_a_step_is_told_with_its_verdict_or_by_its_means_alone() -> None:
+    assert step_words(of_difference(0.3, 0.01), 0.3, "v4") == "better: 0.3000 above v4 (+0.2900 to +0.3100)"
+    assert step_words(None, 0.3, "v4") == "0.3000 above v4"
+    assert step_words(Comparison(Verdict.NOT_COMPARED, reason="one run"), -0.25, "v4") == "0.2500 below v4"
+    assert step_words(None, math.nan, "v4") == ""
 
 
 def test_where_nothing_is_compared_the_reason_is_told() -> None:

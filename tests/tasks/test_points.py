@@ -158,6 +158,12 @@ def test_points_that_leave_the_image_are_not_valid_and_stay_finite() -> None:
     assert mirrored.value[1].tolist() == [63, 0]
 
 
+def test_without_a_given_order_names_tell_what_changes_places() -> None:
+    names = ("left_eye", "nose", "right_eye", "earLeft", "earRight", "left_only")
+    assert PointsTask(TargetInfo("points", names=names)).flip_order == [2, 1, 0, 4, 3, 5]
+    assert PointsTask(TargetInfo("points", names=names, flip_order=tuple(range(6)))).flip_order == [*range(6)]
+
+
 @pytest.mark.parametrize("order", [(1, 2, 0), (0, 1), (0, 0, 2), (0, 1, 3), (2, 1, -3)])
 def test_names_change_places_in_pairs(order: tuple[int, ...]) -> None:
     with pytest.raises(

@@ -44,7 +44,7 @@ class SceneSplit(RenderedSplit):
     """The scenes of one split, read from its arrays, which are as ``stored`` gives them."""
 
     def label_class(self, index: int) -> str:
-        return str(self._arrays["label"][index])
+        return tuple(FAMILIES)[self._arrays["label"][index]]
 
     def _targets(self, arrays: Mapping[str, Tensor]) -> dict[str, Target]:
         size = arrays["image"].shape[-1]

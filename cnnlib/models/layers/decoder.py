@@ -14,16 +14,20 @@ class Decoder(nn.Module):
 
     Args:
         in_channels: of the bottom.
-        skip_channels: of the encoder's skips, from fine to coarse; each level has as many.
+        skip_channels: of the encoder's skips, from fine to coarse; 0 for a level without.
+        widths: channels of the levels, from fine to coarse; by default those of the skips.
     """
 
-    def __init__(self, in_channels: int, skip_channels: Sequence[int]) -> None:
+    def __init__(
+        self, in_channels: int, skip_channels: Sequence[int], widths: Sequence[int] | None = None
+    ) -> None:
         super().__init__()
-        widths = skip_channels[::-1]
+        skip_channels = skip_channels[::-1]
+        widths = skip_channels if widths is None else widths[::-1]
         self.out_channels = widths[-1]
-        self.levels = nn.ModuleList(map(UpBlock, [in_channels, *widths[:-1]], widths, widths))
+        self.levels = nn.ModuleList(map(UpBlock, [in_channels, *widths[:-1]], skip_channels, widths))
 
-    def forward(self, bottom: Tensor, skips: Sequence[Tensor]) -> Tensor:
+    def forward(self, bottom: Tensor, skips: Sequence[Tensor | None]) -> Tensor:
         """The bottom and the skips (from fine to coarse) -> features (B, out, H, W)."""
         x = bottom
         for level, skip in zip(self.levels, reversed(skips), strict=True):

@@ -31,6 +31,11 @@ class Encoder(nn.Module):
         self.levels = nn.ModuleList(map(ResBlock, [in_channels, *widths[:-1]], widths))
         self.bottleneck = DoubleConv(widths[-1], self.out_channels)
 
+    @property
+    def stages(self) -> list[nn.Module]:
+        """From the image to the bottom; each parameter is in one of them."""
+        return [*self.levels, self.bottleneck]
+
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
         """(B, in, H, W) -> the bottom (B, out, H / stride, W / stride), and the skips from fine to coarse."""
         skips = []

@@ -33,6 +33,11 @@ class ShakeShakeEncoder(nn.Module):
         self.blocks = nn.ModuleList([DoubleConv(in_channels, widths[0]), *map(ResNetV2, widths[1:-1])])
         self.downs = nn.ModuleList(DownSampling(fine, coarse) for fine, coarse in pairwise(widths))
 
+    @property
+    def stages(self) -> list[nn.Module]:
+        """From the image to the bottom; each parameter is in one of them."""
+        return [nn.ModuleList(pair) for pair in zip(self.blocks, self.downs, strict=True)]
+
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
         """(B, in, H, W) -> the bottom (B, out, H / stride, W / stride), and the skips from fine to coarse."""
         skips = []

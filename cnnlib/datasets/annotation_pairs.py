@@ -3,14 +3,64 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol, TypeVar
 
-from cnnlib.datasets.keypoint_rows import KeypointFile, KeypointRow
-from cnnlib.datasets.listing import ImageFolder, list_folders, without_suffix
-from cnnlib.datasets.problems import LeftOut, Problems
+from cnnlib.datasets.listing import ImageFolder, Partner, list_folders, without_suffix
+from cnnlib.datasets.problems import Problems
+from cnnlib.types import CnnlibError
 
-UNPAIRED = "(more than half of all; do the annotations and the images belong together?)"
+
+class Row(Protocol):
+    """The annotation of one image."""
+
+    image: str
+    """As the file names it."""
+    place: str
+    """Where it stands, for messages."""
+
+
+R = TypeVar("R", bound=Row)
+
+
+class AnnotationFile(Protocol[R]):
+    """One annotation file."""
+
+    rows: list[R]
+
+
+_UNPAIRED = "(more than half of all; do `annotations` and `images` belong together?)"
+
+
+def folders_of(images: str | Sequence[str], files: int) -> tuple[list[str], list[str]]:
+    """The folders of images, and what starts the names of each one's.
+
+    Raises:
+        CnnlibError: there are several, but not one for each of the annotation ``files``.
+    """
+    given = [images] if isinstance(images, str) else images
+    folders = [Path(folder).as_posix() for folder in given]
+    if len(folders) not in (1, files):
+        raise CnnlibError(
+            f"images must name one folder, or one for each of the {files} annotations; it names {len(folders)}"
+        )
+    return folders, [f"{folder}/" if len(folders) > 1 else "" for folder in folders]
+
+
+def own_group(group_of: Partner, prefixes: Sequence[str], name: str) -> str | None:
+    """The folder of an image is no part of its group: a person may be in several."""
+    prefix = max((prefix for prefix in prefixes if name.startswith(prefix)), key=len)
+    return group_of(name.removeprefix(prefix))
+
+
+def report_left_out(what: str, left_out: Mapping[str, Sequence[str]]) -> None:
+    """On stderr: how many of each kind, and the first few."""
+    for kind, names in left_out.items():
+        if names:
+            few = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+            print(f"{what}: left out {len(names)} {kind}: {few}", file=sys.stderr)
 
 
 def list_pictures(folders: Sequence[Path], prefixes: Sequence[str], problems: Problems) -> ImageFolder:
@@ -31,17 +81,18 @@ def list_pictures(folders: Sequence[Path], prefixes: Sequence[str], problems: Pr
 
 
 def paired_rows(
-    files: Iterable[tuple[KeypointFile, str]],
+    files: Iterable[tuple[AnnotationFile[R], str]],
     pictures: ImageFolder,
     problems: Problems,
-    left_out: LeftOut,
-) -> dict[str, KeypointRow]:
-    """The annotations by picture. Takes pictures without one out of ``pictures``.
+    without: str,
+) -> tuple[dict[str, R], dict[str, list[str]]]:
+    """The annotations by picture, and what is left out: names by kind. Takes pictures without one out of ``pictures``.
 
     Args:
         files: each with what the names of its pictures start with.
+        without: what images without an annotation are called.
     """
-    rows: dict[str, KeypointRow] = {}
+    rows: dict[str, R] = {}
     lost, count = [], 0
     for file, prefix in files:
         count += len(file.rows)
@@ -58,16 +109,14 @@ def paired_rows(
     plain = sorted(pictures.keys() - rows.keys())
     if len(lost) > count / 2:
         for name in lost:
-            problems.add(f"annotations without an image {UNPAIRED}", name)
+            problems.add(f"annotations without an image {_UNPAIRED}", name)
     for name in plain:
         del pictures[name]
-    left_out.add("annotations without an image", lost)
-    left_out.add("images without a known point", plain)
-    return rows
+    return rows, {"annotations without an image": lost, without: plain}
 
 
 def _picture_of(
-    row: KeypointRow, prefix: str, pictures: ImageFolder, by_last: Mapping[str, str | None]
+    row: Row, prefix: str, pictures: ImageFolder, by_last: Mapping[str, str | None]
 ) -> str | None:
     name = without_suffix(row.image.replace("\\", "/").removeprefix("./"))
     whole = prefix + name

@@ -1,0 +1,78 @@
+"""Training a part of the encoder: its first stages are frozen, and thawed by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from cnnlib.types import CnnlibError
+
+
+@dataclass(frozen=True)
+class Freezing:
+    """Which stages of an encoder are trained in which epoch.
+
+    It is a function of the epoch alone: nothing of it need be saved for a run to go on as it would have.
+
+    Args:
+        stages: of the encoder, from the image to the bottom.
+        trained: from epoch (1 among them) to the number of stages, the last ones, that are trained from its beginning;
+            ``None`` is all.
+
+    Raises:
+        CnnlibError: more stages would be trained than there are.
+    """
+
+    stages: Sequence[nn.Module]
+    trained: Mapping[int, int | None]
+
+    def __post_init__(self) -> None:
+        most = max(count or 0 for count in self.trained.values())
+        if most > len(self.stages):
+            raise CnnlibError(
+                f"{most} stages would be trained, and the encoder has {len(self.stages)}; say all, or at most that many"
+            )
+
+    def _frozen(self, count: int | None) -> int:
+        return 0 if count is None else len(self.stages) - count
+
+    @property
+    def costliest_epoch(self) -> int:
+        """The first one that trains the most stages: no epoch takes more time or memory."""
+        return min(self.trained, key=lambda epoch: (self._frozen(self.trained[epoch]), epoch))
+
+    def apply(self, epoch: int) -> None:
+        """Freezes and thaws for an epoch; call it after ``model.train()``.
+
+        What is frozen has no gradient, so that the optimizer passes over it (no weight decay, no momentum), and is in
+        evaluation mode, so that batch normalisation keeps its statistics and dropout does nothing.
+        """
+        frozen = self._frozen(self.trained[max(step for step in self.trained if step <= epoch)])
+        for index, stage in enumerate(self.stages):
+            stage.requires_grad_(index >= frozen)
+            stage.train(index >= frozen)
+
+
+def encoder_stages(model: nn.Module) -> list[nn.Module]:
+    """Of ``model.encoder``, from the image to the bottom.
+
+    Raises:
+        CnnlibError: there are none, or they do not hold each of the encoder's parameters and buffers once.
+    """
+    encoder, what = getattr(model, "encoder", None), type(model).__name__
+    stages = getattr(encoder, "stages", None)
+    if stages is None:
+        raise CnnlibError(
+            "it needs a model with an attribute encoder that has stages, a list of modules from the image to the "
+            f"bottom; {what} has none: leave it out, or take another model"
+        )
+    held = [id(tensor) for stage in stages for tensor in (*stage.parameters(), *stage.buffers())]
+    own = {id(tensor) for tensor in (*encoder.parameters(), *encoder.buffers())}
+    if len(held) != len(own) or {*held} != own:
+        raise CnnlibError(
+            f"the stages of {what}'s encoder must hold each of its {len(own)} parameters and buffers once; they hold "
+            f"{len(held)}, of which {len({*held} & own)} are the encoder's"
+        )
+    return list(stages)

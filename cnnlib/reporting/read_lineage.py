@@ -1,0 +1,181 @@
+"""The family tree, from the folders of suites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cnnlib.reporting.config_difference import difference_words
+from cnnlib.reporting.lineage import Key, Lineage, Step
+from cnnlib.reporting.parents import Parent, State, read_parent
+from cnnlib.reporting.results import SuiteResults, read_suite
+from cnnlib.types import CnnlibError
+
+_TOLD_OTHERWISE = (
+    *("name", "seeds", "baseline", "experiments", "margins", "main_task", "first_seeds"),  # the suite's own
+    "start_from",
+)
+
+
+def read_lineage(folder: Path) -> Lineage:
+    """Of a suite's folder, or of all suites in a folder such as ``runs``.
+
+    Raises:
+        CnnlibError: no suite there, none with a finished run, or a damaged file, which is named.
+    """
+    inside = sorted(path.parent for path in folder.glob("*/suite.yaml"))
+    own = [folder] if (folder / "suite.yaml").exists() else inside
+    if not own:
+        raise CnnlibError(
+            f"{folder}: no suite.yaml in it, nor in a folder of it; give a suite's folder, or runs"
+        )
+    lineage = lineage_of([read_suite(each) for each in own])
+    if not lineage.steps:
+        raise CnnlibError(f"{folder}: no run has finished yet")
+    return lineage
+
+
+def lineage_of(own: Sequence[SuiteResults]) -> Lineage:
+    """The experiments of these suites that have finished runs, and their ancestors, wherever those are.
+
+    Raises:
+        CnnlibError: a file of these suites is damaged; where it is another's, a note tells it.
+    """
+    suites = {suite.folder.resolve(): suite for suite in own}
+    story = [(folder, name) for folder, suite in suites.items() for name in suite.finished]
+    folders = frozenset(suites)
+    parents: dict[Key, list[Parent | None]] = {}
+    waiting = story[::-1]
+    while waiting:
+        folder, name = key = waiting.pop()
+        if key not in parents:
+            parents[key] = [read_parent(run) for run in suites[folder].finished[name]]
+            waiting += _known(parents[key], suites)
+    elsewhere = [key for key in reversed(parents) if key[0] not in folders]
+    lineage = Lineage(suites, folders, dict.fromkeys([*elsewhere, *story], Step(False, None, "")))
+    steps = {key: _step(key, parents[key], lineage) for key in lineage.steps}
+    return replace(lineage, steps=_without_loops(steps))
+
+
+def _known(parents: Sequence[Parent | None], suites: dict[Path, SuiteResults]) -> list[Key]:
+    """The experiments that ``parents`` are runs of, where these can be read; adds their suites to ``suites``."""
+    known = []
+    for folder, name in dict.fromkeys(_key(parent) for parent in parents if parent):
+        if folder not in suites and (suite := _read_elsewhere(folder)):
+            suites[folder] = suite
+        if folder in suites and name in suites[folder].finished:
+            known.append((folder, name))
+    return known
+
+
+def _read_elsewhere(folder: Path) -> SuiteResults | None:
+    try:
+        suite = read_suite(folder)
+        for run in suite.runs:
+            read_parent(run)
+    except CnnlibError:
+        return None
+    return suite
+
+
+def _key(parent: Parent) -> Key:
+    return parent.folder.parent.parent, parent.folder.parent.name
+
+
+def _step(key: Key, parents: Sequence[Parent | None], lineage: Lineage) -> Step:
+    folder = key[0]
+    given = [parent for parent in parents if parent]
+    if not given:
+        before = [(folder, other) for other in lineage.suites[folder].finished]
+        before = [other for other in before[: before.index(key)] if other in lineage.steps]
+        reference = before[-1] if before else None
+        return Step(False, reference, "from scratch", _changes(lineage, reference, key))
+    reference = origin if (origin := _key(given[0])) in lineage.steps else None
+    seeds = [run.seed for run, parent in zip(lineage.runs(key), parents, strict=True) if parent]
+    start = _start(_name(lineage, origin, folder), given, seeds)
+    notes = tuple(_notes(key, parents, lineage))
+    return Step(True, reference, start, _changes(lineage, reference, key), notes)
+
+
+def _name(lineage: Lineage, key: Key, seen_from: Path) -> str:
+    """The title of an experiment that may be unknown."""
+    return lineage.title(key, seen_from) if key[0] in lineage.suites else key[1]
+
+
+def _start(name: str, parents: Sequence[Parent], seeds: Sequence[int]) -> str:
+    """``takes over weights and heads of v1, not its optimizer state``.
+
+    Args:
+        name: of the parents' experiment.
+        seeds: of the runs that started from them.
+    """
+    taken, left = parents[0].taken, parents[0].left
+    of_parents = sorted({parent.seed for parent in parents})
+    other = "" if of_parents == sorted(seeds) else f" ({_seeds(of_parents)})"
+    words = f"takes over {_listed(taken or ['nothing'])} of {name}{other}"
+    return words + (f", not its {_listed(left)}" if taken and left else "")
+
+
+def _listed(words: Sequence[str]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+
+
+def _changes(lineage: Lineage, reference: Key | None, key: Key) -> tuple[str, ...]:
+    if reference is None:
+        return ()
+    first = [lineage.runs(one)[0] for one in (reference, key)]
+    lost = [run for run in first if "config.yaml" in run.missing]
+    if lost:
+        return (f"unknown: {lost[0].experiment} has lost its config.yaml",)
+    old, new = (
+        {section: value for section, value in run.config.items() if section not in _TOLD_OTHERWISE}
+        for run in first
+    )
+    return tuple(difference_words(old, new))
+
+
+def _notes(key: Key, parents: Sequence[Parent | None], lineage: Lineage) -> Iterator[str]:
+    """Each thing that is wrong with parents, with the seeds that it is wrong for unless it is so for all."""
+    found: dict[str, list[int]] = {}
+    for run, parent in zip(lineage.runs(key), parents, strict=True):
+        if parent is None:
+            found.setdefault("starts from scratch, unlike the others", []).append(run.seed)
+            continue
+        name = _name(lineage, _key(parent), key[0])
+        if _key(parent) not in lineage.steps:
+            place = f"{name} ({parent.folder.parent})"
+            words = f"{place} has no finished run that can be read: what changed since is unknown"
+            found.setdefault(words, []).append(run.seed)
+        elif (state := parent.state) is not State.UNCHANGED:
+            found.setdefault(f"{name} {state.value}", []).append(run.seed)
+    origins = dict.fromkeys(_name(lineage, _key(parent), key[0]) for parent in parents if parent)
+    if len(origins) > 1:
+        yield f"its seeds start from different experiments, and are shown below the first: {', '.join(origins)}"
+    for words, seeds in found.items():
+        yield words + (f" ({_seeds(seeds)})" if len(seeds) < len(parents) else "")
+
+
+def _without_loops(steps: Mapping[Key, Step]) -> dict[Key, Step]:
+    """Runs that were made again from their own descendants have no first ancestor: such links are cut."""
+    cut = dict(steps)
+    for key, step in steps.items():
+        if step.inherits and _leads_back(key, cut):
+            cut[key] = replace(step, reference=None, changes=(), notes=(*step.notes, "descends from itself"))
+    return cut
+
+
+def _leads_back(key: Key, steps: Mapping[Key, Step]) -> bool:
+    seen: set[Key] = set()
+    above = key
+    while (step := steps[above]).inherits and step.reference and above not in seen:
+        seen.add(above)
+        above = step.reference
+        if above == key:
+            return True
+    return False

@@ -1,0 +1,162 @@
+"""One run's folder, read once: what it was given, what came out, what it saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cnnlib.reporting.run_files import read_columns, read_json, read_yaml, typed, with_nan
+from cnnlib.reporting.saved_predictions import SavedPredictions
+from cnnlib.tasks import Task
+from cnnlib.tasks.class_counts import ClassCounts, counts_from_json
+from cnnlib.tasks.saved import DataDescription, build_tasks, read_data
+from cnnlib.types import CnnlibError, Target
+
+RUN_FILES = {
+    "metrics.csv": "left out of the training curves",
+    "per_image.csv": "left out of the verdicts and of the choice of images",
+    "config.yaml": "no pictures",
+    "data.json": "no pictures",
+}
+"""What a finished run should have, and what follows where it has not."""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run. Metrics are keyed ``<task>/<metric>``; an undefined one is NaN."""
+
+    folder: Path
+    experiment: str
+    seed: int
+    result: Mapping[str, Any]
+    """``result.json``."""
+    history: Mapping[str, np.ndarray]
+    """Column to values, one per epoch; empty if ``metrics.csv`` is missing."""
+    per_image: Mapping[str, Mapping[str, float]]
+    """Metric to image name to value; empty if ``per_image.csv`` is missing."""
+    groups: Mapping[str, str]
+    """Image name to what it shares with images that it is not independent of; its own name where that is none."""
+
+    @property
+    def test(self) -> dict[str, float]:
+        return with_nan(self.result["test"])
+
+    @property
+    def constant(self) -> dict[str, float]:
+        """The metrics of a predictor that gives the same output for every image, on the same test images."""
+        return with_nan(self.result["constant"])
+
+    @cached_property
+    def by_class(self) -> dict[str, ClassCounts]:
+        """Task to what it counted of classes on the test split; of those that have classes.
+
+        Raises:
+            CnnlibError: ``result.json`` is damaged there.
+        """
+        return counts_from_json(self.result.get("by_class", {}), self.folder / "result.json")
+
+    @cached_property
+    def missing(self) -> tuple[str, ...]:
+        """The files that should be there and are not."""
+        return tuple(file for file in RUN_FILES if not (self.folder / file).exists())
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The run's sections as ``config.yaml`` has them, every value as text."""
+        suite = read_yaml(self.folder / "config.yaml")
+        return suite | (suite.get("experiments", {}).get(self.experiment) or {})
+
+    @cached_property
+    def data(self) -> DataDescription:
+        return read_data(self.folder)
+
+    @cached_property
+    def tasks(self) -> dict[str, Task]:
+        """
+        Raises:
+            CnnlibError: ``config.yaml`` or ``data.json`` is missing, or its tasks cannot be built.
+        """
+        sections = {
+            key: {option: typed(text) for option, text in section.items() if option not in ("loss", "weight")}
+            for key, section in self.config.get("tasks", {}).items()
+        }
+        targets = self.data.targets
+        try:
+            return build_tasks(sections, targets)
+        except CnnlibError as error:
+            raise CnnlibError(f"{self.folder / 'config.yaml'}: {error}") from None
+
+    @cached_property
+    def predictions(self) -> SavedPredictions:
+        return SavedPredictions(self.folder / "predictions")
+
+    def picture(self, name: str) -> Tensor | None:
+        """The input that the targets of the sample ``name`` belong to, float (3, H, W) in [0, 1]; if it was saved."""
+        array = self.predictions.read("input", list(self.data.inputs)[-1], name)
+        return None if array is None else torch.from_numpy(array).permute(2, 0, 1).float() / 255
+
+    def prediction(self, task: str, name: str) -> Tensor | None:
+        stored = self.predictions.read(task, name)
+        return None if stored is None else self.tasks[task].load(stored)
+
+    def target(self, task: str, name: str) -> Target | None:
+        stored, picture = self.predictions.read("truth", task, name), self.picture(name)
+        if stored is None or picture is None:
+            return None
+        own, mask = self.tasks[task], self.predictions.read("valid", task, name)
+        value = own.as_value(own.load(stored))
+        if mask is not None:
+            return Target(value, torch.from_numpy(mask >= 128)[None])
+        everywhere = torch.ones_like(own.missing(tuple(picture.shape[1:])).valid)
+        if isinstance(stored, np.ndarray):
+            return Target(value, everywhere)
+        known = value.isfinite()  # in a row, what is not valid was left empty
+        inner = known.flatten(everywhere.ndim).all(-1) if known.ndim > everywhere.ndim else known
+        return Target(value.nan_to_num(), inner)
+
+
+@dataclass(frozen=True)
+class UnfinishedRun:
+    """A run that failed, or (``error`` is ``None``) has not ended."""
+
+    folder: Path
+    experiment: str
+    seed: int
+    error: str | None
+
+
+def read_run(folder: Path, experiment: str, seed: int) -> RunResult | UnfinishedRun:
+    """A run's folder.
+
+    Raises:
+        CnnlibError: a damaged file, which is named.
+    """
+    path = folder / "result.json"
+    if not path.exists():
+        return UnfinishedRun(folder, experiment, seed, None)
+    result = read_json(path)
+    if result.get("status") == "failed":
+        return UnfinishedRun(folder, experiment, seed, str(result.get("error", "no reason was noted")))
+    absent = [key for key in ("test", "constant", "ranked_by", "seconds") if key not in result]
+    if absent:
+        raise CnnlibError(f"{path}: lacks {', '.join(absent)}; delete it to run this again")
+    history = read_columns(folder / "metrics.csv")
+    per_image = read_columns(folder / "per_image.csv", text=("name", "group"))
+    names = per_image.pop("name", [])
+    groups = per_image.pop("group", names)
+    return RunResult(
+        folder,
+        experiment,
+        seed,
+        result,
+        {column: np.array(values) for column, values in history.items()},
+        {metric: dict(zip(names, values, strict=True)) for metric, values in per_image.items()},
+        dict(zip(names, groups, strict=True)),
+    )

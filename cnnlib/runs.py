@@ -1,0 +1,111 @@
+"""One experiment under one seed: its folder, and what that says of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cnnlib.config import ExperimentConfig, SuiteConfig, to_yaml
+from cnnlib.types import CnnlibError
+
+
+@dataclass(frozen=True)
+class Run:
+    """One experiment under one seed, and the folder that is its own."""
+
+    suite: str
+    experiment: str
+    seed: int
+    config: ExperimentConfig
+    folder: Path
+    parent: Path | None = None
+    """The folder of the run that it starts from."""
+    ancestors: Mapping[str, ExperimentConfig] = field(default_factory=dict, compare=False)
+    """The experiments of the suite that it builds on, the oldest first."""
+    constant: Mapping[str, float] | None = field(default=None, compare=False)
+    """The constant predictor's metrics, where they have been measured already: many runs share them."""
+
+    def config_text(self) -> str:
+        """The YAML that repeats this run."""
+        return to_yaml(self.config, self.suite, self.experiment, self.seed, self.ancestors)
+
+
+def plan(suite: SuiteConfig, out: Path) -> list[Run]:
+    """Every run of a suite, seed by seed, so that an early look compares all experiments."""
+    return [
+        _planned(suite, name, seed, out / suite.name) for seed in suite.seeds for name in suite.experiments
+    ]
+
+
+def _planned(suite: SuiteConfig, name: str, seed: int, folder: Path) -> Run:
+    config, own = suite.experiments[name], f"seed-{seed}"
+    parent = None
+    if config.start_from is not None:
+        given = folder / config.start_from.run
+        if config.start_from.experiment is None:
+            given = Path(config.start_from.run).expanduser()
+        parent = given if re.fullmatch(r"seed-\d+", given.name) else given / own
+    ancestors = {each: suite.experiments[each] for each in suite.ancestors(name)}
+    return Run(suite.name, name, seed, config, folder / name / own, parent, ancestors)
+
+
+def is_finished(run: Run) -> bool:
+    result = read_result(run.folder)
+    return result is not None and result["status"] == "finished"
+
+
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """A run's ``result.json``, or ``None`` where it has not ended.
+
+    Raises:
+        CnnlibError: the file is damaged.
+    """
+    path = folder / "result.json"
+    try:
+        result = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise CnnlibError(f"{path}: not valid JSON ({error}); delete it to run this again") from None
+    if not isinstance(result, dict) or "status" not in result:
+        raise CnnlibError(f"{path}: says nothing of a status; delete it to run this again")
+    return result
+
+
+def is_of_another_config(run: Run) -> bool:
+    path = run.folder / "config.yaml"
+    return path.exists() and path.read_text() != run.config_text()
+
+
+def refuse_other_configs(runs: Sequence[Run]) -> None:
+    """A failed run may be tried with another config, and gives way to it."""
+    changed = [
+        str(run.folder)
+        for run in runs
+        if is_of_another_config(run) and (read_result(run.folder) or {}).get("status") != "failed"
+    ]
+    if changed:
+        raise CnnlibError(
+            f"{few(changed)}: made with another config than the one given now; "
+            "pass --overwrite to run again, or another --out or suite name to keep both"
+        )
+
+
+def few(names: Sequence[str]) -> str:
+    """The first three, and how many more."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def clear(run: Run) -> None:
+    """Removes a run's folder; nothing that does not look like one."""
+    if not run.folder.exists():
+        return
+    if not (run.folder / "config.yaml").exists() and any(os.scandir(run.folder)):
+        raise CnnlibError(f"{run.folder}: holds no config.yaml, so it is no run's folder; it is left alone")
+    shutil.rmtree(run.folder)
