@@ -27,10 +27,7 @@ def problems(**changes: Any) -> list[str]:
 
 def from_runs(**parents: str | None) -> dict[str, Any]:
     """Experiments and what they start from."""
-    return {
-        name: {} if parent is None else {"start_from.run": parent.replace("_of", "/")}
-        for name, parent in parents.items()
-    }
+    return {name: {} if parent is None else {"start_from.run": parent} for name, parent in parents.items()}
 
 
 def test_what_is_not_said_is_the_default() -> None:
@@ -53,7 +50,9 @@ def test_an_unknown_experiment_is_told_its_nearest() -> None:
     assert "[experiment 'later']" in found
     assert "./detectr" in found
     parse_suite(SUITE | {"experiments": {"later": {"start_from.run": "./detectr"}}})
-    assert "./grid" not in problems(start_from={"run": "tiny"}, grid={"training.epochs": [1, 2]})[0]
+    of_grid = problems(start_from={"run": "epochs=3"}, grid={"training.epochs": [1, 2]})
+    assert len(of_grid) == 2
+    assert all("did you mean 'epochs=1'?" in text or "did you mean 'epochs=2'?" in text for text in of_grid)
 
 
 def test_nobody_starts_from_itself_directly_or_around_a_corner() -> None:
