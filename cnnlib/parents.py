@@ -27,7 +27,6 @@ class Parent:
     """A finished run that another one starts from."""
 
     folder: Path
-    config: ExperimentConfig
     record: Mapping[str, Any]
     """Which weights these are, and what is taken over: what the other run keeps of it, as ``start_from`` in its
     ``result.json``."""
@@ -66,13 +65,13 @@ def read_parent(run: Run) -> Parent | None:
     """
     if run.parent is None:
         return None
-    config, result = _parent_config(run), read_result(run.parent)
+    result = read_result(run.parent)
     if result is None or result["status"] != "finished":
         what = (
             "has not finished; run it first" if result is None else "failed; once it finishes, try this again"
         )
         raise CnnlibError(f"its parent {run.parent.parent.name} {run.parent.name.replace('-', ' ')} {what}")
-    refuse_unfit(run, config, result["seed"])
+    refuse_unfit(run, _parent_config(run), result["seed"])
     wanted, same_suite = run.config.start_from, _suite(run.parent) == _suite(run.folder)
     record = {
         "folder": os.path.relpath(run.parent, run.folder) if same_suite else str(run.parent.resolve()),
@@ -83,7 +82,7 @@ def read_parent(run: Run) -> Parent | None:
         "optimizer": wanted.optimizer,
         "heads": wanted.heads,
     }
-    return Parent(run.parent, config, record)
+    return Parent(run.parent, record)
 
 
 def _suite(folder: Path) -> Path:

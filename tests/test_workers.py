@@ -39,6 +39,22 @@ def test_jobs_share_the_cores(tmp_path: Path, parallel: int) -> None:
     assert {path.read_text() for path in tmp_path.glob("*.threads")} == {str(expected)}
 
 
+def test_a_job_waits_for_the_one_that_it_needs(tmp_path: Path) -> None:
+    """Even where that stands after it, or dies; and two that wait for each other are an error."""
+    needs = {"three": "two", "two": "crash", "stranger": "nobody"}
+    jobs = [(kind, tmp_path) for kind in ("three", "two", "crash", "stranger")]
+
+    def must_wait(job: tuple[str, Path], unfinished: list[tuple[str, Path]]) -> bool:
+        return any(needs.get(job[0]) == other for other, _ in unfinished)
+
+    ended = [job[0] for job, _ in run_in_processes(work, jobs, 2, must_wait)]
+    assert sorted(ended) == ["crash", "stranger", "three", "two"]
+    assert ended.index("crash") < ended.index("two") < ended.index("three")
+    needs["crash"] = "three"
+    with pytest.raises(ValueError, match="wait for each other"):
+        list(run_in_processes(work, jobs[:3], 2, must_wait))
+
+
 def test_leaving_early_ends_what_runs(tmp_path: Path) -> None:
     running = run_in_processes(work, [("good", tmp_path), ("sleep", tmp_path)], parallel=2)
     next(running)

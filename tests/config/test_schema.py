@@ -33,6 +33,8 @@ GOOD: list[dict[str, Any]] = [
     {"experiments": {"a": {"tasks.mask.loss": "dice"}, "b": {"training": {"epochs": 3}}}, "baseline": "b"},
     {"grid": {"optimizer.learning_rate": [0.1, 0.2]}},
     {"predictions": {"name": "folder", "count": None}},
+    {"start_from": {"run": "runs/a/seed-0", "heads": True}, "freeze": None, "learning_rate_factors": None},
+    {"experiments": {"a": {}, "b": {"start_from": {"run": "a"}}}},
 ]
 BAD: list[dict[str, Any]] = [
     {"modle": "net"},
@@ -59,6 +61,14 @@ BAD: list[dict[str, Any]] = [
     {"training": {"epochs": 0}},
     {"training": {"epochs": 1, "epoch": 2}},
     {"training": {"epochs": 1, "precision": "bf16"}},
+    {"start_from": "a"},
+    {"start_from": {"run": ""}},
+    {"start_from": {"heads": True}},
+    {"freeze": {"trained_stages": "some"}},
+    {"freeze": {"trained_stages": 0, "unfreeze": {"2": 1}}},
+    {"freeze": {"trained_stages": 0, "unfreeze": [{"epoch": 1, "trained_stages": 1}]}},
+    {"learning_rate_factors": {"heads": 0}},
+    {"learning_rate_factors": {"head": 1}},
     {"seeds": []},
     {"seeds": [-1]},
     {"seeds": [1, 1]},

@@ -39,6 +39,24 @@ def test_weights_gradients_and_states_are_those_of_a_real_step(optimizer: str) -
     assert forecast(model, image, optimizer, copies=1).weights == held + size(model.state_dict().values())
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_what_is_frozen_needs_no_gradient_no_state_and_no_activations(optimizer: str) -> None:
+    model, image = ResUNet(widths=(4, 8)), torch.rand(6, 32, 32)
+    whole = forecast(model, image, optimizer)
+    model.encoder.requires_grad_(False)
+    model.encoder.eval()
+    found = forecast(model, image, optimizer)
+    assert found.parameters == whole.parameters
+    assert found.activations < whole.activations
+
+    real = OPTIMIZERS[optimizer](model.parameters())
+    sum(each.mean() for each in model(image[None]).values()).backward()
+    real.step()
+    states = [value for state in real.state.values() for value in state.values() if isinstance(value, Tensor)]
+    gradients = [each.grad for each in model.parameters() if each.grad is not None]
+    assert found.weights == size([*model.parameters(), *model.buffers(), *states, *gradients])
+
+
 def test_activations_are_what_the_layers_keep() -> None:
     """The image and the output of ReLU, once each: the second convolution keeps the same tensor."""
 
