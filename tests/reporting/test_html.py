@@ -277,7 +277,7 @@ def test_it_tells_precision_recall_and_calibration_of_each_class(tmp_path: Path)
             values = [number(counts.score(score)[index]) for score in counts.scores]
             assert " ".join([name, *values, f"{counts.truth[index]:,}"]) in text
     ece = np.mean([run.test["label/ece"] for run in suite.runs])
-    assert f"the share that is right; ece {ece:.4f}" in text
+    assert f"Calibration of the predicted class; ece {ece:.4f}" in text
     counts = total([run.by_class["label"] for run in suite.runs])
     filled = int((counts.reliability[:, 0] > 0).sum())
     assert html(folder).count('<rect class="bar"') == html(folder).count('<rect class="gap"') == filled
