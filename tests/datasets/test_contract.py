@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cnnlib.datasets import DATASETS, Faces, FgBg, Folders, Keypoints, Phones, Scenes
+from cnnlib.datasets import DATASETS, Boxes, Faces, FgBg, Folders, Keypoints, Phones, Scenes
 from cnnlib.types import DataSource
 from tests.dataset_contract import DATASET_CONTRACT
+from tests.datasets.box_files import voc
 from tests.datasets.pictures import HEIGHT, WIDTH, disc, photo, ramp, save, write_csv
 
 
@@ -93,6 +94,30 @@ def keypoints(root: Path) -> DataSource:
     )
 
 
+def boxes(root: Path) -> DataSource:
+    """Two folders of pictures that differ in size, padded; XML and a table; some reach beyond their picture."""
+    (root / "one.xml").mkdir()
+    rows = [("name", "class", "xmin", "ymin", "xmax", "ymax")]
+    for number in range(6):
+        label, box = ("cat", "dog")[number % 2], (number - 1, 2, WIDTH + 1, 9 + number)
+        for folder in ("one", "two"):
+            save(photo(number, HEIGHT + number, WIDTH), root / folder / f"{number}_1.jpg")
+        (root / "one.xml" / f"{number}_1.xml").write_text(voc("", [(label, box)], (HEIGHT + number, WIDTH)))
+        rows.append((f"{number}_1.jpg", label, *map(str, box)))
+    write_csv(root / "two.csv", *rows)
+    return Boxes(
+        str(root),
+        ["one.xml", "two.csv"],
+        ["one", "two"],
+        object="only",
+        size=16,
+        fit="pad",
+        val=0.3,
+        test=0.3,
+        group_pattern=r"(\d+)_",
+    )
+
+
 EXAMPLES: dict[str, Callable[[Path], DataSource]] = {
     "scenes": scenes,
     "phones": phones,
@@ -100,6 +125,7 @@ EXAMPLES: dict[str, Callable[[Path], DataSource]] = {
     "folders": folders,
     "fg_bg": fg_bg,
     "keypoints": keypoints,
+    "boxes": boxes,
 }
 """A small data set of each entry of ``DATASETS``, with its files in a folder."""
 
