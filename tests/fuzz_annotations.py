@@ -48,7 +48,9 @@ class Format(NamedTuple):
     images: Sequence[str]
     """The names of its pictures."""
     structure: Callable[[str, st.DataObject], str]
-    """Changes what a valid text says."""
+    """Changes what a valid text says, at random."""
+    sweep: Callable[[str], Iterator[str]]
+    """Each kind of place in it with each of the things that should not stand there."""
     hostile: Sequence[str | bytes] = ()
     """Whole files."""
 
@@ -144,7 +146,7 @@ ENCODINGS = ["utf-8-sig", "utf-16", "utf-32", "latin-1", "cp037"]
 def change_json(text: str, data: st.DataObject) -> str:
     """Values are replaced, removed, repeated, wrapped, and keys renamed."""
     tree = {"root": json.loads(text)}
-    for _ in range(data.draw(st.integers(1, 3))):
+    for _ in range(data.draw(st.sampled_from([1, 1, 1, 2, 3]))):
         holder, key = data.draw(st.sampled_from(list(_places(tree)))) if tree.get("root") else (tree, "root")
         change = data.draw(st.sampled_from(["replace", "replace", "remove", "repeat", "wrap", "rename"]))
         if change == "replace":
@@ -171,7 +173,7 @@ def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
 def change_xml(text: str, data: st.DataObject) -> str:
     """Elements get other texts and names, are removed, repeated, and put into each other."""
     root = ElementTree.fromstring(text)
-    for _ in range(data.draw(st.integers(1, 3))):
+    for _ in range(data.draw(st.sampled_from([1, 1, 1, 2, 3]))):
         element = data.draw(st.sampled_from(list(root.iter())))
         inner = data.draw(st.sampled_from(list(element))) if len(element) else None
         change = data.draw(st.sampled_from(["text", "text", "tag", "remove", "repeat", "nest"]))
@@ -193,7 +195,7 @@ def change_table(delimiter: str) -> Callable[[str, st.DataObject], str]:
 
     def change(text: str, data: st.DataObject) -> str:
         lines = [line.split(delimiter) for line in text.splitlines()]
-        for _ in range(data.draw(st.integers(1, 3))):
+        for _ in range(data.draw(st.sampled_from([1, 1, 1, 2, 3]))):
             line = data.draw(st.sampled_from(lines)) if lines else []
             kind = data.draw(st.sampled_from(["cell", "cell", "less", "more", "no line", "twice", "blank"]))
             at = data.draw(st.integers(0, max(len(line) - 1, 0)))
@@ -205,20 +207,65 @@ def change_table(delimiter: str) -> Callable[[str, st.DataObject], str]:
                 line[at : at + (kind != "more")] = (
                     [] if kind == "less" else [data.draw(st.sampled_from(TEXTS))]
                 )
-        if delimiter != ",":
-            return "\n".join(delimiter.join(line) for line in lines)
-        written = io.StringIO()
-        csv.writer(written).writerows(lines)
-        return written.getvalue()
+        return _table(lines, delimiter)
 
     return change
+
+
+def sweep_json(text: str) -> Iterator[str]:
+    tree = {"root": json.loads(text)}
+    seen = set()
+    for holder, key in list(_places(tree)):
+        kind = (key, type(holder[key])) if isinstance(key, str) else (frozenset(_keys(holder)), key)
+        whole, new = holder[key], kind not in seen
+        seen.add(kind)
+        for value in VALUES if new else ():
+            holder[key] = value
+            yield json.dumps(tree["root"])
+        holder[key] = whole
+
+
+def _keys(holder: Any) -> Iterator[str]:
+    """Of the mappings in a list: lists of the same are of one kind."""
+    return (key for each in holder if isinstance(each, dict) for key in each)
+
+
+def sweep_xml(text: str) -> Iterator[str]:
+    root = ElementTree.fromstring(text)
+    for element in {each.tag: each for each in root.iter()}.values():
+        whole = element.text
+        for value in TEXTS:
+            element.text = value
+            yield ElementTree.tostring(root, encoding="unicode")
+        element.text = whole
+
+
+def sweep_table(delimiter: str) -> Callable[[str], Iterator[str]]:
+    def sweep(text: str) -> Iterator[str]:
+        lines = [line.split(delimiter) for line in text.splitlines()]
+        for line in (lines[0], lines[-1]):
+            for at, whole in enumerate(line):
+                for value in TEXTS:
+                    line[at] = value
+                    yield _table(lines, delimiter)
+                line[at] = whole
+
+    return sweep
+
+
+def _table(lines: Sequence[Sequence[str]], delimiter: str) -> str:
+    if delimiter != ",":
+        return "\n".join(delimiter.join(line) for line in lines)
+    written = io.StringIO()
+    csv.writer(written).writerows(lines)
+    return written.getvalue()
 
 
 @st.composite
 def spliced(draw: st.DrawFn, content: bytes) -> bytes:
     """Pieces of a file are cut out, repeated, and replaced by others; bits flip."""
     changed = bytearray(content)
-    for _ in range(draw(st.sampled_from([0, 0, 1, 1, 2, 4]))):
+    for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, len(changed)))
         end = min(at + draw(st.sampled_from([0, 0, 1, 1, 20, 200, len(content)])), len(changed))
         kind = draw(st.sampled_from(["piece", "piece", "repeat", "bit"]))
@@ -231,13 +278,14 @@ def spliced(draw: st.DrawFn, content: bytes) -> bytes:
 
 
 def mutilated(format: Format, data: st.DataObject) -> bytes:
-    """A changed structure, encoding and bytes, each only at times."""
-    text = format.texts[format.file]
-    if data.draw(st.integers(0, 3)):
+    """A changed structure, changed bytes, or both; at times in another encoding."""
+    text, what = format.texts[format.file], data.draw(st.sampled_from(["structure"] * 3 + ["bytes", "both"]))
+    if what != "bytes":
         text = format.structure(text, data)
-    encoding = data.draw(st.sampled_from(["utf-8"] * 12 + ENCODINGS))
+    encoding = data.draw(st.sampled_from(["utf-8"] * 20 + ENCODINGS))
     surrogates = "surrogatepass" if encoding.startswith("utf") else "replace"
-    return data.draw(spliced(text.encode(encoding, surrogates)))
+    content = text.encode(encoding, surrogates)
+    return content if what == "structure" else data.draw(spliced(content))
 
 
 # Whole files that are no such annotation
@@ -297,13 +345,13 @@ def formats() -> dict[str, Format]:
 
 def _format(opened: Callable[[str, str], DataSource], images: Iterable[str], texts: dict[str, str]) -> Format:
     file = next(iter(texts))
-    structure, hostile = {
-        ".json": (change_json, DEEP),
-        ".xml": (change_xml, BOMBS),
-        ".csv": (change_table(","), LONG),
-        ".txt": (change_table(" "), LONG),
+    structure, sweep, hostile = {
+        ".json": (change_json, sweep_json, DEEP),
+        ".xml": (change_xml, sweep_xml, BOMBS),
+        ".csv": (change_table(","), sweep_table(","), LONG),
+        ".txt": (change_table(" "), sweep_table(" "), LONG),
     }[Path(file).suffix]
-    return Format(opened, file, texts, list(images), structure, [*NOTHING, *hostile])
+    return Format(opened, file, texts, list(images), structure, sweep, [*NOTHING, *hostile])
 
 
 def _open_boxes(root: str, annotations: str) -> DataSource:
@@ -411,7 +459,8 @@ def main(arguments: list[str] | None = None) -> None:
         start = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             outcomes = fuzz(format, Path(folder), options.count, options.seed)
-            outcomes.update(attempt(format, Path(folder), content) for content in format.hostile)
+            for content in [*format.sweep(format.texts[format.file]), *format.hostile]:
+                outcomes[attempt(format, Path(folder), content)] += 1
         told = ", ".join(f"{count} {what}" for what, count in sorted(outcomes.items()))
         print(f"{name}: {told} in {time.monotonic() - start:.1f} s", flush=True)
 
