@@ -6,21 +6,122 @@ import json
 from csv import DictReader
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from lightning_fabric import Fabric
 from PIL import Image
 from torch import Tensor, nn
 
-from cnnlib.inference import load_run
-from cnnlib.tasks import PointsTask
-from cnnlib.types import CnnlibError, TargetInfo
+from cnnlib.datasets import Boxes
+from cnnlib.inference import TrainedRun, load_run
+from cnnlib.tasks import BoxTask, MaskTask, PointsTask
+from cnnlib.types import CnnlibError, Fit, Split, TargetInfo
 from cnnlib.video_files import frame_rate, read_frames
 from tests.tiny_suite import write_suite
 from tools.predict import main
 from tools.run_suite import main as run_suite
+
+
+class Sees(nn.Module):
+    """Finds the bright rectangle in the picture that it is shown, and says so in raw outputs."""
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        self.shown = image
+        light = image[:, 0]
+        (left, right), (upper, lower) = (_bar(light.amax(axis)[0]) for axis in (1, 2))
+        height, width = light.shape[-2:]
+        middle = torch.tensor([(left + right) / 2 / width, (upper + lower) / 2 / height])
+        extent = torch.tensor([(right - left) / width, (lower - upper) / height])
+        return {
+            "box": torch.cat([middle, extent])[None].logit(),
+            "points": (middle - 0.5)[None],  # shares of the picture, from its middle
+            "mask": 60 * (light[:, None] - 0.5),
+            "depth": light[:, None],
+        }
+
+
+def _bar(profile: Tensor) -> tuple[float, float]:
+    """Where it begins and ends: from its middle and the sum of its light."""
+    places = torch.arange(len(profile)) + 0.5
+    length, middle = float(profile.sum()), float((profile * places).sum() / profile.sum())
+    return middle - length / 2, middle + length / 2
+
+
+def seeing(fit: Fit, size: int | None) -> TrainedRun:
+    """A run of which what it predicts is known."""
+    tasks = {
+        "box": BoxTask(TargetInfo("box")),
+        "points": PointsTask(TargetInfo("points", names=("middle",)), head="coordinates"),
+        "mask": MaskTask(TargetInfo("mask")),
+    }
+    return TrainedRun(None, tasks, Sees(), {"image": 3}, size, fit, Fabric(accelerator="cpu"))
+
+
+@pytest.mark.parametrize("fit", ["stretch", "pad"])
+@pytest.mark.parametrize("shape", [(96, 61), (61, 96), (40, 128), (90, 90), (33, 50), (300, 224)])
+def test_predictions_come_back_to_the_pixels_of_the_picture(fit: Fit, shape: tuple[int, int]) -> None:
+    """To half a pixel, where the net sees it at half of its size or at more."""
+    picture = np.zeros((*shape, 3), np.uint8)
+    left, upper, right, lower = shape[1] // 5, shape[0] // 3, shape[1] * 4 // 5, shape[0] - 4
+    picture[upper:lower, left:right] = 255
+    found = seeing(fit, max(shape) // 2 + 7).predict(Image.fromarray(picture))
+    torch.testing.assert_close(
+        found["box"], torch.tensor([left, upper, right, lower]).float(), atol=0.5, rtol=0
+    )
+    middle = torch.tensor([(left + right) / 2 - 0.5, (upper + lower) / 2 - 0.5])
+    torch.testing.assert_close(found["points"][0, :2], middle, atol=0.5, rtol=0)
+    assert found["mask"].shape == (1, *shape)
+    wrong = (found["mask"][0] > 0.5) != torch.from_numpy(picture[..., 0] > 0)
+    rows, columns = wrong.nonzero(as_tuple=True)
+    edges = [abs(columns - left), abs(columns - right), abs(rows - upper), abs(rows - lower)]
+    assert all(min(distances) <= 2 for distances in zip(*edges, strict=True))
+
+
+@pytest.mark.parametrize("fit", ["stretch", "pad"])
+@pytest.mark.parametrize("size", [32, 50])
+def test_the_net_is_shown_a_picture_as_in_training(tmp_path: Path, fit: Fit, size: int) -> None:
+    rng, rows = np.random.default_rng(0), ["name,class,xmin,ymin,xmax,ymax"]
+    (tmp_path / "images").mkdir()
+    for number, shape in enumerate([(37, 51), (64, 20), (50, 50), (20, 64)]):
+        pixels = rng.integers(0, 255, (*shape, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{number}.png")
+        rows.append(f"{number},cat,1,2,9,12")
+    (tmp_path / "boxes.csv").write_text("\n".join(rows))
+    data, run = Boxes(str(tmp_path), "boxes.csv", "images", size=size, fit=fit), seeing(fit, size)
+    for split in map(data.split, get_args(Split)):
+        for sample in (split[index] for index in range(len(split))):
+            run.predict(tmp_path / "images" / f"{sample['name']}.png")
+            assert torch.equal(run.model.shown[0], sample["image"])
+
+
+def test_a_run_keeps_how_its_pictures_were_fitted(tmp_path: Path) -> None:
+    """Trained on padded pictures, it pads new ones; a run that says nothing, being older, stretches them."""
+    rows = ["name,class,xmin,ymin,xmax,ymax"]
+    (tmp_path / "images").mkdir()
+    for number in range(8):
+        Image.new("RGB", (40, 20), (30 * number, 90, 40)).save(tmp_path / "images" / f"{number}.png")
+        rows.append(f"{number},{'cat' if number % 2 else 'dog'},{number},2,30,12")
+    (tmp_path / "boxes.csv").write_text("\n".join(rows))
+    dataset = {"name": "boxes", "root": str(tmp_path), "annotations": "boxes.csv", "images": "images"}
+    dataset |= {"size": 32, "fit": "pad", "val": 0.25, "test": 0.25}
+    suite = write_suite(
+        tmp_path, dataset=dataset, tasks={"box": {}, "label": {}}, augmentations=[{"name": "flip"}]
+    )
+    assert run_suite([str(suite), "--out", str(tmp_path / "runs")]) == 0
+    folder = tmp_path / "runs/tiny/tiny/seed-0"
+    run = load_run(folder)
+    assert run.fit == "pad"
+    left, upper, right, lower = run.predict(tmp_path / "images/0.png")["box"].tolist()
+    assert 0 <= left <= right <= 40
+    assert 0 <= upper <= lower <= 20
+    written = json.loads((folder / "data.json").read_text())
+    del written["fit"]
+    (folder / "data.json").write_text(json.dumps(written))
+    assert load_run(folder).fit == "stretch"
 
 
 @pytest.fixture(scope="module")

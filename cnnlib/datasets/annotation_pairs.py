@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from cnnlib.datasets.listing import ImageFolder, Partner, list_folders, without_suffix
-from cnnlib.datasets.problems import Problems
+from cnnlib.datasets.problems import Problems, as_line
 from cnnlib.types import CnnlibError
 
 
@@ -60,7 +60,7 @@ def report_left_out(what: str, left_out: Mapping[str, Sequence[str]]) -> None:
     for kind, names in left_out.items():
         if names:
             few = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-            print(f"{what}: left out {len(names)} {kind}: {few}", file=sys.stderr)
+            print(f"{what}: left out {len(names)} {kind}: {as_line(few)}", file=sys.stderr)
 
 
 def list_pictures(folders: Sequence[Path], prefixes: Sequence[str], problems: Problems) -> ImageFolder:

@@ -13,6 +13,8 @@ from cnnlib.datasets.keypoint_rows import KeypointFile, KeypointRow
 from cnnlib.datasets.keypoint_tables import is_text, parse_csv, parse_text
 from cnnlib.datasets.problems import Problems
 
+_LONGEST_LINE = 2**19  # characters: some ten thousand points
+
 
 def read_keypoints(path: Path, normalized: bool | None, problems: Problems) -> KeypointFile | None:
     """CSV, text or COCO's JSON, as the content says, without images of which no point is known.
@@ -38,10 +40,13 @@ def read_keypoints(path: Path, normalized: bool | None, problems: Problems) -> K
 
 
 def _parse(text: str, path: Path, problems: Problems) -> KeypointFile | None:
-    lines = (line.strip() for line in text.splitlines())
+    lines = [line.strip() for line in text.splitlines()]
     first = next((line for line in lines if line and not line.startswith("#")), "")
     if first.startswith(("{", "[")):
         return parse_coco(text, path, problems)
+    if longest := [line for line in lines if len(line) > _LONGEST_LINE][:1]:
+        problems.add("files with lines too long for a table", f"{path}: {len(longest[0])} characters")
+        return None
     return (parse_text if is_text(first) else parse_csv)(text, path, problems)
 
 

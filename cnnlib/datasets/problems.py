@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from cnnlib.types import CnnlibError
 
 _SHOWN = 3
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _LONGEST = 500  # characters of an example: files may hold names of any length
 
 
@@ -36,6 +38,6 @@ class Problems:
 
 
 def as_line(text: str) -> str:
-    """Text out of a file as part of a message: of a bounded length, and such that every terminal and file takes it."""
+    """Text out of a file as part of a message: one line of a bounded length that every terminal and file takes."""
     shown = text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}...{text[-_LONGEST // 2 :]}"
-    return shown.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")
+    return _UNPRINTABLE.sub(lambda found: repr(found[0])[1:-1], shown)

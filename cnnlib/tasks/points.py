@@ -223,10 +223,11 @@ class PointsTask(CoordinatesTask):
 
 def order_by_names(names: Sequence[str]) -> tuple[int, ...]:
     """Points whose names differ in left and right alone change places in a mirror; all others stay themselves."""
+    places = {
+        name: index for index, name in reversed([*enumerate(names)])
+    }  # of equal names the first, as they are wrong
     twins = [re.sub("|".join(_SIDES), lambda side: _SIDES[side[0]], name) for name in names]
-    return tuple(
-        names.index(twin if twin in names else name) for twin, name in zip(twins, names, strict=True)
-    )
+    return tuple(places.get(twin, places[name]) for twin, name in zip(twins, names, strict=True))
 
 
 def _check_pair(pair: tuple[str, str], names: tuple[str, ...]) -> None:

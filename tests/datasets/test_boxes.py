@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,127 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from cnnlib.datasets import Boxes
+from cnnlib.datasets.folds import fold_splits
 from cnnlib.types import CnnlibError, Sample
-from tests.datasets.pictures import photo, save, write_csv
-
-OBJECTS = {
-    "a": [("cat", (2, 3, 12, 15)), ("dog", (0, 0, 30, 18))],
-    "b c": [("dog", (5, 1, 25, 9.5))],
-    "d": [("cat", (10, 0, 32, 24))],
-    "e": [("dog", (1, 1, 9, 9))],
-}
-HEIGHT, WIDTH = 24, 32
-
-
-def voc(name: str, objects: Any, size: tuple[int, int] = (HEIGHT, WIDTH)) -> str:
-    edges = ("xmin", "ymin", "xmax", "ymax")
-    parts = "".join(
-        f"<object><name>{label}</name><bndbox>"
-        + "".join(f"<{edge}>{value}</{edge}>" for edge, value in zip(edges, box, strict=True))
-        + "</bndbox></object>"
-        for label, box in objects
-    )
-    head = f"<filename>{name}.png</filename><size><width>{size[1]}</width><height>{size[0]}</height></size>"
-    return f"<annotation>{head}{parts}</annotation>"
-
-
-def write_voc(root: Path) -> str:
-    (root / "xml").mkdir()
-    for name, objects in OBJECTS.items():
-        (root / "xml" / f"{name}.xml").write_text(voc(name, objects))
-    return "xml"
-
-
-def write_text(root: Path) -> str:
-    (root / "txt").mkdir()
-    for name, objects in OBJECTS.items():
-        lines = [" ".join(map(str, (label, *box))) for label, box in objects]
-        (root / "txt" / f"{name}.txt").write_text("# class xmin ymin xmax ymax\n" + "\n".join(lines) + "\n")
-    return "txt"
-
-
-def write_table(root: Path) -> str:
-    rows = [
-        (f"{name}.png", str(WIDTH), str(HEIGHT), label, *map(str, box))
-        for name, objects in OBJECTS.items()
-        for label, box in objects
-    ]
-    write_csv(
-        root / "boxes.csv", ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax"), *rows
-    )
-    return "boxes.csv"
-
-
-def via() -> dict[str, Any]:
-    return {
-        f"{name}.png123": {
-            "filename": f"{name}.png",
-            "size": 123,
-            "regions": [
-                {
-                    "shape_attributes": {
-                        "name": "rect",
-                        "x": box[0],
-                        "y": box[1],
-                        "width": box[2] - box[0],
-                        "height": box[3] - box[1],
-                    },
-                    "region_attributes": {"class": label, "color": "white"},
-                }
-                for label, box in objects
-            ],
-        }
-        for name, objects in OBJECTS.items()
-    }
-
-
-def coco() -> dict[str, Any]:
-    categories = [{"id": 7, "name": "cat"}, {"id": 9, "name": "dog"}]
-    ids = {each["name"]: each["id"] for each in categories}
-    return {
-        "images": [
-            {"id": i, "file_name": f"{name}.png", "width": WIDTH, "height": HEIGHT}
-            for i, name in enumerate(OBJECTS)
-        ],
-        "categories": categories,
-        "annotations": [
-            {
-                "image_id": i,
-                "category_id": ids[label],
-                "bbox": [box[0], box[1], box[2] - box[0], box[3] - box[1]],
-            }
-            for i, objects in enumerate(OBJECTS.values())
-            for label, box in objects
-        ],
-    }
-
-
-def write_json(content: Callable[[], Any], wrap: str = "") -> Callable[[Path], str]:
-    def write(root: Path) -> str:
-        (root / "boxes.json").write_text(json.dumps({wrap: content()} if wrap else content()))
-        return "boxes.json"
-
-    return write
-
-
-FORMATS = {
-    "VOC": write_voc,
-    "text": write_text,
-    "CSV": write_table,
-    "VIA": write_json(via),
-    "VIA project": write_json(via, "_via_img_metadata"),
-    "COCO": write_json(coco),
-}
+from tests.datasets.box_files import FORMATS, OBJECTS, coco, via, voc, write, write_pictures
+from tests.datasets.pictures import HEIGHT, WIDTH, photo, save, write_csv
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for seed, name in enumerate(OBJECTS):
-        save(photo(seed, HEIGHT, WIDTH), tmp_path / "images" / f"{name}.png")
+    write_pictures(tmp_path / "images")
     return tmp_path
 
 
@@ -141,9 +30,9 @@ def samples(data: Boxes) -> dict[str, Sample]:
     return {sample["name"]: sample for sample in sorted(found, key=lambda sample: sample["name"])}
 
 
-@pytest.mark.parametrize("write", FORMATS.values(), ids=FORMATS.keys())
-def test_every_format_gives_the_same_boxes_and_classes(root: Path, write: Callable[[Path], str]) -> None:
-    data = Boxes(str(root), write(root), "images")
+@pytest.mark.parametrize("key", FORMATS)
+def test_every_format_gives_the_same_boxes_and_classes(root: Path, key: str) -> None:
+    data = Boxes(str(root), write(root, key), "images")
     data.check()
     found = samples(data)
     assert list(found) == sorted(OBJECTS)
@@ -155,7 +44,7 @@ def test_every_format_gives_the_same_boxes_and_classes(root: Path, write: Callab
 
 
 def test_the_object_that_counts_is_chosen(root: Path) -> None:
-    annotations = write_voc(root)
+    annotations = write(root, "VOC")
     largest = samples(Boxes(str(root), annotations, "images", object="largest"))
     assert largest["a"]["box"].value.tolist() == [0, 0, 30, 18]
     with pytest.raises(CnnlibError, match=r"images of several objects; set object .*: 1\n.*a\.xml"):
@@ -203,14 +92,14 @@ FAULTS = {
 
 @pytest.mark.parametrize(("box", "message"), FAULTS.values(), ids=FAULTS.keys())
 def test_boxes_that_cannot_be_are_reported_by_file(root: Path, box: Any, message: str) -> None:
-    annotations = write_voc(root)
+    annotations = write(root, "VOC")
     (root / "xml" / "d.xml").write_text(voc("d", [("cat", box)]))
     with pytest.raises(CnnlibError, match=rf"{message}.*: 1\n.*d\.xml"):
         Boxes(str(root), annotations, "images").check()
 
 
 def test_a_box_that_reaches_beyond_its_picture_is_cut(root: Path) -> None:
-    annotations = write_voc(root)
+    annotations = write(root, "VOC")
     (root / "xml" / "d.xml").write_text(voc("d", [("cat", (-1, 2, 33, 25))]))
     data = Boxes(str(root), annotations, "images")
     data.check()
@@ -218,7 +107,7 @@ def test_a_box_that_reaches_beyond_its_picture_is_cut(root: Path) -> None:
 
 
 def test_an_annotation_for_another_size_is_reported(root: Path) -> None:
-    annotations = write_voc(root)
+    annotations = write(root, "VOC")
     (root / "xml" / "d.xml").write_text(voc("d", OBJECTS["d"], (WIDTH, HEIGHT)))
     with pytest.raises(
         CnnlibError, match=r"made for a picture of another size: 1\n.*24 x 32; the picture is 32 x 24"
@@ -227,7 +116,7 @@ def test_an_annotation_for_another_size_is_reported(root: Path) -> None:
 
 
 def test_what_has_no_partner_is_left_out_and_reported(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    annotations = write_voc(root)
+    annotations = write(root, "VOC")
     save(photo(9, HEIGHT, WIDTH), root / "images" / "plain.png")
     (root / "xml" / "gone.xml").write_text(voc("gone", OBJECTS["d"]))
     (root / "xml" / "e.xml").write_text(voc("e", []))
@@ -240,7 +129,7 @@ def test_what_has_no_partner_is_left_out_and_reported(root: Path, capsys: pytest
 
 
 def test_folders_pair_with_annotations_and_make_one_set(root: Path) -> None:
-    annotations = write_voc(root)
+    annotations = write(root, "VOC")
     for name in OBJECTS:
         save(photo(3, HEIGHT, WIDTH), root / "more" / f"{name}.png")
     (root / "more.csv").write_text(
@@ -263,7 +152,7 @@ def test_folders_pair_with_annotations_and_make_one_set(root: Path) -> None:
     ],
 )
 def test_options_that_cannot_work_are_refused(root: Path, options: dict[str, Any], message: str) -> None:
-    given = {"annotations": FORMATS["VIA"](root), "images": "images"} | options
+    given = {"annotations": write(root, "VIA"), "images": "images"} | options
     with pytest.raises(CnnlibError, match=message):
         Boxes(str(root), **given)
 
@@ -273,58 +162,158 @@ BOMB = '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><annota
 
 @pytest.mark.parametrize("content", [BOMB, "", "<annotation>", "<html/>", "\0", "<" * 10**5])
 def test_no_xml_is_believed_that_is_none(root: Path, content: str) -> None:
-    annotations = write_voc(root)
+    annotations = write(root, "VOC")
     (root / "xml" / "d.xml").write_text(content)
     with pytest.raises(CnnlibError, match=r"XML files that .*: 1\n.*d\.xml"):
         Boxes(str(root), annotations, "images")
 
 
-PIECES = [
-    b"",
-    b"\0",
-    b'"',
-    b",",
-    b"\n",
-    b"1e999",
-    b"-",
-    b"[",
-    b"{}",
-    b"\xff\xfe",
-    b"9" * 5000,
-    b"null",
-    b"<",
-    b"&lol;",
-]
+def test_folds_keep_the_shares_of_classes_and_the_groups(tmp_path: Path) -> None:
+    rows = [("name", "class", "xmin", "ymin", "xmax", "ymax")]
+    for number in range(24):
+        name = f"{number // 2}_{number % 2}"
+        save(photo(number, HEIGHT, WIDTH), tmp_path / "images" / f"{name}.png")
+        rows.append((name, "dog" if number < 8 else "cat", "1", "2", "9", "12"))
+    write_csv(tmp_path / "boxes.csv", *rows)
+    for options, most in (({}, 1), ({"group_pattern": r"(\d+)_"}, 2)):
+        data = Boxes(str(tmp_path), "boxes.csv", "images", **options)
+        tests = [fold_splits(data, 4, fold, partition=0)["test"] for fold in range(4)]
+        found = [[test[index] for index in range(len(test))] for test in tests]
+        for test in found:
+            classes = [data.targets["label"].names[sample["label"].value] for sample in test]
+            assert abs(classes.count("dog") - 2) < most
+        seen = [{sample["group"] for sample in test} for test in found] if options else []
+        assert sum(map(len, seen)) == len(set().union(*seen))
 
 
-def mutilate(content: bytes, seed: int) -> bytes:
-    rng, changed = random.Random(seed), bytearray(content)
-    for _ in range(rng.randint(1, 8)):
-        at = rng.randrange(len(changed) or 1)
-        changed[at : at + rng.choice([0, 1, 1, 20, 200])] = rng.choice(PIECES)
-    return bytes(changed)
+def _change_json(root: Path, change: Callable[[Any], None], content: Any) -> str:
+    change(content)
+    (root / "boxes.json").write_text(json.dumps(content))
+    return "boxes.json"
 
 
-@pytest.mark.parametrize("key", FORMATS)
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(seed=st.integers(0, 2**32))
-def test_mutilated_files_are_errors_for_people_or_harmless(root: Path, key: str, seed: int) -> None:
-    kept = root / "kept"
-    if not kept.exists():
-        kept.mkdir()
-        FORMATS[key](kept)
-    annotations = next(kept.iterdir())
-    victim = annotations if annotations.is_file() else sorted(annotations.iterdir())[0]
-    whole = victim.read_bytes()
-    try:
-        victim.write_bytes(mutilate(whole, seed))
-        data = Boxes(str(root), f"kept/{annotations.name}", "images", size=8)
-        data.check()
-    except CnnlibError:
-        return
-    finally:
-        victim.write_bytes(whole)
-    for sample in samples(data).values():
-        left, upper, right, lower = sample["box"].value.tolist()
-        assert 0 <= left < right <= 8
-        assert 0 <= upper < lower <= 8
+def _first_via(content: Any, **attributes: Any) -> None:
+    region = content["a.png123"]["regions"][0]
+    region["shape_attributes"].update(attributes.pop("shape", {}))
+    region["region_attributes"].update(attributes)
+
+
+AMBIGUOUS: dict[str, tuple[Callable[[Any], None], Callable[[], Any], str]] = {
+    "image id": (
+        lambda file: file["images"][1].update(id=0),
+        coco,
+        r"ids that several entries have: 1\n.*images: 0",
+    ),
+    "category id": (
+        lambda file: file["categories"][1].update(id=7),
+        coco,
+        r"ids that several entries have: 1\n.*categories: 7",
+    ),
+    "unknown image": (
+        lambda file: file["annotations"][1].update(image_id=99),
+        coco,
+        r"does not list: 1\n.*annotations.1",
+    ),
+    "true is no number": (
+        lambda file: file["annotations"][0].update(bbox=[True, 1, 2, 3]),
+        coco,
+        r"no finite numbers: 1\n.*annotations.0: \[True, 1, 2, 3\]",
+    ),
+    "width of the picture": (
+        lambda file: file["images"][0].update(width=3.5),
+        coco,
+        r"no whole numbers: 1\n.*image 0",
+    ),
+    "no rectangle": (
+        lambda file: _first_via(file, shape={"name": "circle"}),
+        via,
+        r"no rectangles: 1\n.*a.png123: 'circle'",
+    ),
+    "negative width": (
+        lambda file: _first_via(file, shape={"width": -3}),
+        via,
+        r"empty or inverted.*: 1\n.*a.png123",
+    ),
+    "half a character": (
+        lambda file: _first_via(file, **{"class": "\ud800"}),
+        via,
+        r"no name.*: 1\n.*a.png123",
+    ),
+    "no class": (lambda file: _first_via(file, **{"class": " "}), via, r"without a class: 1\n.*a.png123"),
+}
+
+
+@pytest.mark.parametrize(("change", "content", "message"), AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
+def test_what_a_json_file_leaves_open_is_reported(
+    root: Path, change: Any, content: Any, message: str
+) -> None:
+    with pytest.raises(CnnlibError, match=message):
+        Boxes(str(root), _change_json(root, change, content()), "images")
+
+
+def test_a_key_that_stands_twice_is_reported(root: Path) -> None:
+    text = json.dumps(via())
+    (root / "boxes.json").write_text(text[:-1] + ", " + json.dumps({"a.png123": {"filename": "d.png"}})[1:])
+    with pytest.raises(
+        CnnlibError, match=r"boxes.json cannot be used: an object has the key 'a.png123' twice"
+    ):
+        Boxes(str(root), "boxes.json", "images")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["a.png,32,24,cat,1,2,9,9", "a.png,99,24,dog,1,2,9,9"], r"different sizes: 1\n.*line 3: \(24, 99\)"),
+        (["a.png,32,about 24,cat,1,2,9,9"], r"no whole numbers: 1\n.*line 2: \[about 24, 32\]"),
+        (["a.png,32,24,cat,1_0,2,19,9"], r"no finite numbers: 1\n.*line 2: \[1_0, 2, 19, 9\]"),
+    ],
+)
+def test_what_a_table_leaves_open_is_reported(root: Path, rows: list[str], message: str) -> None:
+    head = "filename,width,height,class,xmin,ymin,xmax,ymax"
+    (root / "boxes.csv").write_text("\n".join([head, *rows]))
+    with pytest.raises(CnnlibError, match=message):
+        Boxes(str(root), "boxes.csv", "images")
+    (root / "boxes.csv").write_text(head.replace("width", "class") + "\n")
+    with pytest.raises(CnnlibError, match="has several columns 'class'"):
+        Boxes(str(root), "boxes.csv", "images")
+
+
+@pytest.mark.parametrize("box", [(0.1, 0.2, 0.7, 0.9), (1, 1, 1 + 1e-12, 9)])
+def test_shares_and_boxes_without_extent_are_reported(root: Path, box: Any) -> None:
+    annotations = write(root, "VOC")
+    (root / "xml" / "d.xml").write_text(voc("d", [("cat", box)]))
+    with pytest.raises(CnnlibError, match=r"not usable as a box: 1\n.*d\.xml"):
+        Boxes(str(root), annotations, "images").check()
+
+
+def test_a_folder_of_annotations_may_hold_other_things(root: Path) -> None:
+    """Notes beside XML, hidden copies; folders as those of the images tell equal names apart."""
+    annotations = write(root, "VOC")
+    (root / "xml" / "README.txt").write_text("by hand")
+    (root / "xml" / ".copies").mkdir()
+    (root / "xml" / ".copies" / "d.xml").write_text(voc("d", OBJECTS["a"]))
+    for folder, box in (("x", (1, 2, 3, 4)), ("y", (5, 6, 7, 8))):
+        (root / "xml" / folder).mkdir()
+        (root / "xml" / folder / "same.xml").write_text(voc("same", [("cat", box)]))
+        save(photo(1, HEIGHT, WIDTH), root / "images" / folder / "same.png")
+    found = samples(Boxes(str(root), annotations, "images"))
+    assert len(found) == len(OBJECTS) + 2
+    assert found["x/same"]["box"].value.tolist() == [1, 2, 3, 4]
+    assert found["y/same"]["box"].value.tolist() == [5, 6, 7, 8]
+
+
+def test_a_file_of_one_image_is_not_read_without_end(root: Path) -> None:
+    annotations = write(root, "text")
+    (root / "txt" / "d.txt").write_text("cat 1 2 3 4\n" * 10**5)
+    with pytest.raises(CnnlibError, match=r"one image with more than 1048576 bytes: 1\n.*d\.txt"):
+        Boxes(str(root), annotations, "images")
+
+
+def test_a_long_name_does_not_fill_the_message(root: Path) -> None:
+    content = {
+        "x" * 10**6: {"filename": "a.png", "regions": [{"shape_attributes": {}, "region_attributes": {}}]}
+    }
+    (root / "boxes.json").write_text(json.dumps(content))
+    with pytest.raises(CnnlibError) as error:
+        Boxes(str(root), "boxes.json", "images")
+    assert len(str(error.value)) < 2000

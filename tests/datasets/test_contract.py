@@ -23,6 +23,7 @@ from cnnlib.datasets import (
 )
 from cnnlib.types import DataSource
 from tests.dataset_contract import DATASET_CONTRACT
+from tests.datasets.box_files import voc
 from tests.datasets.pictures import HEIGHT, WIDTH, disc, photo, ramp, save, write_csv
 
 
@@ -110,13 +111,27 @@ def keypoints(root: Path) -> DataSource:
 
 
 def boxes(root: Path) -> DataSource:
-    """Pictures that differ in shape, of two classes, padded."""
+    """Two folders of pictures that differ in size, padded; XML and a table; some reach beyond their picture."""
+    (root / "one.xml").mkdir()
     rows = [("name", "class", "xmin", "ymin", "xmax", "ymax")]
-    for number in range(12):
-        save(photo(number, HEIGHT + number, WIDTH), root / "images" / f"{number}.png")
-        rows.append((f"{number}.png", ("cat", "dog")[number % 2], "2", "3", str(12 + number), "20"))
-    write_csv(root / "boxes.csv", *rows)
-    return Boxes(str(root), "boxes.csv", "images", size=16, fit="pad", val=0.3, test=0.3)
+    for number in range(6):
+        label, box = ("cat", "dog")[number % 2], (number - 1, 2, WIDTH + 1, 9 + number)
+        for folder in ("one", "two"):
+            save(photo(number, HEIGHT + number, WIDTH), root / folder / f"{number}_1.jpg")
+        (root / "one.xml" / f"{number}_1.xml").write_text(voc("", [(label, box)], (HEIGHT + number, WIDTH)))
+        rows.append((f"{number}_1.jpg", label, *map(str, box)))
+    write_csv(root / "two.csv", *rows)
+    return Boxes(
+        str(root),
+        ["one.xml", "two.csv"],
+        ["one", "two"],
+        object="only",
+        size=16,
+        fit="pad",
+        val=0.3,
+        test=0.3,
+        group_pattern=r"(\d+)_",
+    )
 
 
 def label_studio(root: Path) -> DataSource:

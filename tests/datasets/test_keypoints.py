@@ -3,78 +3,18 @@
 from __future__ import annotations
 
 import json
-import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from cnnlib.datasets import Keypoints
 from cnnlib.datasets.face_68 import FLIP_ORDER, NAMES
 from cnnlib.types import CnnlibError
 from tests.datasets.pictures import HEIGHT, PARTS, WIDTH, photo, samples, save, write_csv
-
-IMAGES = ("a b", "c", "d_1", "e, f")
-POINTS = {
-    name: np.random.default_rng(i).uniform(2, 22, (2, 2)).round(2) for i, name in enumerate(IMAGES)
-}  # in pixels
-BOX = ("1", "2", "21.5", "20")  # xyxy
-
-
-def texts(name: str, unit: Callable[[np.ndarray], np.ndarray] = lambda xy: xy) -> list[str]:
-    return [f"{value:.10g}" for value in unit(POINTS[name]).ravel()]
-
-
-def shares(xy: np.ndarray) -> np.ndarray:
-    return (xy + 0.5) / (WIDTH, HEIGHT)
-
-
-def csv_text(header: str, unit: Callable[[np.ndarray], np.ndarray] = lambda xy: xy) -> str:
-    rows = [",".join([f'"{name}.jpg"', *texts(name, unit)]) for name in IMAGES]
-    return "\n".join([header, *rows] if header else rows)
-
-
-def coco() -> dict[str, Any]:
-    names = ["left_eye", "right_eye"]
-    return {
-        "images": [{"id": i, "file_name": f"{name}.jpg", "width": WIDTH} for i, name in enumerate(IMAGES)],
-        "categories": [{"id": 7, "name": "face", "keypoints": names}, {"id": 8, "name": "car"}],
-        "annotations": [
-            {
-                "image_id": i,
-                "category_id": 7,
-                "keypoints": [*POINTS[name][0], 2, *POINTS[name][1], 1],
-                "bbox": [1, 2, 20.5, 18],
-            }
-            for i, name in enumerate(IMAGES)
-        ]
-        + [{"image_id": 0, "category_id": 8, "bbox": [0, 0, 5, 5]}]
-        + [{"image_id": 0, "category_id": 7, "keypoints": [0] * 6, "num_keypoints": 0}],
-    }
-
-
-FORMATS = {
-    "numbered as by pandas": csv_text(",0,1,2,3"),
-    "x0,y0": csv_text("file,x0,y0,x1,y1"),
-    "named": csv_text("name, left_eye_x, left_eye_y, right_eye_x, right_eye_y"),
-    "without a header": csv_text(""),
-    "in shares": csv_text("name,x_1,y_1,x_2,y_2", shares),
-    "axis by axis": "\n".join(
-        ["name,x0,x1,y0,y1", *(f'"{name}",' + ",".join(map(str, POINTS[name].T.ravel())) for name in IMAGES)]
-    ),
-    "predictions": "\n".join(
-        ["name,p_x,p_y,p_confidence,q_x,q_y,q_confidence"]
-        + ['"{}",{},{},0.5,{},{},'.format(name, *texts(name)) for name in IMAGES]
-    ),
-    "text": "# phones\n\n" + "\n".join(f"{name}.jpg\t{'  '.join(texts(name))}" for name in IMAGES),
-    "text in shares": "\n".join(f"{name} {' '.join(texts(name, shares))}" for name in IMAGES),
-    "COCO": json.dumps(coco()),
-}
+from tests.datasets.point_files import FORMATS, IMAGES, POINTS, coco
 
 
 @pytest.fixture
@@ -326,23 +266,3 @@ def test_all_that_is_wrong_with_files_is_reported_at_once(root: Path) -> None:
         "nothing'",
     ):
         assert told in str(error.value)
-
-
-@pytest.mark.parametrize("key", ["numbered as by pandas", "named", "text", "COCO"])
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(seed=st.integers(0, 2**32))
-def test_mutilated_files_are_errors_for_people_or_harmless(root: Path, key: str, seed: int) -> None:
-    rng, content = random.Random(seed), bytearray(FORMATS[key].encode())
-    for _ in range(rng.randint(1, 8)):
-        at = rng.randrange(len(content))
-        piece = rng.choice(
-            [b"", b"\0", b'"', b",", b"\n", b"1e400", b"-", b"[", b"{}", b"\xff", b"9" * 5000, b"null"]
-        )
-        content[at : at + rng.choice([0, 1, 1, 20])] = piece
-    (root / "points").write_bytes(content)
-    try:
-        data = make(root, size=8, crop=rng.choice([None, "points"]), flip_order=[])
-        data.check()
-    except CnnlibError:
-        return
-    assert all(sample["points"].value.isfinite().all() for sample in samples(data))
