@@ -6,6 +6,7 @@ Targets are made without knowing the kind: they are random predictions, saved an
 from __future__ import annotations
 
 import copy
+import json
 import math
 import pickle
 from collections.abc import Callable, Mapping
@@ -15,8 +16,10 @@ import torch
 from torch import Tensor
 
 from cnnlib.augmentations.similarity import Similarity
+from cnnlib.files import json_text
 from cnnlib.losses import LOSSES
 from cnnlib.tasks import Task
+from cnnlib.tasks.class_counts import counts_from_json, counts_to_json
 from cnnlib.types import Size, Target
 
 SIZE = (12, 16)
@@ -133,7 +136,7 @@ def measures_each_image_on_its_own(task: Task) -> None:
     metric = task.metric()
     metric.update(predictions, *target, SIZE)
     per_image = metric.per_image()
-    assert task.main_metric in per_image
+    assert {task.main_metric, task.finer_metric or task.main_metric} <= set(per_image)
     assert set(per_image) <= set(metric.explanations)
     for index in range(4):
         alone = measure(
@@ -142,6 +145,22 @@ def measures_each_image_on_its_own(task: Task) -> None:
         for name, values in per_image.items():
             np.testing.assert_allclose(values[index], alone[name], rtol=1e-6, atol=0.005)
     assert all(values.dtype == torch.float64 and values.shape == (4,) for values in per_image.values())
+
+
+def counts_its_classes(task: Task) -> None:
+    """A task with classes counts each valid target once, and a file gives the counts back."""
+    predictions, target = task.decode(raw_outputs(task, 4), SIZE), random_targets(task, 4, "some")
+    metric = task.metric()
+    metric.update(predictions, *target, SIZE)
+    counts = task.class_counts(metric)
+    if counts is None:
+        return
+    assert counts.names == task.info.names
+    if counts.pairs:
+        assert sum(counts.truth) == sum(map(sum, counts.pairs)) == target.valid.sum()
+    assert all(counts.score(name).shape == (len(counts.names),) for name in counts.scores)
+    stored = json.loads(json_text(counts_to_json({"task": counts})))
+    assert counts_from_json(stored, "a file") == {"task": counts}
 
 
 def leaves_out_what_is_not_valid(task: Task) -> None:
@@ -300,6 +319,7 @@ TASK_CONTRACT: tuple[Callable[[Task], None], ...] = (
     finds_its_truth_perfect,
     measures_whatever_the_batches,
     measures_each_image_on_its_own,
+    counts_its_classes,
     leaves_out_what_is_not_valid,
     is_undefined_where_nothing_is_valid,
     reads_what_it_stores,

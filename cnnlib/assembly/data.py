@@ -14,7 +14,7 @@ from cnnlib.config import ExperimentConfig, build
 from cnnlib.config.schema import TrainingConfig
 from cnnlib.datasets import DATASETS
 from cnnlib.datasets.folds import fold_splits
-from cnnlib.datasets.loading import balancing_weights, evaluation_loader, labelled, training_loader
+from cnnlib.datasets.loading import balanced_weights, evaluation_loader, labelled, training_loader
 from cnnlib.datasets.splits import Subset, repeated
 from cnnlib.engine.overfitting import OVERFIT_STEPS
 from cnnlib.tasks import Task
@@ -99,7 +99,8 @@ def make_loaders(config: ExperimentConfig, data: ExperimentData, seed: int) -> L
     wanted = config.augmentations if config.training.overfit_batches is None else ()
     augmentations = [build(augmentation, AUGMENTATIONS) for augmentation in wanted]
     plain = Pipeline([], data.tasks)
-    weights = balancing_weights(data.train) if config.dataset.balance else None
+    balance = config.dataset.balance and config.training.overfit_batches is None
+    weights = balanced_weights(data.train) if balance else None
     return Loaders(
         training_loader(data.train, Pipeline(augmentations, data.tasks), batch_size, workers, seed, weights),
         evaluation_loader(data.val, plain, batch_size, workers),

@@ -75,7 +75,7 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return zip(repeat(self.epoch), order)
 
 
-def balancing_weights(source: SampleSource) -> Tensor:
+def balanced_weights(source: SampleSource) -> Tensor:
     """One divided by the number of samples of the same class, float64 (N,): each class has the same sum.
 
     Raises:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cnnlib.datasets import DATASETS, Boxes, Faces, Feet, FgBg, Folders, Keypoints, Phones, Scenes
+from cnnlib.datasets import (
+    DATASETS,
+    Boxes,
+    Faces,
+    Feet,
+    FgBg,
+    Folders,
+    Keypoints,
+    LabelStudio,
+    Phones,
+    Scenes,
+)
 from cnnlib.types import DataSource
 from tests.dataset_contract import DATASET_CONTRACT
 from tests.datasets.pictures import HEIGHT, WIDTH, disc, photo, ramp, save, write_csv
@@ -107,6 +119,21 @@ def boxes(root: Path) -> DataSource:
     return Boxes(str(root), "boxes.csv", "images", size=16, fit="pad", val=0.3, test=0.3)
 
 
+def label_studio(root: Path) -> DataSource:
+    """Two people's exports; one image has no label."""
+    choices = {"type": "choices", "from_name": "c", "to_name": "i"}
+    for person in ("anna", "bert"):
+        tasks = []
+        for number in range(6):
+            save(photo(number + 10 * len(tasks), HEIGHT, WIDTH), root / person / f"{number}{person}.png")
+            value = {"choices": [("left", "right")[number % 2]]}
+            result = [] if number == 5 else [{**choices, "value": value}]
+            file = f"{number:08x}-{number}{person}.png"
+            tasks.append({"id": number, "file_upload": file, "data": {}, "annotations": [{"result": result}]})
+        (root / person / "labels.json").write_text(json.dumps(tasks))
+    return LabelStudio(str(root), size=16, val=0.3, test=0.3)
+
+
 EXAMPLES: dict[str, Callable[[Path], DataSource]] = {
     "scenes": scenes,
     "phones": phones,
@@ -116,6 +143,7 @@ EXAMPLES: dict[str, Callable[[Path], DataSource]] = {
     "fg_bg": fg_bg,
     "keypoints": keypoints,
     "boxes": boxes,
+    "label_studio": label_studio,
 }
 """A small data set of each entry of ``DATASETS``, with its files in a folder."""
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from cnnlib.datasets.loading import EpochSampler, balancing_weights, training_loader
+from cnnlib.datasets.loading import EpochSampler, balanced_weights, training_loader
 from cnnlib.types import CnnlibError
 
 CLASSES = ["a"] * 70 + ["b"] * 25 + ["c"] * 5
@@ -35,13 +35,13 @@ def same(sample: dict[str, int]) -> dict[str, int]:
 
 def drawn(workers: int, epoch: int) -> list[int]:
     source = Samples(CLASSES)
-    loader = training_loader(source, same, 10, workers, 3, balancing_weights(source))
+    loader = training_loader(source, same, 10, workers, 3, balanced_weights(source))
     loader.sampler.epoch = epoch
     return torch.cat([batch["index"] for batch in loader]).tolist()
 
 
 def test_classes_are_drawn_alike() -> None:
-    sampler = EpochSampler(100, 0, True, balancing_weights(Samples(CLASSES)))
+    sampler = EpochSampler(100, 0, True, balanced_weights(Samples(CLASSES)))
     indices = []
     for epoch in range(200):
         sampler.epoch = epoch
@@ -60,6 +60,6 @@ def test_draws_depend_on_seed_and_epoch_alone() -> None:
 
 def test_classes_must_be_told() -> None:
     with pytest.raises(CnnlibError, match="1 of 3 tell none"):
-        balancing_weights(Samples(["a", None, "b"]))
+        balanced_weights(Samples(["a", None, "b"]))
     with pytest.raises(CnnlibError, match="all training samples are 'a'"):
-        balancing_weights(Samples(["a", "a"]))
+        balanced_weights(Samples(["a", "a"]))

@@ -15,7 +15,7 @@ from cnnlib.datasets.faces.face import SKIN_TONES, Color
 POSES = ("pronation", "neutral", "supination")
 COVERS = ("bare", "sock", "trousers")
 
-_ANGLES = ((14.0, 25.0), (-2.5, 2.5), (-25.0, -14.0))
+_ANGLES = ((14.0, 25.0), (-2.0, 2.0), (-26.0, -16.0))
 """Of each pose, in degrees: how far the heel's lower end points outwards from the line of the calf."""
 
 
@@ -124,7 +124,7 @@ def _shape(rng: np.random.Generator, angle: float) -> Shape:
         arch=float(np.clip(around(0.5 - 0.022 * angle, 0.15), 0, 1)),
         forefoot=around(1, 0.07),
         lean=around(0, 1.5),
-        toe_out=around(13 + 0.45 * angle, 2.5),
+        toe_out=around(13 + 0.45 * angle, 2),
     )
 
 
