@@ -107,6 +107,8 @@ class LabelStudio(FileDataSource):
         if consensus and not found.tested:
             problems.add("consensus without an image that can be tested on", str(consensus))
         classes = {**found.free, **found.tested}
+        if not classes:
+            problems.add("exports that give no image a class", ", ".join(map(str, own)))
         for name in pictures.keys() - classes.keys():
             del pictures[name]
         info = TargetInfo("label", table.names)

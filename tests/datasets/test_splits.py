@@ -99,3 +99,23 @@ def test_a_subset_maps_its_indices() -> None:
     for outside in (-1, 2):
         with pytest.raises(IndexError, match=f"2 samples; there is no index {outside}"):
             subset[outside]
+
+
+@given(
+    groups=st.lists(st.sampled_from("abcdefgh"), min_size=2, max_size=60),
+    val=shares,
+    seed=st.integers(0, 1000),
+)
+def test_without_a_test_there_are_two_splits(groups: list[str], val: float, seed: int) -> None:
+    if len(set(groups)) < 2:
+        with pytest.raises(CnnlibError, match="training and validation need at least 2 samples that may be"):
+            split_indices(len(groups), val, None, seed, groups)
+        return
+    parts = split_indices(len(groups), val, None, seed, groups)
+    assert parts.keys() == {"train", "val"}
+    assert sorted(np.concatenate(list(parts.values())).tolist()) == list(range(len(groups)))
+    members = [{groups[index] for index in indices} for indices in parts.values()]
+    assert all(members)
+    assert members[0].isdisjoint(members[1])
+    assert np.array_equal(split_indices(50, 0.2, None, 3)["val"], split_indices(50, 0.2, None, 3)["val"])
+    assert len(split_indices(50, 0.2, None, 3)["val"]) == 10

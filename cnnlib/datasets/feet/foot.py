@@ -15,7 +15,7 @@ from cnnlib.datasets.faces.face import SKIN_TONES, Color
 POSES = ("pronation", "neutral", "supination")
 COVERS = ("bare", "sock", "trousers")
 
-_ANGLES = ((7.0, 17.0), (-2.2, 2.2), (-15.0, -6.5))
+_ANGLES = ((14.0, 25.0), (-2.0, 2.0), (-26.0, -16.0))
 """Of each pose, in degrees: how far the heel's lower end points outwards from the line of the calf."""
 
 
@@ -121,20 +121,20 @@ def _shape(rng: np.random.Generator, angle: float) -> Shape:
         calf_height=around(1, 0.06),
         knobs=around(1, 0.3),
         tendon=around(1, 0.3),
-        arch=float(np.clip(around(0.5 - 0.018 * angle, 0.2), 0, 1)),
+        arch=float(np.clip(around(0.5 - 0.022 * angle, 0.15), 0, 1)),
         forefoot=around(1, 0.07),
-        lean=around(0, 2.5),
-        toe_out=around(11 + 0.3 * angle, 3.5),
+        lean=around(0, 1.5),
+        toe_out=around(13 + 0.45 * angle, 2),
     )
 
 
 def _view(rng: np.random.Generator) -> View:
-    scale = rng.uniform(0.3, 0.43)
+    scale = rng.uniform(0.42, 0.54)
     return View(
         elevation=rng.uniform(5, 24),
-        azimuth=float(np.clip(rng.normal(0, 3.5), -7, 7)),
-        roll=float(np.clip(rng.normal(0, 4), -9, 9)),
-        heel=(rng.uniform(0.36, 0.64), rng.uniform(0.78, 0.93)),
+        azimuth=float(np.clip(rng.normal(0, 2.5), -5, 5)),
+        roll=float(np.clip(rng.normal(0, 2.5), -5, 5)),
+        heel=(rng.uniform(0.42, 0.58), rng.uniform(0.8, 0.9)),
         scale=scale,
     )
 

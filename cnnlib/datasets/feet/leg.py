@@ -66,7 +66,7 @@ def leg_of(foot: Foot) -> Leg:
     profile[high, 0] *= shape.calf_height
     width = np.interp(_HEIGHTS, *_table(profile))
     inner = width + np.interp(_HEIGHTS, *_table(_INNER_CALF))
-    pronation = np.clip(foot.angle / 15, -1, 1)
+    pronation = np.clip(foot.angle / 20, -1, 1)
     # The ankle sinks to the inner side in pronation, and stands out on the outer side in supination.
     knobs = (
         Knob(0.54, -1, 0.035 * shape.knobs * (1 - 0.35 * pronation)),

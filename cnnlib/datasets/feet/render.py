@@ -53,7 +53,7 @@ def draw(foot: Foot, size: int, rng: np.random.Generator) -> np.ndarray:
     width = 1 / (size * foot.view.scale)
     colors = surroundings(rng, foot.view, x, up, width)
     add_shadow(colors, foot, x, up)
-    if rng.random() < 0.35:
+    if rng.random() < 0.25:
         other, gap, ahead = other_foot(foot, rng)
         add_shadow(colors, other, x - foot.side * gap, up - ahead)
         _draw_foot(colors, other, gap - foot.side * x, up - ahead, width)

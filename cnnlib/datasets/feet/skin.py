@@ -30,7 +30,8 @@ def draw_leg(
     reach = 0.06 + 0.3 * math.sin(
         math.radians(foot.view.elevation)
     )  # of the heel, below where its middle stands
-    low = np.clip((_PAD - height) / (_PAD + reach), 0, None)
+    rolled = height + 0.5 * math.tan(math.radians(foot.angle)) * aside  # the sole turns with the heel
+    low = np.clip((_PAD - rolled) / (_PAD + reach), 0, None)
     far = np.sqrt(right**2 + low**4)
     kept = np.flatnonzero(far < 1 + width / half)
     index, across, height, aside, half, right, low, far, middle = (
