@@ -81,9 +81,8 @@ def run_suite(
         results = read_suite(folder)
         for write in (write_layout, write_summary, write_report):
             write(results)
-        refuse_changed_parents(
-            runs
-        )  # a parent that was trained again may have changed under a child that was kept
+        # A parent that was trained again may have changed under a child that was kept.
+        refuse_changed_parents(runs)
     return results
 
 

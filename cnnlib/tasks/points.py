@@ -223,9 +223,7 @@ class PointsTask(CoordinatesTask):
 
 def order_by_names(names: Sequence[str]) -> tuple[int, ...]:
     """Points whose names differ in left and right alone change places in a mirror; all others stay themselves."""
-    places = {
-        name: index for index, name in reversed([*enumerate(names)])
-    }  # of equal names the first, as they are wrong
+    places = {name: index for index, name in enumerate(names)}
     twins = [re.sub("|".join(_SIDES), lambda side: _SIDES[side[0]], name) for name in names]
     return tuple(places.get(twin, places[name]) for twin, name in zip(twins, names, strict=True))
 
