@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple, get_args
 
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from cnnlib.assembly.tasks import make_tasks, task_weights
@@ -33,6 +34,8 @@ class ExperimentData:
     """Its samples that have a label for a task that is trained."""
     val: SampleSource
     test: SampleSource
+    weights: Tensor | None = None
+    """How often each sample of ``train`` is drawn; ``None``: once in an epoch."""
 
 
 class Loaders(NamedTuple):
@@ -78,12 +81,14 @@ def open_data(config: ExperimentConfig, seed: int, source: DataSource | None = N
             )
     train = repeated(with_label["train"], config.dataset.repeat)
     data = ExperimentData(source, tasks, splits["train"], train, splits["val"], splits["test"])
-    return data if config.training.overfit_batches is None else _few_batches(data, config.training)
+    if config.training.overfit_batches is not None:
+        return _few_batches(data, config.training)
+    return replace(data, weights=balanced_weights(train)) if config.dataset.balance else data
 
 
 def _few_batches(data: ExperimentData, options: TrainingConfig) -> ExperimentData:
-    """The first batches of the training split in all three; an epoch repeats them. The constant predictor stays that
-    of the whole training split: one taken from a single sample would be perfect on it.
+    """The first batches of the training split in all three; an epoch repeats them, whatever their classes. The
+    constant predictor stays that of the whole training split: one taken from a single sample would be perfect on it.
     """
     count = min(len(data.train), options.overfit_batches * options.batch_size)
     few = Subset(data.train, range(count))
@@ -99,10 +104,10 @@ def make_loaders(config: ExperimentConfig, data: ExperimentData, seed: int) -> L
     wanted = config.augmentations if config.training.overfit_batches is None else ()
     augmentations = [build(augmentation, AUGMENTATIONS) for augmentation in wanted]
     plain = Pipeline([], data.tasks)
-    balance = config.dataset.balance and config.training.overfit_batches is None
-    weights = balanced_weights(data.train) if balance else None
     return Loaders(
-        training_loader(data.train, Pipeline(augmentations, data.tasks), batch_size, workers, seed, weights),
+        training_loader(
+            data.train, Pipeline(augmentations, data.tasks), batch_size, workers, seed, data.weights
+        ),
         evaluation_loader(data.val, plain, batch_size, workers),
         evaluation_loader(data.test, plain, batch_size, workers),
     )

@@ -68,7 +68,7 @@ def picture_size(height: object, width: object, place: str, problems: Problems) 
     sides = [0.0 if side in (None, "") else finite(side) for side in (height, width)]
     if any(side is None or side < 0 or side % 1 for side in sides):
         problems.add(
-            "sizes of pictures that are no whole numbers",
+            "sizes of pictures that are no integers",
             f"{place}: {_listed([height, width])} (height, width)",
         )
         return None

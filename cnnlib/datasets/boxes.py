@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from itertools import cycle
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,20 +12,13 @@ import torch
 from annotated_types import Ge, MinLen
 
 from cnnlib.checks import checked
-from cnnlib.datasets.annotation_pairs import (
-    folders_of,
-    list_pictures,
-    own_group,
-    paired_rows,
-    report_left_out,
-)
+from cnnlib.datasets.annotated_images import AnnotatedDataSource, annotated
 from cnnlib.datasets.box_files import read_boxes
 from cnnlib.datasets.box_rows import BoxRow, ObjectBox, area
-from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
+from cnnlib.datasets.file_samples import Input
 from cnnlib.datasets.image_files import ImageFileError
-from cnnlib.datasets.listing import groups_of, name_part
 from cnnlib.datasets.problems import Problems
-from cnnlib.datasets.splits import Share, split_indices
+from cnnlib.datasets.splits import Share
 from cnnlib.datasets.target_files import TargetSource
 from cnnlib.tasks import BoxTask
 from cnnlib.types import CnnlibError, Fit, Size, Target, TargetInfo
@@ -35,7 +26,7 @@ from cnnlib.types import CnnlibError, Fit, Size, Target, TargetInfo
 _LEAST_LEFT = 0.5  # of a box's area, inside of its picture
 
 
-class Boxes(FileDataSource):
+class Boxes(AnnotatedDataSource):
     """Images of one object each: the targets ``box`` and, where there are several classes, ``label``.
 
     Annotations, told apart by their content, are:
@@ -97,14 +88,10 @@ class Boxes(FileDataSource):
         base = Path(root).expanduser()
         what = f"the data set in {base.absolute()}"
         problems = Problems(what)
-        group_of = None if group_pattern is None else name_part("group_pattern", group_pattern)
         given = [annotations] if isinstance(annotations, str) else annotations
         files = [read_boxes(base / path, class_attribute, problems) for path in given]
-        folders, prefixes = folders_of(images, len(files))
-        pictures = list_pictures([base / folder for folder in folders], prefixes, problems)
-        rows, left_out = paired_rows(
-            zip(files, cycle(prefixes)), pictures, problems, "images without an object"
-        )
+        found = annotated(base, images, files, "images without an object", problems)
+        rows = found.rows
         chosen = {name: _chosen(row, object, problems) for name, row in rows.items()}
         names = names or sorted({each.label for each in chosen.values()})
         for name, each in chosen.items():
@@ -118,20 +105,20 @@ class Boxes(FileDataSource):
         if len(names) > 1:
             info = TargetInfo("label", names=tuple(names))
             targets["label"] = TargetSource(info, rows, reader.label, class_of=reader.class_of)
-        inputs = {"image": Input(pictures)}
-        samples = paired_names(inputs, targets, problems)
-        groups = None
-        if group_of is not None:
-            groups = groups_of(samples, partial(own_group, group_of, prefixes), "group", problems)
-        problems.raise_any()
-        parts = split_indices(len(samples), val, test, seed, groups)
-        super().__init__(FileSamples(samples, inputs, targets, size, groups, fit), parts, what, check)
-        self._left_out = left_out
-
-    def check(self) -> None:
-        """As every data set of files; reports on stderr what is left out."""
-        super().check()
-        report_left_out(self._what, self._left_out)
+        super().__init__(
+            found,
+            Input(found.pictures),
+            targets,
+            what,
+            problems,
+            size=size,
+            fit=fit,
+            val=val,
+            test=test,
+            seed=seed,
+            group_pattern=group_pattern,
+            check=check,
+        )
 
 
 @dataclass(frozen=True)

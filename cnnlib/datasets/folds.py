@@ -8,7 +8,7 @@ from typing import get_args
 
 import numpy as np
 
-from cnnlib.datasets.splits import Subset
+from cnnlib.datasets.splits import Subset, told, told_of_all
 from cnnlib.types import CnnlibError, DataSource, Sample, SampleSource, Split
 
 _VAL_SHARE = 0.1  # of all samples
@@ -33,18 +33,13 @@ class Joined:
         split, own = self._places[index]
         return split.labels(own) if hasattr(split, "labels") else self._targets
 
-    def groups(self) -> np.ndarray | None:
-        return self._told("group")
+    def group(self, index: int) -> str | None:
+        split, own = self._places[index]
+        return told(split, "group", own)
 
-    def classes(self) -> np.ndarray | None:
-        return self._told("label_class")
-
-    def _told(self, method: str) -> np.ndarray | None:
-        """What ``method`` of the splits says of every sample; ``None`` if they have no such method or it says None."""
-        found = [
-            getattr(split, method)(own) if hasattr(split, method) else None for split, own in self._places
-        ]
-        return None if None in found else np.array(found)
+    def label_class(self, index: int) -> str | None:
+        split, own = self._places[index]
+        return told(split, "label_class", own)
 
 
 def fold_splits(source: DataSource, folds: int, fold: int, partition: int) -> dict[Split, SampleSource]:
@@ -62,7 +57,7 @@ def fold_splits(source: DataSource, folds: int, fold: int, partition: int) -> di
         CnnlibError: there are too few samples, or groups of samples, for so many folds.
     """
     samples = Joined(source)
-    groups, classes = samples.groups(), samples.classes()
+    groups, classes = told_of_all(samples, "group"), told_of_all(samples, "label_class")
     count = len(samples) if groups is None else len(set(groups))
     if count < folds + 1 or count < 3:
         what = "samples" if groups is None else "groups of samples"

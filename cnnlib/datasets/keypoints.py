@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from itertools import cycle
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,20 +10,13 @@ from annotated_types import Ge, MinLen
 
 from cnnlib.checks import checked
 from cnnlib.datasets import face_68
-from cnnlib.datasets.annotation_pairs import (
-    folders_of,
-    list_pictures,
-    own_group,
-    paired_rows,
-    report_left_out,
-)
-from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
+from cnnlib.datasets.annotated_images import AnnotatedDataSource, annotated
+from cnnlib.datasets.file_samples import Input
 from cnnlib.datasets.keypoint_files import read_keypoints
 from cnnlib.datasets.keypoint_parts import PointsInPart
 from cnnlib.datasets.keypoint_rows import KeypointFile
-from cnnlib.datasets.listing import groups_of, name_part
 from cnnlib.datasets.problems import Problems
-from cnnlib.datasets.splits import Share, split_indices
+from cnnlib.datasets.splits import Share
 from cnnlib.datasets.target_files import TargetSource
 from cnnlib.tasks import PointsTask
 from cnnlib.types import CnnlibError, Fit, TargetInfo
@@ -33,7 +24,7 @@ from cnnlib.types import CnnlibError, Fit, TargetInfo
 _LAYOUTS = {"face_68": (face_68.NAMES, face_68.FLIP_ORDER)}
 
 
-class Keypoints(FileDataSource):
+class Keypoints(AnnotatedDataSource):
     """Images of one object each, and the places of its points: the target ``points`` of the input ``image``.
 
     Annotation files, told apart by their content, are:
@@ -100,34 +91,29 @@ class Keypoints(FileDataSource):
         base = Path(root).expanduser()
         what = f"the data set in {base.absolute()}"
         problems = Problems(what)
-        group_of = None if group_pattern is None else name_part("group_pattern", group_pattern)
         if crop and size is None:
             raise CnnlibError("crop needs size, for the parts of pictures that are shown have many sizes")
         given = [annotations] if isinstance(annotations, str) else annotations
         files = [read_keypoints(base / path, normalized, problems) for path in given]
-        folders, prefixes = folders_of(images, len(files))
-        pictures = list_pictures([base / folder for folder in folders], prefixes, problems)
+        found = annotated(base, images, files, "images without a known point", problems)
         info = _info(files, layout, names, flip_order)
-        rows, left_out = paired_rows(
-            zip(files, cycle(prefixes)), pictures, problems, "images without a known point"
-        )
-        target = PointsInPart(PointsTask(info), rows, crop, margin)
+        target = PointsInPart(PointsTask(info), found.rows, crop, margin)
         target.check_boxes(problems)
-        inputs = {"image": Input(pictures, crop=target.part if crop else None)}
-        targets = {"points": TargetSource(info, rows, target.read)}
-        samples = paired_names(inputs, targets, problems)
-        groups = None
-        if group_of is not None:
-            groups = groups_of(samples, partial(own_group, group_of, prefixes), "group", problems)
-        problems.raise_any()
-        parts = split_indices(len(samples), val, test, seed, groups)
-        super().__init__(FileSamples(samples, inputs, targets, size, groups, fit), parts, what, check)
-        self._left_out = left_out
-
-    def check(self) -> None:
-        """As every data set of files; reports on stderr what is left out."""
-        super().check()
-        report_left_out(self._what, self._left_out)
+        targets = {"points": TargetSource(info, found.rows, target.read)}
+        super().__init__(
+            found,
+            Input(found.pictures, crop=target.part if crop else None),
+            targets,
+            what,
+            problems,
+            size=size,
+            fit=fit,
+            val=val,
+            test=test,
+            seed=seed,
+            group_pattern=group_pattern,
+            check=check,
+        )
 
 
 def _info(

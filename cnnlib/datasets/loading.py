@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from cnnlib.datasets.splits import Subset
+from cnnlib.datasets.splits import Subset, told_of_all
 from cnnlib.types import CnnlibError, Sample, SampleSource
 
 
@@ -28,6 +28,22 @@ def labelled(source: SampleSource, names: Iterable[str]) -> SampleSource:
         return source
     wanted = set(names)
     return Subset(source, [i for i in range(len(source)) if wanted & set(source.labels(i))])
+
+
+def balanced_weights(source: SampleSource) -> Tensor:
+    """How often each sample is to be drawn, float64 (N,) of sum 1: each class equally often, its samples alike.
+
+    Raises:
+        CnnlibError: ``source`` does not tell the class of every sample.
+    """
+    classes = told_of_all(source, "label_class")
+    if classes is None:
+        raise CnnlibError(
+            "balance: true needs the class of every training sample, and the data set does not tell it for all of "
+            "them: give it a label of one class per sample, or leave balance out"
+        )
+    _, index, counts = np.unique(classes, return_inverse=True, return_counts=True)
+    return torch.from_numpy(1 / (len(counts) * counts[index]))
 
 
 @dataclass
@@ -52,7 +68,7 @@ class SeededSamples(Dataset[Sample]):
 class EpochSampler(Sampler[tuple[int, int]]):
     """Yields ``(epoch, index)``; shuffled by (seed, epoch) or in order. Set ``epoch`` before iterating.
 
-    With ``weights``, one for each sample, as many are drawn with replacement, each with a chance in proportion.
+    With ``weights`` (length,), as many are drawn at random, with replacement, each as often as its weight says.
     """
 
     length: int
@@ -65,32 +81,15 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return self.length
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = range(self.length)
-        if self.shuffle:
-            generator = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
-            if self.weights is None:
-                order = torch.randperm(self.length, generator=generator).tolist()
-            else:
-                order = torch.multinomial(self.weights, self.length, True, generator=generator).tolist()
-        return zip(repeat(self.epoch), order)
+        return zip(repeat(self.epoch), self._order())
 
-
-def balanced_weights(source: SampleSource) -> Tensor:
-    """One divided by the number of samples of the same class, float64 (N,): each class has the same sum.
-
-    Raises:
-        CnnlibError: the data set does not tell every sample's class, or there is one class only.
-    """
-    told = [source.label_class(i) for i in range(len(source))] if hasattr(source, "label_class") else [None]
-    if None in told:
-        raise CnnlibError(
-            f"dataset.balance needs a class for every training sample; {told.count(None)} of {len(told)} tell none: "
-            "leave balance out, or balance the loss (cross_entropy: class_weights)"
-        )
-    _, own, counts = np.unique(told, return_inverse=True, return_counts=True)
-    if len(counts) < 2:
-        raise CnnlibError(f"dataset.balance needs at least two classes; all training samples are {told[0]!r}")
-    return torch.from_numpy(1 / counts[own])
+    def _order(self) -> Iterable[int]:
+        if not self.shuffle:
+            return range(self.length)
+        generator = torch.Generator().manual_seed(derived_seed(self.seed, self.epoch))
+        if self.weights is None:
+            return torch.randperm(self.length, generator=generator).tolist()
+        return torch.multinomial(self.weights, self.length, replacement=True, generator=generator).tolist()
 
 
 def training_loader(
@@ -106,9 +105,9 @@ def training_loader(
     Batch normalisation would give one or two images that are left over the weight, and the noise, of a whole batch.
 
     Args:
-        weights: of the samples, as in ``EpochSampler``.
+        weights: how often each sample is drawn, with replacement, in an epoch of as many samples; ``None``: once.
     """
-    return _loader(SeededSamples(source, transform, seed), batch_size, workers, True, weights)
+    return _loader(SeededSamples(source, transform, seed), batch_size, workers, shuffle=True, weights=weights)
 
 
 def evaluation_loader(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
 from annotated_types import Gt, Lt
@@ -32,15 +32,26 @@ class Subset:
         return self._source.labels(self._own(index))
 
     def group(self, index: int) -> str | None:
-        return self._source.group(self._own(index))
+        return told(self._source, "group", self._own(index))
 
     def label_class(self, index: int) -> str | None:
-        return self._source.label_class(self._own(index))
+        return told(self._source, "label_class", self._own(index))
 
     def _own(self, index: int) -> int:
         if not 0 <= index < len(self):
             raise IndexError(f"there are {len(self)} samples; there is no index {index}")
         return int(self._indices[index])
+
+
+def told(source: SampleSource, what: Literal["group", "label_class"], index: int) -> str | None:
+    """What ``source`` says of a sample; ``None`` where it does not know, or has no such method."""
+    return getattr(source, what)(index) if hasattr(source, what) else None
+
+
+def told_of_all(source: SampleSource, what: Literal["group", "label_class"]) -> np.ndarray | None:
+    """What ``source`` says of each of its samples, strings (N,); ``None`` unless it says something of all."""
+    found = [told(source, what, index) for index in range(len(source))]
+    return None if None in found else np.array(found)
 
 
 def repeated(source: SampleSource, times: int) -> SampleSource:

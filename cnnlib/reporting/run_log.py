@@ -27,7 +27,7 @@ class RunLog:
         path: the file.
         description: what is known before training, as ``describe_run`` gives it.
         rows: of the completed epochs.
-        metrics: the keys of an epoch's numbers that are told beside the losses, such as ``val/mask/iou``.
+        metrics: the keys of an epoch's numbers that are shown beside the losses, such as ``val/mask/iou``.
     """
 
     def __init__(

@@ -222,7 +222,7 @@ AMBIGUOUS: dict[str, tuple[Callable[[Any], None], Callable[[], Any], str]] = {
     "width of the picture": (
         lambda file: file["images"][0].update(width=3.5),
         coco,
-        r"no whole numbers: 1\n.*image 0",
+        r"no integers: 1\n.*image 0",
     ),
     "no rectangle": (
         lambda file: _first_via(file, shape={"name": "circle"}),
@@ -264,7 +264,7 @@ def test_a_key_that_stands_twice_is_reported(root: Path) -> None:
     ("rows", "message"),
     [
         (["a.png,32,24,cat,1,2,9,9", "a.png,99,24,dog,1,2,9,9"], r"different sizes: 1\n.*line 3: \(24, 99\)"),
-        (["a.png,32,about 24,cat,1,2,9,9"], r"no whole numbers: 1\n.*line 2: \[about 24, 32\]"),
+        (["a.png,32,about 24,cat,1,2,9,9"], r"no integers: 1\n.*line 2: \[about 24, 32\]"),
         (["a.png,32,24,cat,1_0,2,19,9"], r"no finite numbers: 1\n.*line 2: \[1_0, 2, 19, 9\]"),
     ],
 )

@@ -60,7 +60,7 @@ def test_the_journal_is_a_forest_in_its_own_order(told: Lineage, journal: Path) 
 
 
 def test_the_journal_reads_on_where_it_starts_from_scratch(told: Lineage) -> None:
-    """What is changed is told since the experiment before, as the journal tells versions 3 and 5."""
+    """A root lists its changes since the experiment before, as versions 3 and 5 of the journal do."""
     assert step_of(told, "v1").reference is None
     assert step_of(told, "v1").changes == ()
     for name, before in (("v3", "v2"), ("v5", "v4")):

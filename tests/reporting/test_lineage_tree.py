@@ -68,7 +68,7 @@ def test_a_long_chain_goes_on_below(tmp_path: Path) -> None:
 
 
 def test_one_metric_alone(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One that is not tested is told without a verdict."""
+    """A step that is not tested has no verdict."""
     assert tool.main([str(journal), "--metric", "mask/dice"]) == 0
     text = capsys.readouterr().out
     assert "mask/iou" not in text

@@ -173,7 +173,7 @@ def test_shared_parameters_count_once() -> None:
 
 
 class Samples:
-    """Without pictures: only classes are told."""
+    """Without pictures: scores of classes only."""
 
     def __len__(self) -> int:
         return 5
