@@ -1,6 +1,7 @@
 """Where samples come from."""
 
 from cnnlib.datasets.boxes import Boxes
+from cnnlib.datasets.cropped_scenes import CroppedScenes
 from cnnlib.datasets.faces import Faces
 from cnnlib.datasets.feet import Feet
 from cnnlib.datasets.fg_bg import FgBg
@@ -13,6 +14,7 @@ from cnnlib.types import DataSource
 
 DATASETS: dict[str, type[DataSource]] = {
     "scenes": Scenes,
+    "cropped_scenes": CroppedScenes,
     "phones": Phones,
     "faces": Faces,
     "feet": Feet,
