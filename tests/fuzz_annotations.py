@@ -25,10 +25,10 @@ from xml.etree import ElementTree
 import hypothesis
 from hypothesis import strategies as st
 
-from cnnlib.datasets import Boxes, Keypoints
+from cnnlib.datasets import Boxes, Keypoints, LabelStudio
 from cnnlib.tasks.saved import build_tasks, write_data
 from cnnlib.types import CnnlibError, DataSource
-from tests.datasets import box_files, point_files
+from tests.datasets import box_files, point_files, studio_files
 from tests.datasets.pictures import photo, samples, save
 
 LONGEST_MESSAGE = 20_000  # characters
@@ -324,7 +324,7 @@ LONG = ["a" * 10_000_000, "1 " * 5_000_000, "a\n" * 100_000, "," * 5_000_000, '"
 
 
 def formats() -> dict[str, Format]:
-    """All that ``boxes`` and ``keypoints`` read."""
+    """All that ``boxes``, ``keypoints`` and ``label_studio`` read."""
     boxes = {key: _format(_open_boxes, box_files.OBJECTS, make()) for key, make in box_files.FORMATS.items()}
     suffixes = {
         "numbered as by pandas": ".csv",
@@ -338,9 +338,12 @@ def formats() -> dict[str, Format]:
         for key, suffix in suffixes.items()
     }
     points["named, cropped"] = points["named"]._replace(open=partial(_open_keypoints, crop="points"))
-    return {f"boxes {key}": each for key, each in boxes.items()} | {
-        f"keypoints {key}": each for key, each in points.items()
+    studio = {
+        key: _format(_open_label_studio, studio_files.IMAGES, {"export.json": make()})
+        for key, make in studio_files.FORMATS.items()
     }
+    named = {"boxes": boxes, "keypoints": points, "label_studio": studio}
+    return {f"{name} {key}": each for name, made in named.items() for key, each in made.items()}
 
 
 def _format(opened: Callable[[str, str], DataSource], images: Iterable[str], texts: dict[str, str]) -> Format:
@@ -360,6 +363,10 @@ def _open_boxes(root: str, annotations: str) -> DataSource:
 
 def _open_keypoints(root: str, annotations: str, crop: Literal["points"] | None = None) -> DataSource:
     return Keypoints(root, annotations, "images", size=_SIZE, crop=crop, flip_order=[])
+
+
+def _open_label_studio(root: str, annotations: str) -> DataSource:
+    return LabelStudio(root, annotations, "images", size=_SIZE, val=0.25, test=0.25)
 
 
 # Trying

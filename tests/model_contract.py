@@ -121,8 +121,8 @@ def computes_the_same_with_channels_last(case: Case) -> None:
 def trains_under_bfloat16_autocast(case: Case) -> None:
     model = case.model()
     with torch.autocast("cpu", torch.bfloat16):
-        # Small: few processors are quick at it. But no stride of 2 may meet a map of one pixel: for the weights that see
-        # padding alone, oneDNN then leaves their bfloat16 gradient as the memory was.
+        # Small: few processors are quick at it. But no stride of 2 may meet a map of one pixel: oneDNN then leaves the
+        # bfloat16 gradient of the weights that see padding alone as the memory was.
         logits = model(case.image(2, 20, 20))
     sum(value.float().square().mean() for value in logits.values()).backward()
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())

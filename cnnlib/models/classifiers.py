@@ -175,7 +175,7 @@ class Net5(Net4):
         dropout: share of the linear layers' values that training sets to 0.
     """
 
-    plan = replace(Net4.plan, dropout=0.5)
+    plan = replace(Net4.plan, dropout=0.2)
 
     @checked
     def __init__(

@@ -75,5 +75,37 @@ def write_participant(
     write_json(root / name / "project-1-at-2024.json", tasks)
 
 
+IMAGES = ["a", "b c", "d", "e", "f"]
+
+
+def export() -> str:
+    """Five images, one with several annotators and one with none, without ``LABELS``."""
+    said = [["cat", "dog", "cat"], ["dog"], ["cat"], ["dog", "dog"], []]
+    tasks = [
+        uploaded(f"{name}.png", *[annotation(label, by=by) for by, label in enumerate(labels)], number=number)
+        for number, (name, labels) in enumerate(zip(IMAGES, said, strict=True))
+    ]
+    return json.dumps(tasks)
+
+
+def minimal_export() -> str:
+    """The same in JSON_MIN, an annotation a row."""
+    said = zip(["a", "a", "b c", "d", "e", "f"], ["cat", "cat", "dog", "cat", "dog", "dog"], strict=True)
+    rows = [
+        {
+            "image": f"/data/upload/7/a1b2c3d{i}-{name}.png",
+            "id": i,
+            "choice": label,
+            "annotator": i,
+            "lead_time": 1.5,
+        }
+        for i, (name, label) in enumerate(said)
+    ]
+    return json.dumps(rows)
+
+
+FORMATS = {"JSON": export, "JSON_MIN": minimal_export}
+
+
 def hash_of(name: str) -> int:
     return 1000 * sum(name.encode())

@@ -18,7 +18,8 @@ def test_shapes_and_paddings():
     outside = [(padded[i]["image"][:, :, 22:] == 0).all().item() for i in range(COUNT)]
     below = [(padded[i]["image"][:, 22:] == 0).all().item() for i in range(COUNT)]
     assert [o != b for o, b in zip(outside, below, strict=True)] == [True] * COUNT  # 2:3 or 3:2, 32 x 21.3
-    assert any(outside) and any(below)
+    assert any(outside)
+    assert any(below)
     for fit in ("pad", "stretch"):
         for sample in (CroppedScenes(size=32, fit=fit, train=2).split("train")[i] for i in range(2)):
             assert sample["image"].shape == (3, 32, 32)
@@ -35,7 +36,8 @@ def test_the_box_shows_what_it_shows_in_the_scene(fit):
         assert part["label"].value == whole["label"].value
         assert cropped.label_class(index) == scenes.label_class(index)
         size = part["box"].value[2:] - part["box"].value[:2]
-        assert (size > 0).all() and (part["box"].value[2:] <= 64).all()
+        assert (size > 0).all()
+        assert (part["box"].value[2:] <= 64).all()
         full = whole["box"].value[2:] - whole["box"].value[:2]
         if (full > 60).any():
             continue  # an object that was cut
@@ -63,8 +65,11 @@ def _inside(image, box):
 )
 def test_the_cut_shows_as_much_of_the_object_as_fits(columns, rows, seed):
     (x0, x1), (y0, y1) = sorted(columns), sorted(rows)
-    left, top, right, bottom = _window(np.array([x0, y0, x1, y1], np.float32), 96, np.random.default_rng(seed))
+    left, top, right, bottom = _window(
+        np.array([x0, y0, x1, y1], np.float32), 96, np.random.default_rng(seed)
+    )
     assert sorted([right - left, bottom - top]) == [64, 96]
-    assert 0 <= left and 0 <= top and right <= 96 and bottom <= 96
+    assert min(left, top) >= 0
+    assert max(right, bottom) <= 96
     for low, high, first, last in ((left, right, x0, x1), (top, bottom, y0, y1)):
         assert min(high, last) - max(low, first) == min(last - first, high - low)
