@@ -16,8 +16,9 @@ from cnnlib.engine.checkpoint import load_checkpoint
 from cnnlib.engine.takeover import take_over_optimizer, take_over_weights, taken_over
 from cnnlib.engine.trainer import Trainer
 from cnnlib.files import file_hash, write_json
-from cnnlib.runs import Run, few, read_result
-from cnnlib.types import CnnlibError
+from cnnlib.runs import Run, few, is_finished, read_result
+from cnnlib.tasks.saved import read_data
+from cnnlib.types import CnnlibError, TargetInfo
 
 _RECORD = "parent.json"
 
@@ -157,11 +158,15 @@ def _read_record(run: Run) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def check_parents(runs: Sequence[Run]) -> None:
-    """Raises ``CnnlibError``, before anything is trained, where a run must not or cannot start from its parent."""
+def check_parents(runs: Sequence[Run], overwrite: bool) -> None:
+    """Raises ``CnnlibError``, before anything is trained, where a run must not or cannot start from its parent.
+
+    Args:
+        overwrite: finished runs are run again; else they need their parents no more.
+    """
     planned = {run.folder.resolve() for run in runs}
     for run in runs:
-        if run.parent is None:
+        if run.parent is None or (is_finished(run) and not overwrite):
             continue
         if run.config.start_from.experiment is not None:
             refuse_unfit(run, _parent_config(run), run.seed)
@@ -196,6 +201,28 @@ def check_weights(runs: Iterable[Run], shapes: Mapping[Path, Mapping[str, Tensor
             taken_over(own, given or own, weights=wanted.weights, heads=wanted.heads)
         except CnnlibError as error:
             raise CnnlibError(f"experiment {run.experiment!r}: start_from: {wanted.run}: {error}") from None
+
+
+def check_names(runs: Iterable[Run], targets: Mapping[Path, Mapping[str, TargetInfo]]) -> None:
+    """Raises ``CnnlibError``, before anything is trained, where a run would take over the heads of other classes or
+    points: their shapes may be the same.
+
+    Args:
+        targets: by run folder, those of runs that are still to be trained.
+    """
+    for run in runs:
+        wanted = run.config.start_from
+        if wanted is None or not wanted.heads or run.folder not in targets:
+            continue
+        given = targets[run.parent] if run.parent in targets else read_data(run.parent).targets
+        for task in run.config.tasks:
+            own, other = (each[task].names if task in each else () for each in (targets[run.folder], given))
+            if own != other:
+                raise CnnlibError(
+                    f"experiment {run.experiment!r}: start_from: {wanted.run}: its {task} has the names "
+                    f"{', '.join(other) or 'of nothing'}, and here it has {', '.join(own) or 'none'}; give both the "
+                    "same, in one order, or set heads: false to begin with new heads"
+                )
 
 
 def refuse_unfit(run: Run, parent: ExperimentConfig, seed: int) -> None:

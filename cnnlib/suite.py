@@ -6,7 +6,7 @@ import fcntl
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,14 +18,21 @@ from cnnlib.config import SuiteConfig
 from cnnlib.estimate import epochs_left, time_trials
 from cnnlib.experiment import run_experiment
 from cnnlib.files import write_atomically, write_csv, write_json
-from cnnlib.parents import check_parents, check_weights, has_changed_parent, must_wait, refuse_changed_parents
+from cnnlib.parents import (
+    check_names,
+    check_parents,
+    check_weights,
+    has_changed_parent,
+    must_wait,
+    refuse_changed_parents,
+)
 from cnnlib.reporting.comparison import compare_suite, undecided
 from cnnlib.reporting.html import write_report
 from cnnlib.reporting.results import SuiteResults, read_suite
 from cnnlib.reporting.summary import write_summary
 from cnnlib.reporting.tensorboard import write_layout
 from cnnlib.runs import Run, clear, is_finished, is_of_another_config, plan, read_result, refuse_other_configs
-from cnnlib.types import CnnlibError, DataSource, Forecast
+from cnnlib.types import CnnlibError, DataSource, Forecast, TargetInfo
 from cnnlib.workers import run_in_processes
 
 _CHECKED_SAMPLES = 16  # of the training split, whose targets are compared with what the tasks can predict
@@ -58,7 +65,7 @@ def run_suite(
     folder = out / suite.name
     runs = plan(suite, out)
     with _locked(folder):
-        check_parents(runs)
+        check_parents(runs, overwrite)
         if not overwrite:
             refuse_other_configs(runs)
             refuse_changed_parents(runs)
@@ -127,7 +134,7 @@ def forecast_suite(
         CnnlibError: what ``run_suite`` would raise, or an experiment that cannot even begin.
     """
     runs = plan(suite, out)
-    check_parents(runs)
+    check_parents(runs, overwrite)
     if not overwrite:
         refuse_other_configs(runs)
         refuse_changed_parents(runs)
@@ -200,6 +207,7 @@ def _with_checked_data(runs: Sequence[Run]) -> list[Run]:
     sources: dict[str, DataSource] = {}
     constants: dict[str, dict[str, float]] = {}
     shapes: dict[Path, dict[str, Tensor] | None] = {}
+    targets: dict[Path, Mapping[str, TargetInfo]] = {}
     related = {run.folder for run in runs if run.parent is not None} | {run.parent for run in runs}
     prepared = []
     for run in runs:
@@ -218,7 +226,9 @@ def _with_checked_data(runs: Sequence[Run]) -> list[Run]:
             constants[key] = measure_constant_predictor(data)
         if run.folder in related:
             shapes[run.folder] = shapes_of(run.config, data.tasks, data.source.inputs)
+            targets[run.folder] = data.source.targets
         prepared.append(replace(run, constant=constants[key]))
+    check_names(runs, targets)
     check_weights(runs, shapes)
     return prepared
 

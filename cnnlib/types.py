@@ -131,7 +131,7 @@ class DataSource(Protocol):
 
     It may also have ``check()``, which reads every file once and raises ``CnnlibError`` with all that is wrong; a suite
     calls it once before anything trains. Where ``fit`` is not ``stretch``, it has that too, for new pictures must be
-    shown to the net in the same way.
+    shown to the net in the same way. ``fixed_test = True`` says that no folds may divide its test set anew.
     """
 
     inputs: Mapping[str, int]

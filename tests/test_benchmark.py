@@ -49,6 +49,19 @@ def test_encoders_take_the_models_place(tmp_path: Path, capsys: pytest.CaptureFi
     assert all(row[1] == "64" for row in rows.values())
 
 
+def test_an_encoder_takes_the_place_of_each_experiments_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiments = {"one": {"model": {"name": "net0"}}, "two": {}}
+    path = write_suite(tmp_path, tasks={"box": {}}, model={"name": "net1"}, experiments=experiments)
+    assert benchmark.main(["inference", str(path), "--repeats", "1", "--encoder", "test_resnet"]) == 0
+    one, two = capsys.readouterr().out.splitlines()[2:]
+    assert one.startswith("one, test_resnet ")
+    assert two.split()[2] == one.split()[2]
+    assert benchmark.main(["inference", str(path), "--encoder", "test_resnot"]) == 2
+    assert "did you mean 'test_resnet'" in capsys.readouterr().err
+
+
 def test_latency_is_the_median_and_the_95th_percentile(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a clock that goes on by 1, 2, ..., 100 seconds in the calls behind the warm-up."""
     calls, now = [], [0.0]

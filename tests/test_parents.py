@@ -20,6 +20,7 @@ from cnnlib.config import load_experiment, load_suite
 from cnnlib.files import file_hash
 from cnnlib.inference import load_run
 from cnnlib.runs import plan
+from tests.datasets.pictures import photo, save
 from tests.tiny_suite import TINY, assert_same_weights, session_of, write_suite
 from tools import find_lr
 from tools.run_suite import main
@@ -352,6 +353,66 @@ def test_weights_that_do_not_fit_are_found_before_the_parent_is_trained(
     assert "experiment 'v2': start_from: v1: encoder.levels.1" in told
     assert "is (8, 4, 1, 1) in the other run, and (12, 4, 1, 1) here" in told
     assert not list((tmp_path / "runs").rglob("*.ckpt"))
+
+
+@pytest.mark.parametrize("place", ["~no-such-user/x", "a\0/b"])
+def test_what_cannot_be_a_path_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    assert run(chain(tmp_path, {"v1": {"start_from.run": place}}), tmp_path / "runs") == 2
+    assert "experiment 'v1': start_from.run: " in capsys.readouterr().err
+
+
+def test_an_experiment_may_be_called_like_a_run(tmp_path: Path) -> None:
+    suite = load_suite(chain(tmp_path, {"seed-0": {}, "b": {"start_from.run": "seed-0"}}, seeds=[0]))
+    parent, child = plan(suite, tmp_path)
+    assert child.parent == parent.folder
+
+
+def test_heads_of_other_classes_are_not_taken_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The shapes are the same; only the names tell that a cat would be a dog."""
+    for folder, classes in (("pets", ("cat", "dog")), ("wild", ("dog", "wolf"))):
+        for number in range(12):
+            save(photo(number), tmp_path / folder / classes[number % 2] / f"{number}.png")
+
+    def suite(root: str, heads: bool) -> dict[str, Any]:
+        target = {"label": {"by_folder": True}}
+        dataset = {"name": "folders", "inputs": {"image": "."}, "targets": target, "size": 16}
+        return {
+            "a": {"dataset": dataset | {"root": str(tmp_path / "pets")}},
+            "b": {
+                "dataset": dataset | {"root": str(tmp_path / root)},
+                "start_from": {"run": "a", "heads": heads},
+            },
+        }
+
+    small = SMALL | {"tasks": {"label": {}}, "model": {"name": "net0"}}
+    assert run(write_suite(tmp_path, **small, experiments=suite("wild", True)), tmp_path / "runs") == 2
+    told = capsys.readouterr().err
+    assert (
+        "experiment 'b': start_from: a: its label has the names cat, dog, and here it has dog, wolf" in told
+    )
+    for root, heads in (("wild", False), ("pets", True)):
+        path = write_suite(tmp_path, **small, name=root, experiments=suite(root, heads))
+        assert run(path, tmp_path / "runs") == 0
+    # Of a parent that has finished, its folder tells the names.
+    late = {
+        "c": suite("wild", True)["b"] | {"start_from": {"run": str(tmp_path / "runs/pets/a"), "heads": True}}
+    }
+    assert run(write_suite(tmp_path, **small, experiments=late), tmp_path / "runs") == 2
+    assert "here it has dog, wolf" in capsys.readouterr().err
+
+
+def test_a_finished_child_needs_its_parent_no_more(copied: Path, tmp_path: Path) -> None:
+    (copied / "tiny").rename(copied / "old")
+    late = {"late": {"start_from.run": str(copied / "old/v1")}}
+    path = write_suite(tmp_path, **SMALL, experiments=late, seeds=[0])
+    assert run(path, tmp_path / "out") == 0
+    shutil.rmtree(copied / "old/v1")
+    assert run(path, tmp_path / "out") == 0
+    assert run(path, tmp_path / "out", "--overwrite") == 2
 
 
 def test_folds_follow_the_seed_and_must_be_the_parents(

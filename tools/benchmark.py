@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from cnnlib.assembly import make_fabric, make_model, make_tasks, resolve_precision
 from cnnlib.augmentations import Flip, Pipeline
-from cnnlib.config import ExperimentConfig, build, load_suite
+from cnnlib.config import Component, ExperimentConfig, build, load_suite
 from cnnlib.datasets import DATASETS, Scenes
 from cnnlib.datasets.loading import training_loader
 from cnnlib.engine.objective import Objective
@@ -103,13 +103,15 @@ def _positive(text: str) -> int:
 
 
 def _inference(options: argparse.Namespace) -> None:
-    changes = [[f"model={{name: detector, encoder: {name}}}"] for name in options.encoder] or [[]]
+    suite = load_suite(options.config, options.overrides)
     print(f"milliseconds per image, {machine()}")
     print(f"{'':24} {'parameters':>11} {'size':>5}" + "".join(_columns(size) for size in _BATCH_SIZES))
-    for change in changes:
-        for name, config in load_suite(options.config, [*options.overrides, *change]).experiments.items():
-            label = config.model.options["encoder"] if change else name
-            print(latency_row(label, config, options.size, options.repeats), flush=True)
+    for name, config in suite.experiments.items():
+        for encoder in options.encoder or [None]:
+            label = (
+                name if encoder is None else f"{name}, {encoder}" if len(suite.experiments) > 1 else encoder
+            )
+            print(latency_row(label, config, encoder, options.size, options.repeats), flush=True)
 
 
 def machine() -> str:
@@ -123,13 +125,21 @@ def _columns(batch_size: int) -> str:
     return f"  {f'batch {batch_size}: median':>16} {'p95':>8}"
 
 
-def latency_row(name: str, config: ExperimentConfig, size: int | None, repeats: int) -> str:
+def latency_row(
+    name: str, config: ExperimentConfig, encoder: str | None, size: int | None, repeats: int
+) -> str:
     """The model's parameters, and its latency for each batch size: forward and decoding, loading left out.
+
+    Args:
+        encoder: of a detector in the place of the config's model; ``None`` keeps that.
 
     Raises:
         CnnlibError: the config's data cannot be opened, their images have no size of their own, or the model refuses
     it.
     """
+    if encoder is not None:
+        model = Component(name="detector", options={"encoder": encoder})
+        config = config.model_copy(update={"model": model})
     source = build(config.dataset, DATASETS)
     side = size or source.size
     if side is None:

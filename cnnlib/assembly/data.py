@@ -63,6 +63,11 @@ def open_data(config: ExperimentConfig, seed: int, source: DataSource | None = N
     tasks = make_tasks(config, source.targets)
     trained = [name for name, weight in task_weights(config).items() if weight > 0]
     fold = config.dataset.fold_of(seed)
+    if fold is not None and getattr(source, "fixed_test", False):
+        raise CnnlibError(
+            f"dataset {config.dataset.name!r}: its test set is given, and folds would divide all samples anew: leave "
+            "folds out, or what gives the test set"
+        )
     if fold is None:
         splits = {part: source.split(part) for part in get_args(Split)}
     else:

@@ -25,7 +25,7 @@ from cnnlib.datasets.listing import groups_of
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_indices
 from cnnlib.datasets.target_files import TargetSource, read_class
-from cnnlib.types import Split, TargetInfo
+from cnnlib.types import Fit, Split, TargetInfo
 
 
 class LabelStudio(FileDataSource):
@@ -54,6 +54,8 @@ class LabelStudio(FileDataSource):
             where several have an image of that name, it is left out. No other image called like one of the test set is
             used.
         size: samples become ``size`` x ``size``. Without it images must share one size.
+        fit: how pictures of another shape become square: they are stretched, or ``pad`` makes the longer side ``size``
+            and adds black at the right and at the bottom.
         val, test: the shares of a random split; the rest is for training. With ``consensus``, ``val`` is a share of
             what is not in the test set, and ``test`` has no meaning.
         seed: of the random split.
@@ -77,6 +79,7 @@ class LabelStudio(FileDataSource):
         from_name: str | None = None,
         consensus: str | Annotated[list[str], MinLen(1)] | None = None,
         size: Annotated[int, Ge(1)] | None = None,
+        fit: Fit = "stretch",
         val: Share = 0.1,
         test: Share = 0.1,
         seed: Annotated[int, Ge(0)] = 0,
@@ -121,8 +124,11 @@ class LabelStudio(FileDataSource):
         groups = _groups(samples, nobodys, problems) if group_by_folder else None
         problems.raise_any()
         parts = _parts(samples, found.tested, val, test, seed, groups)
-        super().__init__(FileSamples(samples, inputs, {"label": target}, size, groups), parts, what, check)
+        super().__init__(
+            FileSamples(samples, inputs, {"label": target}, size, groups, fit), parts, what, check
+        )
         self._left_out, self._consensus = left_out, found.consensus
+        self.fixed_test = bool(found.tested)
 
     def check(self) -> None:
         """As every data set of files; reports on stderr the images of each class, and what is left out."""

@@ -217,10 +217,47 @@ def _variances(scores: Mapping[str, Scores], blocks: bool) -> SeedVariances | No
 def _test(
     metric: str, suite: SuiteResults, baselines: Mapping[str, str], runs: Mapping[str, Sequence[RunResult]]
 ) -> tuple[dict[str, Comparison], float | None]:
-    """Every experiment of ``baselines``, nothing corrected, no verdict; and the share that seeds have in common."""
+    """Every experiment of ``baselines``, nothing corrected, no verdict; and the share that seeds have in common (of the
+    last, where there are several baselines).
+    """
     ratio = not suite.ranked_by[metric]  # lower is better: an error
     margin = suite.margins.get(metric.partition("/")[0], MARGIN_OF_ERRORS if ratio else MARGIN_OF_SHARES)
     empty = Comparison(Verdict.NOT_COMPARED, ratio=ratio, margin=margin)
+    tested = {
+        name: replace(empty, reason=f"it is not tested on the images of {baseline}")
+        for name, baseline in baselines.items()
+    }
+    shared = None
+    for alike in _on_the_same_images(runs):
+        pairs = {name: base for name, base in baselines.items() if name in alike and base in alike}
+        if pairs:
+            found, shared = _test_alike(metric, suite, pairs, {name: runs[name] for name in alike}, empty)
+            tested |= found
+    return tested, shared
+
+
+def _on_the_same_images(runs: Mapping[str, Sequence[RunResult]]) -> list[set[str]]:
+    """The experiments in groups that are tested on the same images; those of which it is not known are in all."""
+    images = {
+        name: next((run.images for run in of_name if run.images), None) for name, of_name in runs.items()
+    }
+    kinds = set(images.values()) - {None} or {None}
+    return [{name for name, own in images.items() if own in (kind, None)} for kind in kinds]
+
+
+def _test_alike(
+    metric: str,
+    suite: SuiteResults,
+    baselines: Mapping[str, str],
+    runs: Mapping[str, Sequence[RunResult]],
+    empty: Comparison,
+) -> tuple[dict[str, Comparison], float | None]:
+    """``_test`` of experiments on the same images.
+
+    Args:
+        empty: a comparison without a result.
+    """
+    ratio, margin = empty.ratio, empty.margin
     scores, reasons = (fold_scores if suite.folds else scores_of)(metric, runs, ratio)
     known = {name: base for name, base in baselines.items() if name in scores and base in scores}
     found, variances = {}, None

@@ -125,8 +125,8 @@ def _table(suite: SuiteResults) -> Table:
         cells = [spread([run.test.get(metric, math.nan) for run in runs]) for metric in metrics]
         seconds, speed = (mean(run.result[key] for run in runs) for key in ("seconds", "images_per_second"))
         lines.append([name, *cells, f"{seconds:.0f}", f"{speed:.1f}"])
-    constant = suite.constant
-    lines.append(["(constant)", *(spread([constant.get(metric, math.nan)]) for metric in metrics), "", ""])
+    constants = [" to ".join(f"{value:.4f}" for value in suite.constant_range(metric)) for metric in metrics]
+    lines.append(["(constant)", *(words or "-" for words in constants), "", ""])
     header, *rows = zip(*lines, strict=True) if len(metrics) > _MOST_COLUMNS else lines
     several = len(suite.runs) > len(suite.finished)
     over = f"{suite.folds} folds" if suite.folds else "seeds"

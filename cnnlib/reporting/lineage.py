@@ -82,8 +82,15 @@ class Lineage:
         }
 
     def change(self, key: Key, metric: str) -> float:
-        """The mean over the seeds less the reference's; NaN where there is none, or no reference."""
-        own, other = (self.summaries.get((one, metric)) for one in (key, self.steps[key].reference))
+        """The mean over the seeds less the reference's; NaN where there is none, no reference, or one that is tested on
+        other images.
+        """
+        reference = self.steps[key].reference
+        if reference:
+            images = {self.runs(one)[0].images for one in (key, reference)} - {None}
+            if len(images) > 1:
+                return math.nan
+        own, other = (self.summaries.get((one, metric)) for one in (key, reference))
         return own.mean - other.mean if own and other else math.nan
 
     @cached_property

@@ -122,9 +122,8 @@ class SuiteResults:
 
     @cached_property
     def constant(self) -> dict[str, float]:
-        """Metric to what the constant predictor gets; NaN where runs differ in it: their data are not the same.
-
-        Of folds, the mean over them.
+        """Metric to what the constant predictor gets; NaN where runs differ in it: their data are not the same, or not
+        shown alike. Of folds, the mean over them.
         """
         shared: dict[tuple[str, int | None], float] = {}
         for run in self.runs:
@@ -136,6 +135,14 @@ class SuiteResults:
         return {
             metric: fmean(value for (of, _), value in shared.items() if of == metric) for metric in metrics
         }
+
+    def constant_range(self, metric: str) -> tuple[float, ...]:
+        """What the constant predictor gets, or the lowest and the highest where runs differ; empty if undefined."""
+        if math.isfinite(value := self.constant.get(metric, math.nan)):
+            return (value,)
+        found = [run.constant.get(metric, math.nan) for run in self.runs]
+        known = [value for value in found if math.isfinite(value)]
+        return (min(known), max(known)) if known else ()
 
     @cached_property
     def ranked_by(self) -> dict[str, bool]:

@@ -28,6 +28,10 @@ RUN_FILES = {
 """What a finished run should have, and what follows where it has not."""
 
 
+_DRAWN_BY = ("name", "seed", "families", "objects", "shares")
+"""Options of data sets: other values, other pictures of the same names."""
+
+
 @dataclass(frozen=True)
 class RunResult:
     """A finished run. Metrics are keyed ``<task>/<metric>``; an undefined one is NaN."""
@@ -72,6 +76,16 @@ class RunResult:
         """The run's sections as ``config.yaml`` has them, every value as text."""
         suite = read_yaml(self.folder / "config.yaml")
         return suite | (suite.get("experiments", {}).get(self.experiment) or {})
+
+    @cached_property
+    def images(self) -> tuple[frozenset[str], tuple[Any, ...]] | None:
+        """What tells the test images of two experiments apart: their names (but of folds, where each seed has its own)
+        and, as rendered ones are all called alike, the options that they are drawn by. ``None`` without these files.
+        """
+        if not self.groups or "config.yaml" in self.missing:
+            return None
+        dataset, names = self.config.get("dataset", {}), () if self.result.get("folds") else self.groups
+        return frozenset(names), tuple(str(dataset.get(key, "")) for key in _DRAWN_BY)
 
     @cached_property
     def data(self) -> DataDescription:

@@ -14,9 +14,10 @@ from statistics import mean
 import matplotlib.pyplot as plt
 
 from cnnlib.files import write_atomically, write_csv
-from cnnlib.reporting.comparison import Comparison, compare_suite
-from cnnlib.reporting.lineage import Lineage
-from cnnlib.reporting.read_lineage import read_lineage
+from cnnlib.reporting.comparison import Comparison, compare_steps
+from cnnlib.reporting.results import read_suite
+from cnnlib.reporting.run_result import RunResult
+from cnnlib.reporting.summary import Summary, summarise_suite
 from cnnlib.reporting.words import effect_words, verdict_words
 from cnnlib.types import CnnlibError
 
@@ -36,7 +37,22 @@ JOURNAL = {  # what it reports of its validation set, at the epoch of the lowest
     "v11": 0.847,
 }
 APART = ("v5_head_first", "v5_stretched", "v5_weight_100", "v5_rate_0.0001", "all_stages")
-"""Experiments that the journal has not: each is compared with version 5."""
+"""Experiments that the journal has not."""
+STEPS = {
+    "v2": "v1",
+    "v3": "v1",
+    "v4": "v3",
+    "v5": "v4",
+    "v6": "v5",
+    "v7": "v6",
+    "v8": "v6",
+    "v9": "v8",
+    "v10": "v9",
+    "v11": "v10",
+    **dict.fromkeys(APART[:-1], "v5"),
+    "all_stages": "v10",
+}
+"""What each is compared with."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,37 +60,37 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("suite", type=Path, help="the finished suite's folder")
     folder = parser.parse_args(arguments).suite
     try:
-        lineage = read_lineage(folder)
-        suite = lineage.suites[folder.resolve()]
-        against_v5 = compare_suite(suite)[METRIC].experiments
+        suite = read_suite(folder)
     except CnnlibError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if missing := [name for name in (*JOURNAL, *APART) if name not in suite.finished]:
         print(f"error: {folder}: no finished run of {', '.join(missing)}", file=sys.stderr)
         return 2
-    rows = [row(lineage, folder.resolve(), name, against_v5) for name in (*JOURNAL, *APART)]
+    compared = compare_steps(suite, STEPS)
+    summaries = {each.experiment: each for each in summarise_suite(suite) if each.metric == METRIC}
+    rows = [
+        row(suite.finished[name], summaries[name], compared.get((METRIC, name)))
+        for name in (*JOURNAL, *APART)
+    ]
     write_csv(HERE / "table.csv", list(rows[0]), rows)
     write_atomically(HERE / "table.md", as_markdown(rows))
-    scores = {name: [run.test[METRIC] for run in suite.finished[name]] for name in (*JOURNAL, *APART)}
-    draw(scores, suite.finished["v5"][0].constant[METRIC], HERE / "versions.png")
+    draw(suite.finished, HERE / "versions.png")
     return 0
 
 
-def row(lineage: Lineage, folder: Path, name: str, against_v5: Mapping[str, Comparison]) -> dict[str, object]:
-    """An experiment's scores, and the verdict against the one that it starts from, or against version 5."""
-    key, reference = (folder, name), lineage.steps[folder, name].reference
-    compared_with = "v5" if name in APART else reference[1] if reference else ""
-    compared = against_v5.get(name) if name in APART else lineage.comparisons.get((key, METRIC))
-    if compared_with == "v0":  # it has not learned boxes
-        compared, compared_with = None, ""
+def row(runs: Sequence[RunResult], summary: Summary, compared: Comparison | None) -> dict[str, object]:
+    """An experiment's scores, and the verdict against the one that it is compared with."""
+    name = runs[0].experiment
     return {
         "version": name,
         "journal": JOURNAL.get(name),
-        METRIC: mean(run.test[METRIC] for run in lineage.runs(key)),
-        "half_interval": (summary := lineage.summaries[key, METRIC]).high - summary.mean,
-        "label/accuracy": mean(run.test["label/accuracy"] for run in lineage.runs(key)),
-        "compared_with": compared_with,
+        METRIC: summary.mean,
+        "low": summary.low,
+        "high": summary.high,
+        "label/accuracy": mean(run.test["label/accuracy"] for run in runs),
+        "epochs": mean(len(run.history["epoch"]) for run in runs),
+        "compared_with": STEPS.get(name, ""),
         "verdict": verdict_words(compared) if compared else "",
         "effect": effect_words(compared) if compared else "",
     }
@@ -82,28 +98,35 @@ def row(lineage: Lineage, folder: Path, name: str, against_v5: Mapping[str, Comp
 
 def as_markdown(rows: Sequence[Mapping[str, object]]) -> str:
     lines = [
-        f"| version | journal's IoU | {METRIC} (95 % interval) | label/accuracy | against | verdict |",
-        "|---|---|---|---|---|---|",
+        f"| version | journal's IoU | {METRIC} (95 % interval) | label/accuracy | epochs | against | verdict |",
+        "|---|---|---|---|---|---|---|",
     ]
     for each in rows:
         journal = "" if each["journal"] is None else f"{each['journal']:.3f}"
         verdict = f"**{each['verdict']}**: {each['effect']}" if each["verdict"] else ""
-        score = f"{each[METRIC]:.3f} ± {each['half_interval']:.3f}"
-        cells = [f"`{each['version']}`", journal, score, f"{each['label/accuracy']:.3f}"]
+        score = f"{each[METRIC]:.3f} ± {(each['high'] - each['low']) / 2:.3f}"
+        cells = [
+            f"`{each['version']}`",
+            journal,
+            score,
+            f"{each['label/accuracy']:.3f}",
+            f"{each['epochs']:.0f}",
+        ]
         lines.append(f"| {' | '.join([*cells, str(each['compared_with']), verdict])} |")
     return "\n".join(lines) + "\n"
 
 
-def draw(scores: Mapping[str, Sequence[float]], constant: float, path: Path) -> None:
+def draw(runs: Mapping[str, Sequence[RunResult]], path: Path) -> None:
     """Left the versions in their order, right what was taken back of version 5; a dot is a seed."""
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(11, 4), layout="constrained", sharey=True, width_ratios=[2, 1.2]
     )
     for axis, names in ((left, list(JOURNAL)), (right, ["v5", *APART])):
         for place, name in enumerate(names):
-            axis.plot([place] * len(scores[name]), scores[name], "o", color="#1f5fbf", alpha=0.5, mew=0)
-            axis.plot(place, mean(scores[name]), "_", color="#1f5fbf", ms=18, mew=2)
-        axis.axhline(constant, color="#888888", lw=1, ls=":")
+            scores = [run.test[METRIC] for run in runs[name]]
+            axis.plot([place] * len(scores), scores, "o", color="#1f5fbf", alpha=0.5, mew=0)
+            axis.plot(place, mean(scores), "_", color="#1f5fbf", ms=18, mew=2)
+            axis.plot(place, runs[name][0].constant[METRIC], "_", color="#888888", ms=18, mew=2)
         axis.set_xticks(range(len(names)), names)
         axis.grid(axis="y", color="#eeeeee")
         axis.spines[["top", "right"]].set_visible(False)
@@ -116,11 +139,11 @@ def draw(scores: Mapping[str, Sequence[float]], constant: float, path: Path) -> 
         label="journal (photographs)",
     )
     left.plot([], [], "o", color="#1f5fbf", label="here (scenes), one dot a seed")
-    left.plot([], [], ":", color="#888888", label="the best constant box")
-    left.legend(frameon=False, loc="lower right")
+    left.plot([], [], "_", color="#888888", ms=12, mew=2, label="the best constant box")
+    left.legend(frameon=False, loc="center right")
     left.set_ylabel("box IoU")
     left.set_title("The journal's versions", loc="left")
-    right.set_title("Version 5, one change taken back", loc="left")
+    right.set_title("Version 5, one change taken back, and no chain", loc="left")
     right.tick_params(axis="x", rotation=30)
     figure.savefig(path, dpi=100)
     plt.close(figure)

@@ -12,6 +12,7 @@ import pytest
 from cnnlib.datasets import (
     DATASETS,
     Boxes,
+    CroppedScenes,
     Faces,
     Feet,
     FgBg,
@@ -41,6 +42,10 @@ def faces(root: Path) -> DataSource:
 
 def feet(root: Path) -> DataSource:
     return Feet(size=24, train=6, val=2, test=2, cache_dir=str(root))
+
+
+def cropped_scenes(root: Path) -> DataSource:
+    return CroppedScenes(size=24, fit="pad", train=6, val=2, test=2, cache_dir=str(root))
 
 
 def folders(root: Path) -> DataSource:
@@ -151,6 +156,7 @@ def label_studio(root: Path) -> DataSource:
 
 EXAMPLES: dict[str, Callable[[Path], DataSource]] = {
     "scenes": scenes,
+    "cropped_scenes": cropped_scenes,
     "phones": phones,
     "faces": faces,
     "feet": feet,

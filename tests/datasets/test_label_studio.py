@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from cnnlib.assembly import open_data
+from cnnlib.config import parse_suite
 from cnnlib.datasets import LabelStudio
 from cnnlib.datasets.folds import fold_splits
 from cnnlib.datasets.label_studio_export import image_key, image_name
@@ -452,3 +454,22 @@ def test_groups_and_classes_are_told(root: Path, capsys: pytest.CaptureFixture[s
     assert train.isdisjoint(val)
     if "cili" in train:
         assert "1 test images are of folders that are also trained on" in reported(data, capsys)
+
+
+def test_folds_would_divide_the_consensus(root: Path) -> None:
+    consensus(root, {"extra": [NEUTRAL]})
+    save(photo(80), root / "consensus" / "extra.jpg")
+    options = {"root": str(root), "labels": LABELS, "size": 16, "consensus": "consensus"}
+    text = {"name": "s", "dataset": {"name": "label_studio", **options, "folds": 2}, "model": "net0"}
+    text |= {"tasks": {"label": {}}, "optimizer": "adamw", "schedule": "constant", "training": {"epochs": 1}}
+    config = parse_suite(text).experiments["s"]
+    with pytest.raises(CnnlibError, match="its test set is given, and folds would divide all samples anew"):
+        open_data(config, seed=0)
+
+
+def test_pictures_are_padded_or_stretched(root: Path) -> None:
+    save(photo(0, 8, 16), root / "anna" / "img_0.jpg")
+    wide = {sample["name"]: sample["image"] for sample in samples(make(root, fit="pad"))}["anna/img_0"]
+    assert (wide[:, 8:] == 0).all()
+    assert (wide[:, :8] > 0).any()
+    assert make(root, fit="pad").fit == "pad"

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from scipy import stats
 
 from cnnlib.files import write_csv
-from cnnlib.reporting.comparison import Comparison, Verdict, compare_suite, undecided
+from cnnlib.reporting.comparison import Comparison, Verdict, compare_steps, compare_suite, undecided
 from cnnlib.reporting.looks import price_of_looking
 from cnnlib.reporting.results import SuiteResults, read_suite
 from cnnlib.reporting.statistics import holm
@@ -54,6 +55,31 @@ def test_verdicts_follow_the_direction() -> None:
     assert shares["up"].effect[0] == pytest.approx(0.05, abs=0.01)
     assert errors["up"].effect[0] == pytest.approx(0.85 / 0.8, abs=0.01)
     assert (shares["up"].difference.seeds, shares["up"].difference.images) == (3, 50)
+
+
+def test_only_what_is_tested_on_the_same_images_is_compared(tmp_path: Path) -> None:
+    """Rendered pictures of another seed have the same names; those of other files have others."""
+    write_suite(
+        tmp_path / "s", experiments={"a": 0.0, "b": 1.0, "drawn": 5.0, "files": 5.0, "stretched": 1.0}
+    )
+    alone = compare_suite(replace(read_suite(tmp_path / "s"), experiments=("a", "b")))["mask/iou"].experiments
+    for run in tmp_path.glob("s/*/seed-*"):
+        config = yaml.safe_load((run / "config.yaml").read_text())
+        config["dataset"] |= {"drawn": {"seed": 100}, "stretched": {"size": 16}}.get(run.parent.name, {})
+        (run / "config.yaml").write_text(yaml.safe_dump(config))
+        if run.parent.name == "files":
+            table = (run / "per_image.csv").read_text()
+            (run / "per_image.csv").write_text(table.replace("scene-", "other-"))
+    found = compare_suite(read_suite(tmp_path / "s"))["mask/iou"].experiments
+    reason = "it is not tested on the images of a"
+    assert {name: one.reason for name, one in found.items() if one.reason} == {
+        "drawn": reason,
+        "files": reason,
+    }
+    assert found["stretched"].difference
+    assert found["b"].difference.value == alone["b"].difference.value
+    steps = compare_steps(read_suite(tmp_path / "s"), {"drawn": "a", "b": "a", "files": "drawn"})
+    assert {name for (_, name), one in steps.items() if one.difference} == {"b"}
 
 
 def test_errors_are_compared_as_ratios() -> None:

@@ -57,9 +57,9 @@ def test_the_table_has_mean_and_spread_and_the_constant_predictor() -> None:
     assert "report.html" in text
 
 
-def test_the_constant_predictor_is_shown_only_where_the_data_are_the_same() -> None:
+def test_the_constant_predictor_is_a_range_where_the_data_are_not_the_same() -> None:
     other = result("l1", 0, 0.7) | {"constant": {"mask/iou": 0.3, "mask/dice": None}}
-    assert " - " in row_of(printed([result("bce", 0, 0.9), other]), "(constant)")
+    assert "0.1250 to 0.3000" in row_of(printed([result("bce", 0, 0.9), other]), "(constant)")
 
 
 def test_many_metrics_are_rows() -> None:
