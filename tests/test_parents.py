@@ -365,8 +365,8 @@ def test_what_cannot_be_a_path_is_told(
 
 def test_an_experiment_may_be_called_like_a_run(tmp_path: Path) -> None:
     suite = load_suite(chain(tmp_path, {"seed-0": {}, "b": {"start_from.run": "seed-0"}}, seeds=[0]))
-    parent, child = plan(suite, tmp_path)
-    assert child.parent == parent.folder
+    planned = {run.experiment: run for run in plan(suite, tmp_path)}
+    assert planned["b"].parent == planned["seed-0"].folder
 
 
 def test_heads_of_other_classes_are_not_taken_over(
