@@ -15,6 +15,7 @@ from cnnlib.losses import BCELoss, dice_loss
 from cnnlib.predictions import FolderPersister
 from cnnlib.reporting.run_result import RunResult
 from cnnlib.types import Predicted, Target, TargetInfo
+from experiments.detector_versions.tell import APART, JOURNAL, STEPS
 from experiments.verdicts.resample import planted, same_experiment, share_found, without_difference
 from experiments.verdicts.settings import Setting
 from experiments.verdicts.simulate import as_markdown, simulate
@@ -110,3 +111,21 @@ def test_suites_are_drawn_from_real_runs_without_using_one_twice() -> None:
     assert share_found(planted(runs, better, 3), 10) == 1
     level = without_difference(runs, better)
     assert np.mean([level[seed] - runs[seed] for seed in runs]) == pytest.approx(0, abs=1e-12)
+
+
+def test_the_detectors_versions_are_all_told_and_those_apart_take_one_change_back() -> None:
+    experiments = load_suite(Path("configs/detector_journal.yaml")).experiments
+    assert {"v0", *JOURNAL, *APART} == experiments.keys()
+    assert {*STEPS} | {*STEPS.values()} == experiments.keys() - {"v0"}
+    v5 = experiments["v5"].model_dump()
+    changed = {
+        name: {key for key, value in experiments[name].model_dump().items() if value != v5[key]}
+        for name in APART
+    }
+    assert changed == {
+        "v5_head_first": {"start_from"},
+        "v5_stretched": {"dataset"},
+        "v5_weight_100": {"tasks"},
+        "v5_rate_0.0001": {"optimizer"},
+        "all_stages": {"freeze", "training"},
+    }
