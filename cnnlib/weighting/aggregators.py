@@ -7,10 +7,12 @@ Left out are those for rows that all estimate one gradient (Krum, the trimmed me
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
+import torch
 from annotated_types import Ge, Le
 from torch import Tensor, nn
 
@@ -199,9 +201,16 @@ class NashMTL(Aggregation):
                 torchjd.NashMTL(count, max_norm, update_weights_every, optim_niter).weighting
             ),
         )
+        self.max_norm = max_norm
 
     def combine(self, step: TrainingStep) -> Combined:
-        return Combined(self.aggregate(step, square_root(step.jacobian.gramian)))
+        if len(step.tasks) == 1:  # nobody to bargain with, which the solver cannot take
+            length = step.jacobian.gramian.sqrt().flatten()
+            bounded = (self.max_norm / length).clamp(max=1)
+            return Combined(bounded if self.max_norm else torch.ones_like(length))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "You are solving a parameterized problem that is not DPP")
+            return Combined(self.aggregate(step, square_root(step.jacobian.gramian)))
 
     def memory(self, aggregator: nn.Module) -> dict[str, Any]:
         return {
