@@ -1,9 +1,9 @@
 """Every weighting of the table once more, in float64: TorchJD's own aggregators and scalarizers on whole Jacobians, and
 formulas of the papers where it has none.
 
-``ORACLES[name](count)`` is a weighting of ``count`` tasks: ``oracle(losses, rows, seed)`` takes the tasks' losses, (count,)
-with a graph, and gives the factors of these losses, and what the rows (count, shared parameters) of plain gradients
-become; ``after(losses)`` is told the same batch's losses after the step.
+``ORACLES[name](count)`` is a weighting of ``count`` tasks. ``oracle(losses, rows, seed)`` takes the tasks' losses,
+(count,), and gives the factors of these losses, and what the rows (count, shared parameters) of plain gradients become;
+``after(losses)`` is told the same batch's losses after the step.
 """
 
 from __future__ import annotations

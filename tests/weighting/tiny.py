@@ -74,8 +74,7 @@ class Samples:
         return self.length
 
     def __getitem__(self, index: int) -> Sample:
-        sample = make_sample(index, () if self.all_labelled or index % 3 else ("depth",))
-        return sample
+        return make_sample(index, () if self.all_labelled or index % 3 else ("depth",))
 
 
 def make_sample(index: int, without: Collection[str] = ()) -> Sample:
@@ -109,7 +108,7 @@ def same(sample: Sample) -> Sample:
 class Nothing:
     """A split metric that every net is equally good at."""
 
-    explanations: Mapping[str, str] = {}  # noqa: RUF012
+    explanations: Mapping[str, str] = {}
 
     def update(self, *_: Any) -> None: ...
 
