@@ -133,4 +133,5 @@ def expect_memory(config: ExperimentConfig, data: ExperimentData, trainer: Train
         trainer.fabric.autocast,
         copies=int(options.ema_decay is not None),
         device=trainer.fabric.device,
+        beside=trainer.weighted.bytes_apart(options.accumulate),
     )

@@ -80,12 +80,21 @@ class WeightedStep:
             anywhere = self.fabric.all_reduce(anywhere.to(self.fabric.device), reduce_op="max").cpu()
         tasks = tuple(name for name, there in zip(self.tasks, anywhere.tolist(), strict=True) if there)
         self.step = TrainingStep(self.seed, epoch, index, tasks)
-        apart = self.weighting.reads_gradients or (self.weighting.weighs_by_losses and len(batches) > 1)
+        apart = self._keeps_apart(len(batches))
         self._apart = TaskGradients(self._separated(), len(tasks)) if apart else None
         self._factors: Mapping[str, float] = dict.fromkeys(tasks, 1.0)
         if not self.weighting.weighs_by_losses:
             self._factors = self.weighting.weights(self.step)
         self._replay: list[tuple[Batch, list[Tensor]]] = []
+
+    def bytes_apart(self, accumulate: int) -> int:
+        """That the tasks' gradients take, in a step of ``accumulate`` batches."""
+        if not self._keeps_apart(accumulate):
+            return 0
+        return len(self.tasks) * sum(each.numel() * each.element_size() for each in self._separated())
+
+    def _keeps_apart(self, batches: int) -> bool:
+        return self.weighting.reads_gradients or (self.weighting.weighs_by_losses and batches > 1)
 
     def _separated(self) -> Iterator[nn.Parameter]:
         module = self.model.module

@@ -35,7 +35,7 @@ def test_uncertainty_ends_at_the_logarithms_of_the_losses() -> None:
     """Where the losses stay, the sum is least at s = log L: Kendall et al. 2018, equation 7."""
     losses = {"a": 0.05, "b": 4.0}
     weighting = Uncertainty(tuple(losses), learning_rate=0.05)
-    for index in range(2000):
+    for index in range(500):
         weighting.update(step_of(losses, index))
     for name, loss in losses.items():
         assert weighting.log_variances[name] == pytest.approx(math.log(loss), abs=1e-3)
@@ -90,10 +90,10 @@ def test_a_missing_label_moves_no_other_tasks_noise() -> None:
 def test_random_weights_are_as_normal_noise_makes_them() -> None:
     """The logarithm of the ratio of two is normal with variance 2."""
     weighting = RandomLossWeighting(("a", "b"))
-    drawn = [weighting.weights(TrainingStep(0, 1, index, "ab")) for index in range(4000)]
+    drawn = [weighting.weights(TrainingStep(0, 1, index, "ab")) for index in range(2000)]
     ratios = torch.tensor([math.log(each["a"] / each["b"]) for each in drawn])
-    assert ratios.mean().item() == pytest.approx(0, abs=0.1)
-    assert ratios.var().item() == pytest.approx(2, rel=0.1)
+    assert ratios.mean().item() == pytest.approx(0, abs=0.15)
+    assert ratios.var().item() == pytest.approx(2, rel=0.15)
 
 
 @given(st.lists(POSITIVE, min_size=2, max_size=4), POSITIVE)
@@ -139,7 +139,7 @@ def test_gradnorm_makes_the_norms_alike() -> None:
     """Chen et al. 2018, with alpha 0; gradients 100 times apart in length, as in its toy problem."""
     rows = torch.tensor([[1.0, 0.0], [0.0, 100.0]], dtype=torch.float64)
     weighting = GradNorm("ab", alpha=0.0)
-    for index in range(600):
+    for index in range(400):
         weights = weighting.weights(step_of({"a": 1.0, "b": 1.0}))
         weighted = torch.tensor([*weights.values()], dtype=torch.float64)[:, None] * rows
         weighting.update(step_of({"a": 1.0, "b": 1.0}, index, jacobian=Rows(weighted)))
