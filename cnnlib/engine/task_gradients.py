@@ -46,15 +46,23 @@ class TaskGradients:
         """Inner products of the rows, (tasks, tasks), float64 on the CPU."""
         count = len(self.rows)
         total = torch.zeros(count, count, dtype=torch.float64)
-        for parameter, *column in zip(self.parameters, *self.rows, strict=True):
-            known = [index for index, gradient in enumerate(column) if gradient is not None]
-            if not known:
+        for index, parameter in enumerate(self.parameters):
+            column = self._column(index)
+            if column is None:
                 continue
-            flat = [column[index].flatten() for index in known]
-            for start in range(0, parameter.numel(), _COLUMNS_AT_ONCE):
-                part = torch.stack([each[start : start + _COLUMNS_AT_ONCE] for each in flat]).double()
-                total[torch.tensor(known)[:, None], torch.tensor(known)] += (part @ part.T).cpu()
-        return total
+            for part in torch.stack(column).split(_COLUMNS_AT_ONCE, dim=1):
+                total = total.to(parameter.device) + part.double() @ part.double().T
+        return total.cpu()
+
+    def _column(self, index: int) -> list[Tensor] | None:
+        """Each task's gradient of one parameter, flat; ``None`` where no task has one."""
+        column = [row[index] for row in self.rows]
+        if all(gradient is None for gradient in column):
+            return None
+        return [
+            (torch.zeros_like(self.parameters[index]) if gradient is None else gradient).flatten()
+            for gradient in column
+        ]
 
     def matrix(self) -> Tensor:
         """(tasks, parameters), on the device."""
@@ -74,16 +82,17 @@ class TaskGradients:
         """Leaves the combination in the parameters' ``grad``: ``None`` where no task has a gradient."""
         sizes = [parameter.numel() for parameter in self.parameters]
         parts = None if combined.vector is None else combined.vector.split(sizes)
+        weights = combined.weights.tolist()
         for index, parameter in enumerate(self.parameters):
             known = [
-                (float(weight), row[index])
-                for weight, row in zip(combined.weights, self.rows, strict=True)
+                (weight, row[index])
+                for weight, row in zip(weights, self.rows, strict=True)
                 if row[index] is not None
             ]
             if not known:
                 continue
             if parts is not None:
-                parameter.grad = parts[index].to(parameter.dtype).view_as(parameter).clone()
+                parameter.grad = torch.empty_like(parameter).copy_(parts[index].view_as(parameter))
                 continue
             parameter.grad = torch.zeros_like(parameter)
             for weight, gradient in known:

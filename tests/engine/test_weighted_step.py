@@ -52,7 +52,8 @@ def test_fixed_weights_take_the_step_of_the_plain_sum_bit_for_bit(tmp_path: Path
     loader = train_loader()
     loader.sampler.epoch = 1
     for batch in loader:
-        total, _ = trainer.objective(net(batch["image"]), batch)
+        image = batch["image"].contiguous(memory_format=torch.channels_last)
+        total, _ = trainer.objective(net(image), batch)
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
@@ -166,3 +167,16 @@ def test_rows_of_parameters_that_a_task_does_not_touch_are_zero() -> None:
     assert (one.grad.tolist(), other.grad.tolist()) == ([5.0, 5.0], [[-5.0]])
     gradients.give(Combined(torch.zeros(2), torch.tensor([7.0, 8.0, 9.0])))
     assert (one.grad.tolist(), other.grad.tolist()) == ([7.0, 8.0], [[9.0]])
+
+
+@pytest.mark.parametrize("by_vector", [False, True])
+def test_gradients_are_laid_out_as_their_parameters_which_fused_optimizers_count_on(by_vector: bool) -> None:
+    weight = nn.Parameter(torch.rand(2, 3, 3, 3).contiguous(memory_format=torch.channels_last))
+    factors = torch.rand(2, 3, 3, 3)
+    gradients = TaskGradients([weight], 1)
+    (weight * factors).sum().backward()
+    gradients.take(0)
+    vector = gradients.matrix()[0] if by_vector else None
+    gradients.give(Combined(torch.ones(1), vector))
+    assert weight.grad.stride() == weight.stride()
+    assert torch.equal(weight.grad, factors)
