@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchjd.scalarization import DWA
 
@@ -42,6 +42,7 @@ def test_uncertainty_ends_at_the_logarithms_of_the_losses() -> None:
         assert weighting.weights(step_of(losses))[name] == pytest.approx(1 / (2 * loss), rel=1e-3)
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     epochs=st.lists(st.lists(st.tuples(POSITIVE, POSITIVE, POSITIVE), min_size=1, max_size=3), max_size=4),
     temperature=st.floats(0.5, 10),
