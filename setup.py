@@ -39,6 +39,7 @@ setup(
         "torchvision>=0.24,<1",
     ],
     extras_require={
+        "multitask": ["torchjd[full]>=0.18,<0.19"],
         "video": ["av>=15,<19"],
         "dev": [
             "av>=15,<19",
@@ -50,6 +51,7 @@ setup(
             "ruff>=0.9",
             "scikit-image>=0.25",
             "segmentation-models-pytorch>=0.5,<1",
+            "torchjd[full]>=0.18,<0.19",
         ],
     },
     classifiers=[

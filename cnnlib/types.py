@@ -9,9 +9,9 @@ box of one pixel at the origin is (0, 0, 1, 1).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor
 
@@ -162,6 +162,89 @@ class SplitMetric(Protocol):
         ...
 
     def reset(self) -> None: ...
+
+
+class Jacobian(Protocol):
+    """The gradients of the tasks' losses with respect to the shared parameters: a row per task of the step."""
+
+    @property
+    def gramian(self) -> Tensor:
+        """Inner products of the rows, (tasks, tasks), float64 on the CPU."""
+        ...
+
+    def matrix(self) -> Tensor:
+        """(tasks, parameters), float32 on the device; made anew at each call."""
+        ...
+
+
+@dataclass
+class TrainingStep:
+    """What a weighting is told of one step of the optimizer; of all its batches, and of all processes.
+
+    Attributes:
+        seed, epoch, index: which step it is: the run's seed, the epoch from 1, and the step from 0 within it.
+        tasks: those trained that have a valid target in the step, in their order. The others get no weight.
+        losses: of these tasks, each times its weight in the configuration, the mean over the batches that have a valid
+            target; only for weightings that ask for them.
+        losses_after: the same batches' losses after the step; only for weightings that look again.
+        jacobian: its rows in the order of ``tasks``; only for weightings that read gradients.
+    """
+
+    seed: int
+    epoch: int
+    index: int
+    tasks: Sequence[str]
+    losses: Mapping[str, float] = field(default_factory=dict)
+    losses_after: Mapping[str, float] = field(default_factory=dict)
+    jacobian: Jacobian | None = None
+
+
+class Combined(NamedTuple):
+    """How the rows of a Jacobian become one gradient of the shared parameters.
+
+    ``weights`` (tasks,) are the rows' factors. ``vector`` (parameters,) is the gradient where no factors give it; the
+    weights are then those that come nearest, and only logged.
+    """
+
+    weights: Tensor
+    vector: Tensor | None = None
+
+
+class TaskWeighting(Protocol):
+    """How several tasks' losses become one step. ``cnnlib.weighting.Weighting`` is the base of them all."""
+
+    constant: ClassVar[bool]
+    """It weighs all tasks alike in every step, whether they have a label or not: nothing need be read for it."""
+    reads_losses: ClassVar[bool]
+    """``TrainingStep.losses`` is filled when ``update`` is called."""
+    weighs_by_losses: ClassVar[bool]
+    """It is filled when ``weights`` is called, too."""
+    reads_gradients: ClassVar[bool]
+    """The tasks' gradients of the shared parameters are kept apart, and ``combine`` is called."""
+    looks_again: ClassVar[bool]
+    """The losses are computed once more after the step, without gradients."""
+
+    def weights(self, step: TrainingStep) -> Mapping[str, float]:
+        """What the losses of ``step.tasks`` are multiplied by, beside the configuration's weights."""
+        ...
+
+    def combine(self, step: TrainingStep) -> Combined:
+        """One gradient from ``step.jacobian``, of the losses with their weights; called once per step."""
+        ...
+
+    def update(self, step: TrainingStep) -> None:
+        """Learns from a step that was taken."""
+        ...
+
+    def end_epoch(self) -> None:
+        """Every step of an epoch was taken."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that later weights depend on, of tensors and plain values."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
 
 @runtime_checkable

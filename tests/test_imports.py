@@ -9,7 +9,16 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "cnnlib"
 LEAVES = {"types", "checks", "files", "lookup"}
-SIDE_BY_SIDE = {"datasets", "augmentations", "models", "losses", "engine", "predictions", "reporting"}
+SIDE_BY_SIDE = {
+    "datasets",
+    "augmentations",
+    "models",
+    "losses",
+    "weighting",
+    "engine",
+    "predictions",
+    "reporting",
+}
 TABLES = {"tasks", *SIDE_BY_SIDE} - {"reporting"}
 
 ALLOWED = {

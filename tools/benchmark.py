@@ -34,6 +34,7 @@ from cnnlib.models import ResUNet
 from cnnlib.reporting.progress import SilentProgress
 from cnnlib.tasks import DepthTask, MaskTask
 from cnnlib.types import CnnlibError, Sample, TargetInfo
+from cnnlib.weighting import Fixed
 
 _BATCH_SIZES = (1, 32)
 _WARM_UP = 3
@@ -281,6 +282,7 @@ class EngineLoop:
             epochs=1,
             seed=0,
             progress=SilentProgress(),
+            weighting=Fixed(tuple(tasks)),
         )
         self.epoch = 0
 

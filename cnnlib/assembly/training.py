@@ -23,6 +23,7 @@ from cnnlib.engine.schedule import SCHEDULES
 from cnnlib.engine.trainer import Trainer
 from cnnlib.losses import LOSSES, CombinedLoss
 from cnnlib.types import CnnlibError, Progress
+from cnnlib.weighting import WEIGHTINGS
 
 
 def make_trainer(
@@ -58,6 +59,7 @@ def make_trainer(
         epochs=options.epochs,
         seed=seed,
         progress=progress,
+        weighting=build(config.weighting, WEIGHTINGS, tasks=tuple(objective.trained)),
         accumulate=options.accumulate,
         clip_norm=options.clip_norm,
         ema_decay=options.ema_decay,
@@ -131,4 +133,5 @@ def expect_memory(config: ExperimentConfig, data: ExperimentData, trainer: Train
         trainer.fabric.autocast,
         copies=int(options.ema_decay is not None),
         device=trainer.fabric.device,
+        beside=trainer.weighted.bytes_apart(options.accumulate),
     )

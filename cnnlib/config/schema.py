@@ -216,6 +216,8 @@ class ExperimentConfig(Section):
     """The network."""
     tasks: dict[str, Annotated[TaskConfig, Registered("task")]]
     """What is predicted, by the data set's target that it is trained on."""
+    weighting: Annotated[Component, Registered("weighting")] = Field("fixed", validate_default=True)
+    """How the tasks' losses become one step. It sees each task's loss times the task's ``weight``."""
     optimizer: Annotated[Component, Registered("optimizer")]
     """How a gradient becomes a step."""
     schedule: Annotated[Component, Registered("schedule")] = Field("constant", validate_default=True)

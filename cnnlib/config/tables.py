@@ -47,6 +47,12 @@ _TASK = {"needs": ("kind", "default_loss", "decode", "loss_inputs", "metric"), "
 _LOSS = {"needs": ("values", "compares", "prepare"), "base": "cnnlib.losses.Loss"}
 
 
+_WEIGHTING = {
+    "needs": ("weights", "combine", "update", "state_dict", "constant"),
+    "base": "cnnlib.weighting.Weighting",
+}
+
+
 class _NotYetKnown(tuple[str, ...]):
     """Names that stand in for those of the data: any that an option mentions may be among them."""
 
@@ -72,6 +78,14 @@ REGISTRIES: dict[str, Registry] = {
         lambda: {"parameters": [torch.nn.Parameter(torch.zeros(1))]},
     ),
     "schedule": Registry("schedule", "cnnlib.engine.schedule", "SCHEDULES", ("optimizer", "total_steps")),
+    "weighting": Registry(
+        "weighting",
+        "cnnlib.weighting",
+        "WEIGHTINGS",
+        ("tasks",),
+        lambda: {"tasks": tuple(NOT_YET_KNOWN)},
+        **_WEIGHTING,
+    ),
     "predictions": Registry("persister", "cnnlib.predictions", "PERSISTERS", ("out", "tasks", "inputs")),
 }
 

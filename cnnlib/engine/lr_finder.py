@@ -64,7 +64,7 @@ def range_test(trainer: Trainer, train: DataLoader[Any]) -> RangeTest:
     losses = np.empty(0)
     for rate in rates:
         set_learning_rate(trainer.optimizer, float(rate))
-        row = _step(trainer, untrained, batches)
+        row = _step(trainer, untrained, batches, len(rows))
         if not math.isfinite(row["total"]):
             break
         rows.append(row)
@@ -85,16 +85,18 @@ def _endless(train: DataLoader[Any]) -> Iterator[Batch]:
         yield from train
 
 
-def _step(trainer: Trainer, untrained: nn.Module, batches: Iterator[Batch]) -> dict[str, float]:
+def _step(trainer: Trainer, untrained: nn.Module, batches: Iterator[Batch], index: int) -> dict[str, float]:
     """``total`` and the objective's parts, and ``first/`` the parts of ``untrained``; means over one step's batches."""
     means = Means()
-    for batch in map(trainer.fabric.to_device, islice(batches, trainer.accumulate)):
+    group = list(islice(batches, trainer.accumulate))
+    trainer.begin_step(group, epoch=1, step=index)
+    for batch in map(trainer.fabric.to_device, group):
         random = torch.get_rng_state()
         with torch.no_grad(), trainer.fabric.autocast():
             outputs = untrained(batch["image"].contiguous(memory_format=torch.channels_last))
             _, first = trainer.objective({name: raw.float() for name, raw in outputs.items()}, batch)
         torch.set_rng_state(random)
-        total, parts = trainer.backward(batch, trainer.accumulate)
+        total, parts = trainer.backward(batch)
         # A total that is not a number must not be passed over, as a part is where there is no label.
         means.add({"total": total.nan_to_num(nan=torch.inf), **parts})
         means.add({f"first/{name}": loss for name, loss in first.items()})

@@ -62,6 +62,7 @@ def forecast_memory(
     autocast: Callable[[], AbstractContextManager[object]],
     copies: int,
     device: torch.device,
+    beside: int = 0,
 ) -> MemoryForecast:
     """A forecast for training on ``device``, from a forward pass over tensors that have shapes and no values.
 
@@ -73,6 +74,7 @@ def forecast_memory(
         image: one of the images, (C, H, W).
         autocast: the context of the forward pass.
         copies: further copies of parameters and buffers that training keeps, such as a moving average.
+        beside: further bytes, such as those of the tasks' gradients apart.
     """
     mode = FakeTensorMode(allow_non_fake_inputs=True)  # outside models may hold tensors that are no buffers
     parameters = {
@@ -81,7 +83,7 @@ def forecast_memory(
     }
     buffers = {key: mode.from_tensor(each) for key, each in model.named_buffers()}
     trained = [each for each in parameters.values() if each.requires_grad]
-    own, beside = _bytes(parameters.values()), _bytes(buffers.values())
+    own, buffered = _bytes(parameters.values()), _bytes(buffers.values())
     with mode:
         optimizer = make_optimizer(list(parameters.values()))
         for each in trained:
@@ -92,10 +94,10 @@ def forecast_memory(
     ]
     return MemoryForecast(
         parameters=sum(each.numel() for each in parameters.values()),
-        weights=own + _bytes(trained) + beside + _bytes(states) + copies * (own + beside),
+        weights=own + _bytes(trained) + buffered + _bytes(states) + copies * (own + buffered) + beside,
         activations=_activations(model, mode, parameters | buffers, (batch_size, *image.shape), autocast),
         batch_size=batch_size,
-        free=free_memory(device) + own + beside,
+        free=free_memory(device) + own + buffered,
     )
 
 

@@ -31,9 +31,15 @@ class Objective(nn.Module):
         self.weights = dict(weights)
 
     def forward(self, outputs: Outputs, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The sum, and its parts for the log: ``<task>/loss``, and ``<task>/loss/<term>`` where a task has several.
+        """The sum, and its parts for the log: see ``total`` and ``task_losses``."""
+        losses, parts = self.task_losses(outputs, batch)
+        return self.total(losses), parts
 
-        The parts of a task without a valid target in the batch are NaN, and add nothing to the sum.
+    def task_losses(self, outputs: Outputs, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Each task's loss without its weight, and for the log ``<task>/loss``, and ``<task>/loss/<term>`` where a task
+        has several.
+
+        The loss of a task without a valid target in the batch is 0 with a gradient of 0, and NaN in the log.
         """
         if not (isinstance(outputs, Mapping) and self.tasks.keys() <= outputs.keys()):
             mapping = isinstance(outputs, Mapping)
@@ -42,20 +48,31 @@ class Objective(nn.Module):
                 f"the model must return a mapping of raw outputs for {', '.join(self.tasks)}; it returned {came}"
             )
         count, _, *size = batch["image"].shape
-        total = torch.zeros((), device=batch["image"].device)
+        losses: dict[str, Tensor] = {}
         parts: dict[str, Tensor] = {}
         for name, task in self.tasks.items():
             _check_output(name, outputs[name], task, (count, *size))
             inputs = partial(task.loss_inputs, raw=outputs[name], target=batch[name], size=tuple(size))
             loss, terms = self.losses[name](inputs, batch["image"])
-            if self.weights[name] > 0:  # what is only logged must not spoil the sum where it is NaN
-                total = total + self.weights[name] * loss
+            losses[name] = loss
             logged = {f"{name}/loss": loss}
             if len(terms) > 1:
                 logged |= {f"{name}/loss/{term}": value for term, value in terms.items()}
             known = batch[name].valid.any()
             parts |= {key: torch.where(known, value.detach(), torch.nan) for key, value in logged.items()}
-        return total, parts
+        return losses, parts
+
+    def total(self, losses: Mapping[str, Tensor], factors: Mapping[str, float] | None = None) -> Tensor:
+        """The sum of the trained tasks' losses, each times its weight.
+
+        Args:
+            factors: what the weights are multiplied by; nothing for a task that is not among them.
+        """
+        total = torch.zeros((), device=next(iter(losses.values())).device)
+        for name in self.trained:  # what is only logged must not spoil the sum where it is NaN
+            factor = 1.0 if factors is None else factors.get(name, 0.0)
+            total = total + self.weights[name] * factor * losses[name]
+        return total
 
     @property
     def trained(self) -> dict[str, Task]:

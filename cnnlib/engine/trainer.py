@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,16 @@ from cnnlib.engine.objective import Objective
 from cnnlib.engine.parameter_groups import learning_rates
 from cnnlib.engine.schedule import Schedule
 from cnnlib.engine.takeover import named_state
-from cnnlib.types import Batch, CnnlibError, MetricLogger, PredictionSink, Progress, SplitMetric
+from cnnlib.engine.weighted_step import WeightedStep
+from cnnlib.types import (
+    Batch,
+    CnnlibError,
+    MetricLogger,
+    PredictionSink,
+    Progress,
+    SplitMetric,
+    TaskWeighting,
+)
 
 _STEPS_BETWEEN_READS = 10  # reading a loss makes an accelerator wait, so it is not done every step
 
@@ -53,7 +63,7 @@ class Trainer:
     Args:
         fabric: devices and precision.
         model, optimizer: as ``fabric.setup`` returned them.
-        objective: the loss.
+        objective: the loss; validation looks at its sum, with the weights of the configuration, whatever the weighting.
         schedule: the learning rate.
         metrics: one per task; used on the validation split.
         folder: where the checkpoints go.
@@ -66,6 +76,7 @@ class Trainer:
         patience: stop after so many epochs without a better validation score.
         freezing: which stages of the encoder are trained; ``None``: all.
         progress: shows how far training is.
+        weighting: how the tasks' losses become one step.
     """
 
     fabric: Fabric
@@ -80,6 +91,7 @@ class Trainer:
     epochs: int
     seed: int
     progress: Progress
+    weighting: TaskWeighting
     accumulate: int = 1
     clip_norm: float | None = None
     ema_decay: float | None = None
@@ -89,6 +101,7 @@ class Trainer:
     def __post_init__(self) -> None:
         self.state = TrainingState()
         self.average = None
+        self.weighted = WeightedStep(self.fabric, self.model, self.objective, self.weighting, self.seed)
         if self.ema_decay is not None:
             update = get_ema_multi_avg_fn(self.ema_decay)
             self.average = AveragedModel(self.model.module, multi_avg_fn=update, use_buffers=True)
@@ -178,6 +191,7 @@ class Trainer:
                 "optimizer": self.optimizer.state_dict(),
                 "schedule": self.schedule.state_dict(),
                 "average": self.average.state_dict() if self.average else None,
+                "weighting": self.weighting.state_dict(),
                 "state": asdict(self.state),
             },
         )
@@ -198,6 +212,7 @@ class Trainer:
         self.schedule.load_state_dict(saved["schedule"])
         if self.average:
             self.average.load_state_dict(saved["average"])
+        self.weighting.load_state_dict(saved["weighting"])
         self.state = TrainingState(**saved["state"])
         return True
 
@@ -223,46 +238,59 @@ class Trainer:
         self.enter_training(epoch)
         total_loss, means = torch.zeros((), device=self.fabric.device), Means()
         began = time.perf_counter()
-        images = 0
-        for index, batch in enumerate(train):
-            batch = self.fabric.to_device(batch)
-            group_start = index - index % self.accumulate
-            group = min(self.accumulate, len(train) - group_start)
-            total, parts = self.backward(batch, group)
-            if index == group_start + group - 1:
-                self.step()
-            images += len(batch["image"])
-            total_loss += total.detach()
-            means.add(parts)
-            if index % _STEPS_BETWEEN_READS == 0 or index == len(train) - 1:
-                loss = float(total_loss) / (index + 1)
-                _refuse_divergence(loss, f"by batch {index + 1} of epoch {epoch}")
-                self.progress.steps_done(index + 1, loss, images / (time.perf_counter() - began))
-        return {
-            "images_per_second": images / (time.perf_counter() - began),
-            **learning_rates(self.optimizer),
-            "train/loss": loss,
-        } | {f"train/{key}": value for key, value in means.compute().items()}
+        images = done = 0
+        for step, batches in enumerate(_groups(train, self.accumulate)):
+            self.begin_step(batches, epoch, step)
+            for batch in map(self.fabric.to_device, batches):
+                total, parts = self.backward(batch)
+                done += 1
+                images += len(batch["image"])
+                total_loss += total.detach()
+                means.add(parts)
+                if (done - 1) % _STEPS_BETWEEN_READS == 0 or done == len(train):
+                    loss = float(total_loss) / done
+                    _refuse_divergence(loss, f"by batch {done} of epoch {epoch}")
+                    self.progress.steps_done(done, loss, images / (time.perf_counter() - began))
+            self.step()
+        return (
+            {
+                "images_per_second": images / (time.perf_counter() - began),
+                **learning_rates(self.optimizer),
+                "train/loss": loss,
+            }
+            | {f"train/{key}": value for key, value in means.compute().items()}
+            | self.weighted.end_epoch()
+        )
 
-    def backward(self, batch: Batch, group: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Adds the gradient of one of the ``group`` batches of a step; the objective's sum for it, and the parts."""
-        image = batch["image"].contiguous(memory_format=torch.channels_last)
-        total, parts = self.objective(self.model(image), batch)
-        self.fabric.backward(total / group)
-        return total, parts
+    def begin_step(self, batches: Sequence[Batch], epoch: int, step: int) -> None:
+        """Says which batches ``backward`` gets before ``step`` is called; ``step`` counts from 0 in each epoch."""
+        self.weighted.begin(batches, epoch, step)
+
+    def backward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Adds the gradient of one of the step's batches; the objective's sum for it, and the parts."""
+        return self.weighted.backward(batch)
 
     def step(self) -> None:
         """Moves the weights by the gradient that ``backward`` has added up."""
+        self.weighted.finish()
         if self.clip_norm is not None:
             self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        self.weighted.learn()
         self.schedule.after_step()
         if self.average:
             self.average.update_parameters(self.model)
 
     def _out_of_patience(self) -> bool:
         return self.patience is not None and self.state.epoch - self.state.best_epoch >= self.patience
+
+
+def _groups(train: DataLoader[Any], accumulate: int) -> Iterator[list[Batch]]:
+    """The batches of each step; the last step may have fewer."""
+    batches = iter(train)
+    while group := list(islice(batches, accumulate)):
+        yield group
 
 
 def _refuse_divergence(loss: float, when: str) -> None:

@@ -117,7 +117,7 @@ def write_layout(suite: SuiteResults) -> None:
     for old in suite.folder.glob(f"events.out.tfevents.*{_LAYOUT_SUFFIX}"):
         old.unlink()
     tags = dict.fromkeys(tag for run in suite.runs for tag in run.history)
-    charts = chart_layout(tag for tag in tags if tag.startswith(("train/", "val/")))
+    charts = chart_layout(tag for tag in tags if tag.startswith(("train/", "val/", "weighting/")))
     if charts:
         with SummaryWriter(str(suite.folder), filename_suffix=_LAYOUT_SUFFIX) as writer:
             writer.add_custom_scalars(charts)

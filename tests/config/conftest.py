@@ -155,6 +155,14 @@ def constant(optimizer: Any, total_steps: int) -> None: ...
 def steps(optimizer: Any, total_steps: int, at: Sequence[int] = ()) -> None: ...
 
 
+class Fixed:
+    def __init__(self, tasks: Sequence[str]) -> None: ...
+
+
+class Moving:
+    def __init__(self, tasks: Sequence[str], alpha: Annotated[float, Ge(0)] = 1.5) -> None: ...
+
+
 class Folder:
     def __init__(self, out: Path, tasks: Any, inputs: Any, count: int | None = None) -> None: ...
 
@@ -169,6 +177,7 @@ def tables() -> Tables:
         "loss": {"bce": BCE, "dice": Dice, "l1": L1, "cross_entropy": CrossEntropy},
         "optimizer": {"sgd": sgd, "adam": adam},
         "schedule": {"constant": constant, "steps": steps},
+        "weighting": {"fixed": Fixed, "moving": Moving},
         "predictions": {"folder": Folder},
     }
 

@@ -798,6 +798,7 @@ def test_a_saved_run_is_complete_and_says_nothing_of_how_the_suite_is_compared(
             }
         },
         "optimizer": {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9},
+        "weighting": {"name": "fixed"},
         "schedule": {"name": "constant"},
         "training": {
             "epochs": 3,

@@ -64,6 +64,7 @@ SECTIONS = {
     "optimizer": entries("adam", learning_rate=POSITIVE) | st.just("adam"),
     "schedule": entries("steps", at=st.lists(st.integers(), max_size=3)) | st.just("constant"),
     "training": TRAINING,
+    "weighting": entries("moving", alpha=POSITIVE) | st.just("fixed"),
     "predictions": entries("folder", count=st.none() | st.integers(0, 9)),
 }
 OVERRIDES = st.fixed_dictionaries({}, optional=SECTIONS)

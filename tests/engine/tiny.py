@@ -19,6 +19,7 @@ from cnnlib.engine.trainer import Trainer
 from cnnlib.models.layers import SequentialEncoder
 from cnnlib.tasks import DepthTask
 from cnnlib.types import LossInputs, Sample, Size, Target, TargetInfo
+from cnnlib.weighting import Fixed
 
 
 class Samples:
@@ -163,6 +164,7 @@ def make_trainer(folder: Path, recorder: Recorder | None = None, **options: Any)
         epochs=epochs,
         seed=0,
         progress=recorder,
+        weighting=Fixed(("depth",)),
         freezing=freezing,
         **options,
     )
