@@ -32,6 +32,7 @@ setup(
         "rich>=13.9",
         "scikit-learn>=1.6,<2",
         "scipy>=1.14,<2",
+        "segmentation-models-pytorch>=0.6,<1",
         "tensorboard>=2.18,<3",
         "timm>=1.0.31,<2",
         "torch>=2.9,<3",
@@ -49,7 +50,6 @@ setup(
             "pytest>=8.3",
             "ruff>=0.9",
             "scikit-image>=0.25",
-            "segmentation-models-pytorch>=0.5,<1",
         ],
     },
     classifiers=[
