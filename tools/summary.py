@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import nn
@@ -17,10 +17,11 @@ from cnnlib.assembly import describe_net, make_fabric, make_model, make_tasks, r
 from cnnlib.assembly.training import make_freezing, step_memory
 from cnnlib.config import ExperimentConfig, build, load_suite
 from cnnlib.datasets import DATASETS
+from cnnlib.engine.memory import MemoryForecast
 from cnnlib.models.layer_table import LayerRow, LayerTable, layer_table
 from cnnlib.types import CnnlibError
 
-_KIND, _NAME, _SHAPE, _COUNT = 24, 44, 28, 13
+_COLUMNS = "{:>26}  {:<48}  {:>32}  {:>12}"
 
 
 @dataclass
@@ -31,8 +32,8 @@ class Summary:
     image_shape: tuple[int, ...]
     table: LayerTable
     experiments: list[str] = field(default_factory=list)
-    memory: dict[str, list[str]] = field(default_factory=dict)
-    """From the words for a step's memory to the experiments that need it."""
+    memory: list[tuple[MemoryForecast, list[str]]] = field(default_factory=list)
+    """What a step needs, and the experiments that need it."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -91,39 +92,48 @@ def summaries(experiments: dict[str, ExperimentConfig], size: int | None) -> lis
         if (net, shape) not in found:
             found[net, shape] = Summary(net, shape, layer_table(model.to("meta").eval(), shape))
         found[net, shape].experiments.append(name)
-        found[net, shape].memory.setdefault(memory, []).append(name)
+        _add(found[net, shape].memory, memory, name)
     return list(found.values())
 
 
-def _memory(config: ExperimentConfig, model: nn.Module, image_shape: Sequence[int]) -> str:
+def _add(memory: list[tuple[MemoryForecast, list[str]]], new: MemoryForecast, experiment: str) -> None:
+    for known, experiments in memory:
+        if known == replace(new, free=known.free):  # what is free changes from one moment to the next
+            experiments.append(experiment)
+            return
+    memory.append((new, [experiment]))
+
+
+def _memory(config: ExperimentConfig, model: nn.Module, image_shape: Sequence[int]) -> MemoryForecast:
     """Of the epoch that trains the most."""
     model.train()
     if freezing := make_freezing(config, model):
         freezing.apply(freezing.costliest_epoch)
     fabric = make_fabric(resolve_precision(config.training.precision))
-    return step_memory(config, model, image_shape, fabric, config.training.batch_size).words()
+    return step_memory(config, model, image_shape, fabric, config.training.batch_size)
 
 
 def lines(summary: Summary, totals: bool) -> Iterator[str]:
     """What is printed."""
     yield summary.net
     yield f"in {', '.join(summary.experiments)}; one image is {_shape(summary.image_shape)}"
-    rule = "-" * (_KIND + _NAME + _SHAPE + _COUNT)
+    rule = "-" * len(_COLUMNS.format("", "", "", ""))
     if not totals:
         yield rule
-        yield f"{'Layer (type)':>{_KIND}}{'Name':>{_NAME}}{'Output shape':>{_SHAPE}}{'Parameters':>{_COUNT}}"
+        yield _COLUMNS.format("Layer (type)", "Name", "Output shape", "Parameters")
         yield rule
         yield from (_row(number, row) for number, row in enumerate(summary.table.rows, 1))
         yield rule
     yield f"{summary.table.parameters:,} parameters"
     yield f"{summary.table.flops / 1e9:.3f} GFLOPs for one image (two for each multiplication and addition)"
-    for words, experiments in summary.memory.items():
-        yield f"{words}: {', '.join(experiments)}" if len(summary.memory) > 1 else words
+    for memory, experiments in summary.memory:
+        which = f"{', '.join(experiments)}: " if len(summary.memory) > 1 else ""
+        yield which + memory.words()
 
 
 def _row(number: int, row: LayerRow) -> str:
-    kind, shapes = f"{row.kind}-{number}", ", ".join(map(_shape, row.shapes))
-    return f"{kind:>{_KIND}}{row.name:>{_NAME}}{shapes:>{_SHAPE}}{row.parameters:>{_COUNT},}"
+    shapes = ", ".join(map(_shape, row.shapes))
+    return _COLUMNS.format(f"{row.kind}-{number}", row.name, shapes, f"{row.parameters:,}")
 
 
 def _shape(shape: Sequence[int]) -> str:
