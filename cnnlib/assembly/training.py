@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 from torch.optim import Optimizer
 
@@ -123,15 +125,34 @@ def make_objective(config: ExperimentConfig, data: ExperimentData) -> Objective:
 
 def expect_memory(config: ExperimentConfig, data: ExperimentData, trainer: Trainer) -> MemoryForecast:
     """What training with ``trainer`` will need, judged by the first training image."""
-    options = config.training
     trainer.enter_training(trainer.costliest_epoch)
+    batch_size = min(config.training.batch_size, len(data.train))
+    beside = trainer.weighted.bytes_apart(config.training.accumulate)
+    shape = data.train[0]["image"].shape
+    return step_memory(config, trainer.model.module, shape, trainer.fabric, batch_size, beside)
+
+
+def step_memory(
+    config: ExperimentConfig,
+    model: nn.Module,
+    image_shape: Sequence[int],
+    fabric: Fabric,
+    batch_size: int,
+    beside: int = 0,
+) -> MemoryForecast:
+    """What a step will need of ``model`` as it stands: in training, and partly frozen where it is.
+
+    Args:
+        image_shape: (C, H, W).
+        beside: further bytes, such as those of the tasks' gradients apart.
+    """
     return forecast_memory(
-        trainer.model.module,
+        model,
         lambda parameters: build(config.optimizer, OPTIMIZERS, parameters=parameters),
-        data.train[0]["image"],
-        min(options.batch_size, len(data.train)),
-        trainer.fabric.autocast,
-        copies=int(options.ema_decay is not None),
-        device=trainer.fabric.device,
-        beside=trainer.weighted.bytes_apart(options.accumulate),
+        image_shape,
+        batch_size,
+        fabric.autocast,
+        copies=int(config.training.ema_decay is not None),
+        device=fabric.device,
+        beside=beside,
     )

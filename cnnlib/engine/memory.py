@@ -57,7 +57,7 @@ class MemoryForecast:
 def forecast_memory(
     model: nn.Module,
     make_optimizer: Callable[[Sequence[nn.Parameter]], Optimizer],
-    image: Tensor,
+    image_shape: Sequence[int],
     batch_size: int,
     autocast: Callable[[], AbstractContextManager[object]],
     copies: int,
@@ -71,7 +71,7 @@ def forecast_memory(
     Args:
         model: as it will be trained, without ``requires_grad`` where it is frozen; it is not changed.
         make_optimizer: builds the optimizer of the parameters it is given.
-        image: one of the images, (C, H, W).
+        image_shape: of one image, (C, H, W).
         autocast: the context of the forward pass.
         copies: further copies of parameters and buffers that training keeps, such as a moving average.
         beside: further bytes, such as those of the tasks' gradients apart.
@@ -95,7 +95,7 @@ def forecast_memory(
     return MemoryForecast(
         parameters=sum(each.numel() for each in parameters.values()),
         weights=own + _bytes(trained) + buffered + _bytes(states) + copies * (own + buffered) + beside,
-        activations=_activations(model, mode, parameters | buffers, (batch_size, *image.shape), autocast),
+        activations=_activations(model, mode, parameters | buffers, (batch_size, *image_shape), autocast),
         batch_size=batch_size,
         free=free_memory(device) + own + buffered,
     )

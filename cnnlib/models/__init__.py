@@ -5,6 +5,7 @@ from torch import nn
 from cnnlib.models.classifiers import Net0, Net1, Net2, Net3, Net4, Net5, Net6
 from cnnlib.models.detector import Detector
 from cnnlib.models.facial_network import FacialNetwork, FacialNetworkLite
+from cnnlib.models.multi_task import MultiTask
 from cnnlib.models.phone_locator import PhoneLocator, PhoneLocatorDNN
 from cnnlib.models.resunet import ResUNet, ResUNetLite
 
@@ -16,6 +17,7 @@ MODELS: dict[str, type[nn.Module]] = {
     "facial_network": FacialNetwork,
     "facial_network_lite": FacialNetworkLite,
     "detector": Detector,
+    "multi_task": MultiTask,
     "net0": Net0,
     "net1": Net1,
     "net2": Net2,

@@ -11,6 +11,7 @@ from cnnlib.checks import checked
 from cnnlib.models.base import Channels, DropoutShare
 from cnnlib.models.encoder_decoder import EncoderDecoder
 from cnnlib.models.layers import Encoder, PlacesHead, ShakeShakeEncoder, TimmEncoder
+from cnnlib.models.layers.decoder import bounded_widths
 from cnnlib.models.phone_locator import EncoderWidths
 from cnnlib.types import CnnlibError, Head
 
@@ -21,8 +22,6 @@ _OWN: Mapping[str, Callable[[int, Sequence[int]], Encoder | ShakeShakeEncoder]] 
     "phone_locator": ShakeShakeEncoder,
 }
 _OWN_WIDTHS = (32, 64, 128, 256)
-_LEAST_WIDTH, _MOST_WIDTH = 16, 256
-"""Of a decoder's levels."""
 
 HeadSize: TypeAlias = Literal["heavy", "light"]
 _HIDDEN: Mapping[str, int | None] = {"heavy": 512, "light": None}
@@ -79,7 +78,7 @@ class Detector(EncoderDecoder):
             partial(PlacesHead, hidden=_HIDDEN[head], dropout=dropout),
             made.stride,
             map_stride,
-            _decoder_widths(made.skip_channels),
+            bounded_widths(made.skip_channels),
         )
 
     def load_pretrained(self) -> None:
@@ -106,14 +105,3 @@ def _encoder(
             f"weights are an option of timm's nets; there are none for the encoder {name!r}: set them to null"
         )
     return _OWN[name](in_channels, _OWN_WIDTHS if widths is None else widths)
-
-
-def _decoder_widths(skip_channels: Sequence[int]) -> list[int]:
-    """Of the levels, from fine to coarse: the skip's channels, within bounds; without a skip half of those of the level
-    before. Nets of timm have up to thousands of channels, which no map needs.
-    """
-    widths: list[int] = []
-    for channels in reversed(skip_channels):
-        wanted = channels or (widths[-1] // 2 if widths else _MOST_WIDTH)
-        widths.append(min(max(wanted, _LEAST_WIDTH), _MOST_WIDTH))
-    return widths[::-1]

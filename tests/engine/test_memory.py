@@ -14,7 +14,7 @@ from cnnlib.models import ResUNet
 
 def forecast(model: nn.Module, image: Tensor, optimizer: str = "adamw", **options) -> MemoryForecast:
     given = {"batch_size": 4, "autocast": nullcontext, "copies": 0, "device": torch.device("cpu")} | options
-    return forecast_memory(model, OPTIMIZERS[optimizer], image, **given)
+    return forecast_memory(model, OPTIMIZERS[optimizer], image.shape, **given)
 
 
 def size(tensors) -> int:

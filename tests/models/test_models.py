@@ -24,6 +24,14 @@ _SMALL = {
     "facial_network": _fixed("facial_network", widths=(8, 16), hidden=(16, 8)),
     "facial_network_lite": _fixed("facial_network_lite"),
     "detector": Case(partial(MODELS["detector"], encoder="test_efficientnet", dropout=0.0)),
+    "multi_task": Case(
+        partial(
+            MODELS["multi_task"],
+            encoder="test_efficientnet",
+            decoder={"name": "unet", "channels": [16, 16, 16, 8, 8]},
+            dropout=0.0,
+        )
+    ),
     **{f"net{number}": Case(MODELS[f"net{number}"], heads=VECTORS) for number in range(7)},
 }
 """Of the models that are too large to be tried as they are, or take one size."""

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from cnnlib.models.layers.up_block import UpBlock
 
+_LEAST_WIDTH, _MOST_WIDTH = 16, 256
+
 
 class Decoder(nn.Module):
     """An ``UpBlock`` per level, from the bottom to the size of the image.
@@ -33,3 +35,14 @@ class Decoder(nn.Module):
         for level, skip in zip(self.levels, reversed(skips), strict=True):
             x = level(x, skip)
         return x
+
+
+def bounded_widths(skip_channels: Sequence[int]) -> list[int]:
+    """Widths of the levels, from fine to coarse: the skip's channels, within bounds; without a skip half of those of
+    the level before. Nets of timm have up to thousands of channels, which no map needs.
+    """
+    widths: list[int] = []
+    for channels in reversed(skip_channels):
+        wanted = channels or (widths[-1] // 2 if widths else _MOST_WIDTH)
+        widths.append(min(max(wanted, _LEAST_WIDTH), _MOST_WIDTH))
+    return widths[::-1]

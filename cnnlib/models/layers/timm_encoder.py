@@ -9,17 +9,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnnlib.checks import did_you_mean
+from cnnlib.models.layers.stages import own_parameters, owns
 from cnnlib.models.layers.standardize import Standardize
 from cnnlib.types import CnnlibError
 
 IMAGENET = "imagenet"
+_BLOCKS = 4
+
+
+class Block(NamedTuple):
+    """What a vision transformer gives after one of its blocks."""
+
+    map: Tensor
+    """(B, C, h, w)"""
+    tokens: Tensor | None
+    """(B, n, C), of no place; ``None`` where the net has no such."""
 
 
 class TimmEncoder(nn.Module):
@@ -42,6 +53,9 @@ class TimmEncoder(nn.Module):
             has no map of that stride. Empty where its stride is no power of two.
         out_channels: of the bottom.
         stride: by which height and width at the bottom are smaller; the image's must be multiples of it.
+        multiple: the same.
+        block_channels: of the maps that ``with_blocks`` gives; empty for a net whose maps are of several sizes.
+        has_tokens: these come with tokens.
 
     Raises:
         CnnlibError: timm has no such net, or it cannot be used as an encoder.
@@ -56,8 +70,11 @@ class TimmEncoder(nn.Module):
             layout.out_channels,
             layout.stride,
         )
+        self.multiple = layout.stride
+        self.block_channels = (layout.out_channels,) * len(layout.blocks)
         self._layout = layout
         self.net = _create(name, in_channels)
+        self.has_tokens = token_count(self.net) > 0
         for path in layout.unused:
             parent, _, child = path.rpartition(".")
             setattr(self.net.get_submodule(parent), child, nn.Identity())
@@ -81,6 +98,19 @@ class TimmEncoder(nn.Module):
         skips = [None if each is None else _fit(each, image, 2**level) for level, each in enumerate(maps)]
         return _fit(bottom, image, self.stride), skips
 
+    def with_blocks(self, image: Tensor) -> list[Block]:
+        """Of a vision transformer: the maps after a quarter, a half, three quarters and all of its blocks, each with
+        the tokens that belong to no place (class and registers). The last is normalised: its map is the bottom.
+
+        Raises:
+            CnnlibError: the net takes no images of this size.
+        """
+        try:
+            return self._layout.run_blocks(self.net, self.standardize(image))
+        except Exception as error:
+            self._check_size(image, error)
+            raise
+
     @property
     def stages(self) -> list[nn.Module]:
         """From the image to the bottom, as timm groups layers for learning rates by depth; together they hold every
@@ -91,10 +121,10 @@ class TimmEncoder(nn.Module):
         order = group_parameters(self.net, _matcher(self.net), reverse=True)
         parts: dict[int, list[nn.Module]] = defaultdict(list)
         first = min(order.values())
-        parts[first] += [self.standardize, _own_parameters(self.net)]
+        parts[first] += [self.standardize, own_parameters(self.net)]
         stage = first
         for path, module in self.net.named_modules():
-            if module is self.net or not _owns(module):
+            if module is self.net or not owns(module):
                 continue
             own = [f"{path}.{name}" for name, _ in module.named_parameters(recurse=False)]
             stage = order[own[0]] if own else stage  # buffers alone: they go with what stands before them
@@ -184,6 +214,7 @@ class Layout:
         last: the index of the last map of the net's list.
         final: the bottom is what the net itself ends with, not the last map, normalised.
         unused: the modules that the bottom does not depend on.
+        blocks: where all maps are of one shape, the indices of four that lie evenly.
     """
 
     skip_channels: tuple[int, ...]
@@ -193,6 +224,7 @@ class Layout:
     last: int
     final: bool
     unused: tuple[str, ...] = ()
+    blocks: tuple[int, ...] = ()
 
     def run(self, net: nn.Module, image: Tensor) -> tuple[Tensor, list[Tensor | None]]:
         """The bottom and the skips, as the net gives them."""
@@ -201,6 +233,17 @@ class Layout:
         maps = dict(zip(taken, found, strict=True))
         bottom = end if self.final else maps[self.last]
         return bottom, [None if index is None else maps[index] for index in self.skips]
+
+    def run_blocks(self, net: nn.Module, image: Tensor) -> list[Block]:
+        """The maps of ``blocks``, the last one normalised."""
+        prefix = {"return_prefix_tokens": True} if token_count(net) else {}
+        end, found = net.forward_intermediates(
+            image, indices=list(self.blocks), norm=False, output_fmt="NCHW", **prefix
+        )
+        blocks = [Block(*each) if prefix else Block(each, None) for each in found]
+        last, count = blocks[-1].map, token_count(net)
+        bottom = end[:, count:].transpose(1, 2).reshape(last.shape)
+        return [*blocks[:-1], Block(bottom, end[:, :count] if prefix else None)]
 
 
 @cache
@@ -234,6 +277,13 @@ def _layout(end: Any, maps: Sequence[Tensor], side: int) -> Layout:
     final = isinstance(end, Tensor) and end.ndim == 4 and end.shape[2:] == last.shape[2:]
     strides = [_stride(side, each.shape[-1]) for each in maps]
     found = {stride: index for index, stride in enumerate(strides)}  # the last of each stride
+    count = len(maps)
+    uniform = (
+        isinstance(end, Tensor)
+        and end.ndim == 3
+        and count >= _BLOCKS
+        and len({each.shape for each in maps}) == 1
+    )
     levels = int(math.log2(strides[-1]))
     finer = [found.get(2**level) for level in range(levels)] if 2**levels == strides[-1] else []
     return Layout(
@@ -241,8 +291,9 @@ def _layout(end: Any, maps: Sequence[Tensor], side: int) -> Layout:
         end.shape[1] if final else last.shape[1],
         strides[-1],
         tuple(finer),
-        len(maps) - 1,
+        count - 1,
         final,
+        blocks=tuple(count * part // _BLOCKS - 1 for part in range(1, _BLOCKS + 1)) if uniform else (),
     )
 
 
@@ -270,7 +321,28 @@ def _create(name: str, in_channels: int, **options: Any) -> nn.Module:
         near = did_you_mean(name, timm.list_models())
         raise CnnlibError(f"timm has no net {name!r}{near}; timm.list_models() lists them")
     logging.getLogger("timm").setLevel(logging.ERROR)  # that it leaves out the classifier is meant
-    return timm.create_model(name, num_classes=0, in_chans=in_channels, **options)
+    return timm.create_model(name, num_classes=0, in_chans=in_channels, **_any_size(name), **options)
+
+
+@cache
+def _any_size(name: str) -> dict[str, bool]:
+    """The option by which vision transformers take images of other sizes than they were made for; other nets have
+    none.
+    """
+    import timm
+
+    option = {"dynamic_img_size": True}
+    try:
+        with torch.device("meta"):
+            timm.create_model(name, num_classes=0, **option)
+    except Exception:  # the net's constructor does not know it
+        return {}
+    return option
+
+
+def token_count(net: nn.Module) -> int:
+    """Of the tokens that belong to no place."""
+    return getattr(net, "num_prefix_tokens", 0)
 
 
 def _fit(features: Tensor, image: Tensor, stride: int) -> Tensor:
@@ -290,21 +362,6 @@ def _matcher(net: nn.Module) -> Any:
         return net.group_matcher(coarse=True)
     order = {child: index for index, (child, _) in enumerate(net.named_children())}
     return lambda name: order.get(name.partition(".")[0], 0)
-
-
-def _owns(module: nn.Module) -> bool:
-    own = (*module.parameters(recurse=False), *module.buffers(recurse=False))
-    return len(own) > 0
-
-
-def _own_parameters(module: nn.Module) -> nn.Module:
-    """A module with the parameters and buffers that belong to none of ``module``'s children, such as a class token."""
-    own = nn.Module()
-    for name, parameter in module.named_parameters(recurse=False):
-        own.register_parameter(name, parameter)
-    for name, buffer in module.named_buffers(recurse=False):
-        own.register_buffer(name, buffer)
-    return own
 
 
 def _one_line(error: Exception) -> str:
