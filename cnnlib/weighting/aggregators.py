@@ -176,7 +176,8 @@ class ConFIG(FromRows):
 
 
 class NashMTL(Aggregation):
-    """The tasks bargain for the direction; Nash's solution.
+    """The tasks bargain for the direction; Nash's solution. A run that was interrupted ends near an unbroken one, and not
+    at the same bits.
 
     Source: Navon et al., "Multi-Task Learning as a Bargaining Game", ICML 2022.
 
