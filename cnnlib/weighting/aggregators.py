@@ -176,8 +176,8 @@ class ConFIG(FromRows):
 
 
 class NashMTL(Aggregation):
-    """The tasks bargain for the direction; Nash's solution. A run that was interrupted ends near an unbroken one, and not
-    at the same bits.
+    """The tasks bargain for the direction; Nash's solution. An interrupted run ends near an unbroken one, not at its
+    very bits.
 
     Source: Navon et al., "Multi-Task Learning as a Bargaining Game", ICML 2022.
 
