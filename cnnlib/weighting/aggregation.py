@@ -71,10 +71,9 @@ class Aggregation(Weighting):
             setattr(aggregator, name, value.to(matrix.device) if isinstance(value, Tensor) else value)
 
     def state_dict(self) -> dict[str, Any]:
-        if not self.remembers:
-            return {}
-        now = {tasks: self.memory(each) for tasks, each in self._by_tasks.items()}
-        return {"memories": self._saved | now}
+        now = {tasks: memory for tasks, each in self._by_tasks.items() if (memory := self.memory(each))}
+        memories = self._saved | now
+        return {"memories": memories} if memories else {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._by_tasks = {}

@@ -176,8 +176,7 @@ class ConFIG(FromRows):
 
 
 class NashMTL(Aggregation):
-    """The tasks bargain for the direction; Nash's solution. An interrupted run ends near an unbroken one, not at its
-    very bits.
+    """The tasks bargain for the direction; Nash's solution.
 
     Source: Navon et al., "Multi-Task Learning as a Bargaining Game", ICML 2022.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from cnnlib.types import CnnlibError, TrainingStep
+from cnnlib.types import CnnlibError, Combined, TrainingStep
 from cnnlib.weighting import WEIGHTINGS, CAGrad, NashMTL
 from cnnlib.weighting.aggregation import Aggregation, square_root
 from cnnlib.weighting.randomness import step_seed
@@ -156,3 +157,32 @@ def test_without_torchjd_or_a_solver_the_error_says_what_to_install(monkeypatch:
     monkeypatch.delitem(sys.modules, "torchjd.aggregation", raising=False)
     with pytest.raises(CnnlibError, match=f"CAGrad {message}"):
         CAGrad(["a", "b"])
+
+
+REMEMBERING = {
+    "gradvac": {},
+    "nash_mtl": {"update_weights_every": 4},
+    "excess_mtl": {},
+    "cr_mogm": {},
+}
+"""Aggregators whose result depends on earlier steps, and options under which it shows."""
+
+
+@pytest.mark.parametrize("name", AGGREGATIONS)
+def test_what_it_remembers_goes_through_its_state(name: str, tmp_path: Path) -> None:
+    """The next step is the same, to the bit; without the state it is another where there is a memory."""
+    random, options = torch.Generator().manual_seed(0), REMEMBERING.get(name, {})
+    steps = [step_on(torch.randn(3, 7, generator=random, dtype=torch.float64)) for _ in range(4)]
+    first, fresh, resumed = (WEIGHTINGS[name](steps[0].tasks, **options) for _ in range(3))
+    for step in steps[:3]:
+        first.combine(step)
+    torch.save(first.state_dict(), tmp_path / "state.pt")
+    resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    ends = [_told(weighting.combine(steps[3])) for weighting in (first, resumed, fresh)]
+    assert ends[0] == ends[1]
+    assert (ends[0] != ends[2]) == (name in REMEMBERING)
+
+
+def _told(combined: Combined) -> list[list[float]]:
+    parts = (combined.weights, combined.vector)
+    return [part.tolist() for part in parts if part is not None]
