@@ -136,7 +136,7 @@ class LabelStudio(FileDataSource):
         names = self.targets["label"].names
         for part, indices in self._splits.items():
             counts = Counter(map(self._samples.label_class, indices))
-            words = ", ".join(f"{name} {counts[name]}" for name in names)
+            words = ", ".join(f"{name:.40} {counts[name]}" for name in names)  # names may be of any length
             print(f"{self._what}: {part} {len(indices)} ({words})", file=sys.stderr)
         if self._consensus:
             print(

@@ -473,3 +473,14 @@ def test_pictures_are_padded_or_stretched(root: Path) -> None:
     assert (wide[:, 8:] == 0).all()
     assert (wide[:, :8] > 0).any()
     assert make(root, fit="pad").fit == "pad"
+
+
+def test_a_class_of_any_length_does_not_fill_the_screen(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = reported(
+        make(root, labels={"x" * 10_000: [PRONATED], "neutral": [NEUTRAL], "c": [SUPINATED, "semleges"]}),
+        capsys,
+    )
+    assert "x" * 40 + " " in said
+    assert len(said) < 2000
