@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 from cnnlib.assembly import make_fabric, make_model, make_tasks, resolve_precision
 from cnnlib.augmentations import Flip, Pipeline
 from cnnlib.config import Component, ExperimentConfig, build, load_suite
+from cnnlib.config.command_line import add_config, positive
 from cnnlib.datasets import DATASETS, Scenes
 from cnnlib.datasets.loading import training_loader
 from cnnlib.engine.objective import Objective
@@ -64,21 +65,13 @@ def _parser() -> argparse.ArgumentParser:
     what = parser.add_subparsers(required=True)
     training = what.add_parser("training", help="the engine against a plain loop")
     training.set_defaults(run=_training)
-    training.add_argument("--size", type=_positive, default=96, help="image side (96)")
-    training.add_argument("--batch-size", type=_positive, default=16)
-    training.add_argument("--batches", type=_positive, default=6, help="batches per timed pass (6)")
-    training.add_argument("--repeats", type=_positive, default=3, help="timed passes of each, in turns (3)")
+    training.add_argument("--size", type=positive, default=96, help="image side (96)")
+    training.add_argument("--batch-size", type=positive, default=16)
+    training.add_argument("--batches", type=positive, default=6, help="batches per timed pass (6)")
+    training.add_argument("--repeats", type=positive, default=3, help="timed passes of each, in turns (3)")
     inference = what.add_parser("inference", help="latency of the models of a config")
     inference.set_defaults(run=_inference)
-    inference.add_argument("config", type=Path, help="a suite's YAML file")
-    inference.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="KEY.PATH=VALUE",
-        help="change a value",
-    )
+    add_config(inference)
     inference.add_argument(
         "--encoder",
         action="append",
@@ -86,18 +79,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="a detector of this encoder as the model",
     )
-    inference.add_argument("--size", type=_positive, help="image side (the data set's)")
+    inference.add_argument("--size", type=positive, help="image side (the data set's)")
     inference.add_argument(
-        "--repeats", type=_positive, default=50, help="timed calls for each batch size (50)"
+        "--repeats", type=positive, default=50, help="timed calls for each batch size (50)"
     )
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1; it is {value}")
-    return value
 
 
 # Inference

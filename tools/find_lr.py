@@ -13,6 +13,7 @@ from pathlib import Path
 from cnnlib.assembly import find_learning_rate, open_data
 from cnnlib.checks import did_you_mean
 from cnnlib.config import SuiteConfig, load_suite
+from cnnlib.config.command_line import add_config
 from cnnlib.engine.lr_finder import RangeTest
 from cnnlib.parents import read_parent
 from cnnlib.runs import plan
@@ -40,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("config", type=Path, help="a suite's YAML file")
+    add_config(parser)
     parser.add_argument("--experiment", help="which one of the suite (its baseline)")
     parser.add_argument(
         "--runs",
@@ -49,14 +50,6 @@ def _parser() -> argparse.ArgumentParser:
         help="where run_suite puts the suite's folder: with start_from, the parent's weights are taken there (runs)",
     )
     parser.add_argument("--out", type=Path, default=Path("lr.png"), help="where the curve goes (lr.png)")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="KEY.PATH=VALUE",
-        help="change a value",
-    )
     return parser
 
 

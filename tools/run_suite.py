@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from cnnlib.config import load_suite, until_decided
+from cnnlib.config.command_line import add_config, positive
 from cnnlib.reporting.console import print_forecast, print_results
 from cnnlib.suite import forecast_suite, run_suite
 from cnnlib.types import CnnlibError
@@ -18,17 +19,9 @@ from cnnlib.types import CnnlibError
 def main(arguments: list[str] | None = None) -> int:
     """0: all runs finished; 1: something failed; 2: the config or the data is at fault."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("config", type=Path, help="a suite's YAML file")
+    add_config(parser)
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where the suite's folder goes (runs)")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="KEY.PATH=VALUE",
-        help="change a value",
-    )
-    parser.add_argument("--jobs", type=_positive, default=1, help="runs at a time (1)")
+    parser.add_argument("--jobs", type=positive, default=1, help="runs at a time (1)")
     parser.add_argument("--overwrite", action="store_true", help="run again what is finished")
     parser.add_argument(
         "--resume",
@@ -47,9 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         choices=["decided"],
         help="add seeds, one at a time, to what is compared and not decided, and count the looks in the verdicts",
     )
-    parser.add_argument(
-        "--max-seeds", type=_positive, help="with --until decided: seeds in all, at most (10)"
-    )
+    parser.add_argument("--max-seeds", type=positive, help="with --until decided: seeds in all, at most (10)")
     options = parser.parse_args(arguments)
     if options.max_seeds and not options.until:
         parser.error("--max-seeds goes with --until decided")
@@ -79,13 +70,6 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     print_results(results)
     return 1 if results.unfinished else 0
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1; it is {value}")
-    return value
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from cnnlib.augmentations import AUGMENTATIONS
 from cnnlib.augmentations.before_and_after import Shown, before_and_after
 from cnnlib.checks import did_you_mean
 from cnnlib.config import ExperimentConfig, build, load_suite
+from cnnlib.config.command_line import add_config
 from cnnlib.files import write_atomically
 from cnnlib.lookup import unknown
 from cnnlib.types import CnnlibError, Sample
@@ -30,20 +31,12 @@ _MOST_DRAWS = 20
 def main(arguments: list[str] | None = None) -> int:
     """0: the picture is there; 2: the config, the data or an argument is at fault."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("config", type=Path, help="a suite's YAML file")
+    add_config(parser)
     parser.add_argument("--experiment", help="whose augmentations (the baseline's)")
     parser.add_argument("--sample", help="its name (the first training sample with most labels)")
     parser.add_argument("--draws", type=_draws, default=3, help="of each augmentation (3)")
     parser.add_argument(
         "--out", type=_png, default=Path("transforms.png"), help="the picture (transforms.png)"
-    )
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="KEY.PATH=VALUE",
-        help="change a value",
     )
     options = parser.parse_args(arguments)
     try:

@@ -9,13 +9,13 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from torch import nn
 
 from cnnlib.assembly import describe_net, make_fabric, make_model, make_tasks, resolve_precision
 from cnnlib.assembly.training import make_freezing, step_memory
 from cnnlib.config import ExperimentConfig, build, load_suite
+from cnnlib.config.command_line import add_config, positive
 from cnnlib.datasets import DATASETS
 from cnnlib.engine.memory import MemoryForecast
 from cnnlib.models.layer_table import LayerRow, LayerTable, layer_table
@@ -51,25 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("config", type=Path, help="a suite's YAML file")
-    parser.add_argument("--size", type=_positive, help="image side (the data set's)")
+    add_config(parser)
+    parser.add_argument("--size", type=positive, help="image side (the data set's)")
     parser.add_argument("--totals", action="store_true", help="leave the table of layers out")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        action="append",
-        default=[],
-        metavar="KEY.PATH=VALUE",
-        help="change a value",
-    )
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1; it is {value}")
-    return value
 
 
 def summaries(experiments: dict[str, ExperimentConfig], size: int | None) -> list[Summary]:

@@ -13,13 +13,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cnnlib.datasets.splits import Subset, told_of_all
+from cnnlib.seeds import derived_seed
 from cnnlib.types import CnnlibError, Sample, SampleSource
-
-
-def derived_seed(*path: int) -> int:
-    """A 63-bit seed from a path of non-negative integers; different paths give unrelated seeds."""
-    # Without its length, a path and the same with zeros at its end would be one.
-    return int(np.random.SeedSequence((len(path), *path)).generate_state(1, np.uint64)[0] >> 1)
 
 
 def labelled(source: SampleSource, names: Iterable[str]) -> SampleSource:

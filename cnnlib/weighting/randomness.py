@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 
+from cnnlib.seeds import derived_seed
 from cnnlib.types import TrainingStep
 
 
 def step_seed(step: TrainingStep) -> int:
-    """A 63-bit seed from the run's seed, the epoch and the step's index; different steps have unrelated seeds."""
-    path = (step.seed, step.epoch, step.index)
-    return int(np.random.SeedSequence(path).generate_state(1, np.uint64)[0] >> 1)
+    """Different steps have unrelated seeds."""
+    return derived_seed(step.seed, step.epoch, step.index)
 
 
 @contextmanager

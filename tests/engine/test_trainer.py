@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.optim import Optimizer
 
-from cnnlib.datasets.loading import derived_seed
 from cnnlib.engine.checkpoint import load_checkpoint
 from cnnlib.engine.schedule import Schedule, constant
 from cnnlib.engine.trainer import TrainingDivergedError
+from cnnlib.seeds import derived_seed
 from cnnlib.types import CnnlibError
 from tests.engine.tiny import NET, Recorder, Samples, make_trainer, same, train_loader, val_loader
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
 from cnnlib.models.encoders import FeatureSource
 from cnnlib.models.layers.timm_encoder import Block
 from cnnlib.types import CnnlibError
+
+_LEVEL_CHANNELS = (256, 128, 64, 32, 16)
 
 
 class Features(NamedTuple):
@@ -46,6 +48,32 @@ class MapDecoder(nn.Module):
 
     def forward(self, features: Features) -> Tensor:
         raise NotImplementedError
+
+
+class LevelDecoder(MapDecoder):
+    """A decoder of SMP that goes level by level from the bottom to the image's size."""
+
+    def build(
+        self,
+        net: Callable[..., nn.Module],
+        encoder: FeatureSource,
+        channels: Sequence[int] | None,
+        **options: Any,
+    ) -> None:
+        """
+        Args:
+            net: SMP's class.
+            channels: of the levels, from coarse to fine; by default 256, 128, 64, 32, 16.
+            options: of ``net``.
+        """
+        maps = pyramid_channels(encoder)
+        widths = level_channels(channels, _LEVEL_CHANNELS, len(maps) - 1)
+        self.net = net(maps, widths, n_blocks=len(widths), **options)
+        begin_as_smp(self.net)
+        self.out_channels = widths[-1]
+
+    def forward(self, features: Features) -> Tensor:
+        return self.net(pyramid(features))
 
 
 def pyramid_channels(encoder: FeatureSource) -> list[int]:

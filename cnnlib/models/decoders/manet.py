@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from cnnlib.checks import checked
 from cnnlib.models.base import Channels, Widths
-from cnnlib.models.decoders.base import (
-    Features,
-    MapDecoder,
-    begin_as_smp,
-    level_channels,
-    pyramid,
-    pyramid_channels,
-)
+from cnnlib.models.decoders.base import LevelDecoder
 from cnnlib.models.encoders import FeatureSource
 
-_CHANNELS = (256, 128, 64, 32, 16)
 
-
-class MAnetDecoder(MapDecoder):
+class MAnetDecoder(LevelDecoder):
     """U-Net's decoder with attention between places at the bottom, and between channels at every skip.
 
     Source: Fan et al., MA-Net, IEEE Access 2020; segmentation-models-pytorch
@@ -36,11 +25,4 @@ class MAnetDecoder(MapDecoder):
         super().__init__()
         from segmentation_models_pytorch.decoders.manet.decoder import MAnetDecoder as Net
 
-        maps = pyramid_channels(encoder)
-        widths = level_channels(channels, _CHANNELS, len(maps) - 1)
-        self.net = Net(maps, widths, n_blocks=len(widths), pab_channels=attention_channels)
-        begin_as_smp(self.net)
-        self.out_channels = widths[-1]
-
-    def forward(self, features: Features) -> Tensor:
-        return self.net(pyramid(features))
+        self.build(Net, encoder, channels, pab_channels=attention_channels)
