@@ -13,7 +13,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from cnnlib.assembly import check_targets, measure_constant_predictor, open_data, shapes_of
+from cnnlib.assembly import check_pretrained, check_targets, measure_constant_predictor, open_data, shapes_of
 from cnnlib.config import SuiteConfig
 from cnnlib.estimate import epochs_left, time_trials
 from cnnlib.experiment import run_experiment
@@ -224,6 +224,7 @@ def _with_checked_data(runs: Sequence[Run]) -> list[Run]:
         if key not in constants:
             check_targets(data, _CHECKED_SAMPLES)
             constants[key] = measure_constant_predictor(data)
+        check_pretrained(run.config, data.tasks, data.source.inputs)
         if run.folder in related:
             shapes[run.folder] = shapes_of(run.config, data.tasks, data.source.inputs)
             targets[run.folder] = data.source.targets

@@ -30,6 +30,13 @@ def shapes_of(
         return make_model(config, tasks, inputs).state_dict()
 
 
+def check_pretrained(config: ExperimentConfig, tasks: Mapping[str, Task], inputs: Mapping[str, int]) -> None:
+    """Raises ``CnnlibError`` where the model would load weights from a file that is not there."""
+    if hasattr(MODELS.get(config.model.name), "check_pretrained"):
+        with torch.device("meta"):
+            make_model(config, tasks, inputs).check_pretrained()
+
+
 def describe_net(config: ExperimentConfig, tasks: Mapping[str, Task], inputs: Mapping[str, int]) -> str:
     """Which net it is, in a line: checkpoints carry it, and are refused by any other."""
     options = ", ".join(f"{name}={value}" for name, value in config.model.options.items())

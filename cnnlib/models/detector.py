@@ -81,6 +81,11 @@ class Detector(EncoderDecoder):
             bounded_widths(made.skip_channels),
         )
 
+    def check_pretrained(self) -> None:
+        """Raises ``CnnlibError`` where the encoder's ``weights`` is a file that is not there."""
+        if isinstance(self.encoder, TimmEncoder):
+            self.encoder.check_pretrained()
+
     def load_pretrained(self) -> None:
         """Loads ``weights``; a model whose own state is loaded needs them not.
 

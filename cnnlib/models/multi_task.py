@@ -125,6 +125,11 @@ class MultiTask(nn.Module):
         if _SHARED in self.decoders and len(self._maps) == len(self.heads):
             yield from self.decoders.parameters()
 
+    def check_pretrained(self) -> None:
+        """Raises ``CnnlibError`` where the encoder's ``weights`` is a file that is not there."""
+        if hasattr(self.encoder, "load_pretrained"):
+            self.encoder.check_pretrained()
+
     def load_pretrained(self) -> None:
         """Loads the encoder's ``weights``; a model whose own state is loaded needs them not.
 

@@ -241,6 +241,24 @@ def test_weights_that_are_not_there_are_named_before_training(tmp_path: Path) ->
     assert not list(planned.folder.rglob("*.ckpt"))
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"name": "detector", "encoder": "test_efficientnet", "weights": "none.pth"},
+        {"name": "multi_task", "encoder": {"name": "resnet18", "weights": "none.pth"}},
+        {"name": "multi_task", "encoder": {"name": "test_resnet", "weights": "none.pth"}},
+    ],
+)
+def test_weights_that_are_not_there_are_named_before_the_suite_trains_anything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], model: dict[str, Any]
+) -> None:
+    path = write_suite(tmp_path, experiments={"a": {}, "b": {"model": model}})
+    for option in ((), ("--dry-run",)):
+        assert run_suite([str(path), "--out", str(tmp_path / "runs"), *option]) == 2
+        assert "none.pth: no such file" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.ckpt"))
+
+
 def test_a_wrong_encoder_is_a_problem_of_the_configuration(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -112,6 +112,15 @@ class SmpEncoder(nn.Module):
         found[0] = nn.ModuleList([*first, *found[0]])
         return found
 
+    def check_pretrained(self) -> None:
+        """Raises ``CnnlibError`` where ``weights`` is a file that is not there."""
+        published = _table()[self.name]["pretrained_settings"]
+        if self.weights is not None and self.weights not in published and not Path(self.weights).is_file():
+            raise CnnlibError(
+                f"{self.weights}: no such file; weights must be one of {', '.join(published)}, which SMP publishes for "
+                f"{self.name!r}, or a file with the encoder's state"
+            )
+
     def load_pretrained(self) -> None:
         """Loads ``weights``, and fits the first convolution to the image's channels as SMP does.
 
@@ -122,7 +131,7 @@ class SmpEncoder(nn.Module):
             return
         with torch.random.fork_rng(devices=[]):  # what is drawn after it does not depend on whether it was
             published = _table()[self.name]["pretrained_settings"]
-            loaded = self._fetched(published) if self.weights in published else self._read(published)
+            loaded = self._fetched(published) if self.weights in published else self._read()
         own = self.net.state_dict().keys()
         self.net.load_state_dict({key: value for key, value in loaded.state_dict().items() if key in own})
 
@@ -137,13 +146,9 @@ class SmpEncoder(nn.Module):
                 "on the Hugging Face hub) and set weights to the path of the file"
             ) from None
 
-    def _read(self, published: dict[str, Any]) -> nn.Module:
+    def _read(self) -> nn.Module:
+        self.check_pretrained()
         path = Path(self.weights)
-        if not path.is_file():
-            raise CnnlibError(
-                f"{path}: no such file; weights must be one of {', '.join(published)}, which SMP publishes for "
-                f"{self.name!r}, or a file with the encoder's state"
-            )
         try:
             if path.suffix == ".safetensors":
                 from safetensors.torch import load_file

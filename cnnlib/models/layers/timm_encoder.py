@@ -131,6 +131,14 @@ class TimmEncoder(nn.Module):
             parts[stage].append(module)
         return [nn.ModuleList(parts[stage]) for stage in sorted(parts)]
 
+    def check_pretrained(self) -> None:
+        """Raises ``CnnlibError`` where ``weights`` is a file that is not there."""
+        if self.weights not in (None, IMAGENET) and not Path(self.weights).is_file():
+            raise CnnlibError(
+                f"{self.weights}: no such file; weights must be {IMAGENET!r}, or a file with the state of timm's "
+                f"{self.name!r}"
+            )
+
     def load_pretrained(self) -> None:
         """Loads ``weights``, through timm, which fits the first convolution to other than three channels.
 
@@ -156,10 +164,7 @@ class TimmEncoder(nn.Module):
     def _read(self, path: str) -> dict[str, Tensor]:
         import timm
 
-        if not Path(path).is_file():
-            raise CnnlibError(
-                f"{path}: no such file; weights must be {IMAGENET!r}, or a file with the state of timm's {self.name!r}"
-            )
+        self.check_pretrained()
         try:
             state = timm.models.load_state_dict(path)
         except Exception as error:
