@@ -241,7 +241,7 @@ def _on_the_same_images(runs: Mapping[str, Sequence[RunResult]]) -> list[set[str
     images = {
         name: next((run.images for run in of_name if run.images), None) for name, of_name in runs.items()
     }
-    kinds = set(images.values()) - {None} or {None}
+    kinds = [kind for kind in dict.fromkeys(images.values()) if kind] or [None]
     return [{name for name, own in images.items() if own in (kind, None)} for kind in kinds]
 
 
