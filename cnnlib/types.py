@@ -179,7 +179,7 @@ class Jacobian(Protocol):
 
 @dataclass
 class TrainingStep:
-    """What a weighting is told of one step of the optimizer; of all its batches, and of all processes.
+    """The input of a weighting at one step of the optimizer, over all its batches and all processes.
 
     Attributes:
         seed, epoch, index: which step it is: the run's seed, the epoch from 1, and the step from 0 within it.

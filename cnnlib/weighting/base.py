@@ -20,8 +20,8 @@ class Weighting:
 
     A weighting sees losses that have been multiplied by the tasks' weights in the configuration. It is asked for the
     weights of the tasks that have a valid target in the step, and for those alone; what it learns, it learns in
-    ``update``. In all processes it is told the same, and so must say the same: what is random follows ``step.seed``,
-    ``step.epoch`` and ``step.index``.
+    ``update``. All processes give it the same input, and it must return the same in all: what is random follows
+    ``step.seed``, ``step.epoch`` and ``step.index``.
 
     Args:
         tasks: that are trained, in their order.

@@ -1,4 +1,4 @@
-"""A weighting's place in the engine: what it is told, what is left alone, and what it costs nobody else."""
+"""A weighting's place in the engine: its input, what is left alone, and what it costs nobody else."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.weighting.tiny import (
 
 
 class Watching(Weighting):
-    """Keeps all that it is told."""
+    """Keeps its input."""
 
     reads_losses = True
     reads_gradients = True
@@ -61,7 +61,7 @@ def test_fixed_weights_take_the_step_of_the_plain_sum_bit_for_bit(tmp_path: Path
         assert torch.equal(value, trainer.model.module.state_dict()[key]), key
 
 
-def test_a_weighting_is_told_weighted_losses_of_all_batches_with_a_label(tmp_path: Path) -> None:
+def test_a_weighting_gets_weighted_losses_of_all_batches_with_a_label(tmp_path: Path) -> None:
     weighting = Watching()
     trainer = make_trainer(tmp_path, weighting)
     batches = [make_batch(range(2)), make_batch(range(2, 4), without=("depth",))]

@@ -3,7 +3,7 @@ formulas of the papers where it has none.
 
 ``ORACLES[name](count)`` is a weighting of ``count`` tasks. ``oracle(losses, rows, seed)`` takes the tasks' losses,
 (count,), and gives the factors of these losses, and what the rows (count, shared parameters) of plain gradients become;
-``after(losses)`` is told the same batch's losses after the step.
+``after(losses)`` gets the same batch's losses after the step.
 """
 
 from __future__ import annotations
