@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Literal, TypeAlias
@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from cnnlib.checks import checked
 from cnnlib.models.base import Channels, DropoutShare
 from cnnlib.models.encoder_decoder import EncoderDecoder
+from cnnlib.models.encoders import make_encoder
 from cnnlib.models.layers import Encoder, PlacesHead, ShakeShakeEncoder, TimmEncoder
 from cnnlib.models.layers.decoder import bounded_widths
 from cnnlib.models.phone_locator import EncoderWidths
@@ -17,11 +18,7 @@ from cnnlib.types import CnnlibError, Head
 
 _BOX_AND_LABEL: Mapping[str, Head] = MappingProxyType({"box": Head("vector", 4), "label": Head("vector", 4)})
 
-_OWN: Mapping[str, Callable[[int, Sequence[int]], Encoder | ShakeShakeEncoder]] = {
-    "resunet": Encoder,
-    "phone_locator": ShakeShakeEncoder,
-}
-_OWN_WIDTHS = (32, 64, 128, 256)
+_OWN = ("resunet", "phone_locator")
 
 HeadSize: TypeAlias = Literal["heavy", "light"]
 _HIDDEN: Mapping[str, int | None] = {"heavy": 512, "light": None}
@@ -109,4 +106,4 @@ def _encoder(
         raise CnnlibError(
             f"weights are an option of timm's nets; there are none for the encoder {name!r}: set them to null"
         )
-    return _OWN[name](in_channels, _OWN_WIDTHS if widths is None else widths)
+    return make_encoder({"name": name} | ({} if widths is None else {"widths": widths}), in_channels)
