@@ -220,7 +220,7 @@ def check_names(runs: Iterable[Run], targets: Mapping[Path, Mapping[str, TargetI
             if own != other:
                 raise CnnlibError(
                     f"experiment {run.experiment!r}: start_from: {wanted.run}: its {task} has the names "
-                    f"{', '.join(other) or 'of nothing'}, and here it has {', '.join(own) or 'none'}; give both the "
+                    f"{', '.join(other) or 'none'}, and here it has {', '.join(own) or 'none'}; give both the "
                     "same, in one order, or set heads: false to begin with new heads"
                 )
 
