@@ -27,10 +27,8 @@ from cnnlib.parents import (
     refuse_changed_parents,
 )
 from cnnlib.reporting.comparison import compare_suite, undecided
-from cnnlib.reporting.html import write_report
 from cnnlib.reporting.results import SuiteResults, read_suite
-from cnnlib.reporting.summary import write_summary
-from cnnlib.reporting.tensorboard import write_layout
+from cnnlib.reporting.suite_files import write_suite_files
 from cnnlib.runs import Run, clear, is_finished, is_of_another_config, plan, read_result, refuse_other_configs
 from cnnlib.types import CnnlibError, DataSource, Forecast, TargetInfo
 from cnnlib.workers import run_in_processes
@@ -86,8 +84,7 @@ def run_suite(
                 break
         write_results(runs, folder)
         results = read_suite(folder)
-        for write in (write_layout, write_summary, write_report):
-            write(results)
+        write_suite_files(results)
         # A parent that was trained again may have changed under a child that was kept.
         refuse_changed_parents(runs)
     return results

@@ -1,4 +1,4 @@
-"""Writes a finished suite's report.html, summary.csv and TensorBoard layout again, from the files in its folder.
+"""Writes a finished suite's report.html, tables and TensorBoard layout again, from the files in its folder.
 
 python tools/report.py runs/joint_l1_l1
 """
@@ -9,10 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from cnnlib.reporting.html import write_report
 from cnnlib.reporting.results import read_suite
-from cnnlib.reporting.summary import write_summary
-from cnnlib.reporting.tensorboard import write_layout
+from cnnlib.reporting.suite_files import write_suite_files
 from cnnlib.types import CnnlibError
 
 
@@ -23,10 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         for folder in options.runs:
-            suite = read_suite(folder)
-            write_layout(suite)
-            write_summary(suite)
-            print(write_report(suite))
+            print(write_suite_files(read_suite(folder)))
     except (CnnlibError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

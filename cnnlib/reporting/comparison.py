@@ -47,6 +47,7 @@ class Comparison:
     Attributes:
         difference: of the means, or of their logarithms where ``ratio`` (see ``cnnlib.reporting.statistics``); ``None``
             where nothing could be compared, for the ``reason`` given.
+        in_percent: the difference is one of shares that are written in percent.
         margin: what counts as equal: a difference, or a share of the baseline's error where ``ratio``.
         p, p_equal: of no difference, and of one beyond the margin; corrected for the number of comparisons and of
             looks at them.
@@ -58,6 +59,7 @@ class Comparison:
     verdict: Verdict
     difference: Difference | None = None
     ratio: bool = False
+    in_percent: bool = False
     margin: float = math.nan
     p: float = math.nan
     p_equal: float = math.nan
@@ -123,7 +125,7 @@ def compare_suite(suite: SuiteResults) -> dict[str, MetricComparisons]:
             new, shared[metric] = _test(metric, suite, baselines, runs)
             for name, one in new.items():
                 if (metric, name) not in decided:
-                    tests[metric, name] = _priced(one, suite.looks[: index + 1], suite.looks[-1])
+                    tests[metric, name] = priced(one, suite.looks[: index + 1], suite.looks[-1])
         judged = _judged(tests, baselines, suite.ranked_by, runs) | decided
     return {
         metric: MetricComparisons(
@@ -157,7 +159,7 @@ def compare_steps(
             pair = {references[name]: others[references[name]], name: suite.finished[name]}
             tested |= _test(metric, suite, {name: references[name]}, pair)[0]
         for name in references:
-            tests[metric, name] = _priced(tested[name], suite.looks, suite.looks[-1])
+            tests[metric, name] = priced(tested[name], suite.looks, suite.looks[-1])
     return _judged(tests, references, suite.ranked_by, suite.finished | others)
 
 
@@ -287,7 +289,7 @@ def _test_alike(
     return tested, variances.shared() if variances and variances.blocks else None
 
 
-def _priced(one: Comparison, looks: Sequence[int], last: int) -> Comparison:
+def priced(one: Comparison, looks: Sequence[int], last: int) -> Comparison:
     """With p-values that count the looks; a one-sided level is half of a two-sided one."""
     if one.difference is None:
         return one
@@ -314,14 +316,14 @@ def _judged(
         found = replace(one, p=p, p_equal=p_equal)
         baseline = baselines[name]
         whole = _whole_split(metric, baseline, name, runs)
-        found = replace(found, verdict=_verdict(found, whole, ranked_by[metric]))
+        found = replace(found, verdict=verdict_of(found, whole, ranked_by[metric]))
         if found.verdict in OPEN and not found.one_run:
             found = _with_plan(found, LEVEL / len(known), [*runs[name], *runs[baseline]])
         judged[metric, name] = found
     return judged
 
 
-def _verdict(one: Comparison, whole: float, higher_is_better: bool) -> Verdict:
+def verdict_of(one: Comparison, whole: float, higher_is_better: bool) -> Verdict:
     """
     Args:
         whole: the difference of the metrics of the whole split. A method can be better on most images and worse on the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from cnnlib.reporting.gallery import Sample, choose_images, draw_samples, has_sa
 from cnnlib.reporting.histograms import prediction_histograms, score_histograms
 from cnnlib.reporting.leaderboard import Leaderboard
 from cnnlib.reporting.lineage_chart import lineage_figures
+from cnnlib.reporting.multi_task_gain import Gain, gains
+from cnnlib.reporting.pareto import pareto_figures
 from cnnlib.reporting.results import SuiteResults
 from cnnlib.reporting.run_files import read_json
 from cnnlib.reporting.run_result import RunResult
@@ -45,6 +48,8 @@ def render(suite: SuiteResults) -> str:
     folder = suite.folder.resolve()
     indices = {name: index for index, name in enumerate(suite.finished)}
     galleries, gallery_note = _galleries(suite, indices)
+    costs = [_cost(name, runs) for name, runs in suite.finished.items()]
+    together = gains(suite)
     return TEMPLATES.get_template("report.html").render(
         suite=suite,
         folder=shlex.quote(f"{folder.parent.name}/{folder.name}"),  # the page may be read on another machine
@@ -55,6 +60,9 @@ def render(suite: SuiteResults) -> str:
         facts=_facts(suite),
         leaderboard=Leaderboard.of(suite, indices),
         lineage=lineage_figures(suite, indices),
+        gains=_best_first(together),
+        cost_factors=_cost_factors(costs, suite.baseline),
+        pareto=pareto_figures(suite, indices, _alone(suite, together)),
         charts=_charts(suite, indices),
         galleries=galleries,
         gallery_note=gallery_note,
@@ -63,7 +71,7 @@ def render(suite: SuiteResults) -> str:
         place_errors=_place_errors(suite),
         by_class=_by_class(suite),
         reliability_chart=reliability_chart,
-        costs=[_cost(name, runs) for name, runs in suite.finished.items()],
+        costs=costs,
         environment=_environment(suite.runs),
     )
 
@@ -193,6 +201,29 @@ def _cost(name: str, runs: Sequence[RunResult]) -> dict[str, Any]:
     known = {key: [run.result[key] for run in runs if run.result.get(key) is not None] for key in keys}
     means = {key: float(np.mean(values)) if values else None for key, values in known.items()}
     return means | {"experiment": name, "runs": len(runs), "total": sum(known["seconds"])}
+
+
+def _cost_factors(
+    costs: Sequence[Mapping[str, Any]], baseline: str
+) -> dict[str, tuple[float | None, float | None]]:
+    """Each experiment's time and memory as multiples of the baseline's."""
+    keys = ("seconds", "peak_memory_mib")
+    base = next((cost for cost in costs if cost["experiment"] == baseline), dict.fromkeys(keys))
+    return {
+        cost["experiment"]: tuple(cost[key] / base[key] if cost[key] and base[key] else None for key in keys)
+        for cost in costs
+    }
+
+
+def _best_first(found: Mapping[str, Gain]) -> dict[str, Gain]:
+    values = {name: gain.value if math.isfinite(gain.value) else -math.inf for name, gain in found.items()}
+    return dict(sorted(found.items(), key=lambda item: -values[item[0]]))
+
+
+def _alone(suite: SuiteResults, found: Mapping[str, Gain]) -> Mapping[str, str]:
+    """Task to the single-task net that pictures show: the baseline's, else that of the first experiment with some."""
+    known = [gain.alone for name, gain in found.items() if gain.alone]
+    return found[suite.baseline].alone if suite.baseline in found else known[0] if known else {}
 
 
 def _environment(runs: Sequence[RunResult]) -> dict[str, str]:

@@ -25,26 +25,16 @@ def scores_of(
         ratio: scores are logarithms, of which differences are ratios. Each image's is such that the mean over images is
             the logarithm of the run's mean; it is linear in the image's value (the delta method).
     """
-    tables = {
-        name: {run.seed: run.per_image[metric] for run in of_name if metric in run.per_image}
-        for name, of_name in runs.items()
-    }
-    images = dict.fromkeys(
-        image for of_name in tables.values() for table in of_name.values() for image in table
-    )
+    images, labelled = _labelled(metric, runs)
     values = {
         name: {
-            seed: np.array([table.get(image, np.nan) for image in images]) for seed, table in of_name.items()
+            run.seed: np.array([run.per_image[metric].get(image, np.nan) for image in images])
+            for run in of_name
+            if metric in run.per_image
         }
-        for name, of_name in tables.items()
+        for name, of_name in runs.items()
     }
-    everything = [array for of_name in values.values() for array in of_name.values()]
-    labelled = np.isfinite(everything).any(axis=0) if everything else np.zeros(0, dtype=bool)
-    groups = {
-        image: group for of_name in runs.values() for run in of_name for image, group in run.groups.items()
-    }
-    kept = [image for image, known in zip(images, labelled, strict=True) if known]
-    _, group_of, sizes = np.unique([groups[image] for image in kept], return_inverse=True, return_counts=True)
+    _, group_of, sizes = np.unique(_groups(runs, images[labelled]), return_inverse=True, return_counts=True)
     found: dict[str, Scores] = {}
     reasons: dict[str, str] = {}
     for name, of_name in values.items():
@@ -60,6 +50,29 @@ def scores_of(
         else:
             found[name] = {seed: _logarithms(mean) if ratio else mean for seed, mean in means.items()}
     return found, reasons
+
+
+def labelled_groups(metric: str, runs: Mapping[str, Sequence[RunResult]]) -> np.ndarray:
+    """The names of the groups that ``scores_of`` gives scores of, in its order."""
+    images, labelled = _labelled(metric, runs)
+    return np.unique(_groups(runs, images[labelled]))
+
+
+def _labelled(metric: str, runs: Mapping[str, Sequence[RunResult]]) -> tuple[np.ndarray, np.ndarray]:
+    """The names of all images that have the metric, and for which of them any run defines it."""
+    tables = [
+        run.per_image[metric] for of_name in runs.values() for run in of_name if metric in run.per_image
+    ]
+    images = list(dict.fromkeys(image for table in tables for image in table))
+    known = [any(np.isfinite(table.get(image, np.nan)) for table in tables) for image in images]
+    return np.array(images, dtype=object), np.array(known, dtype=bool)
+
+
+def _groups(runs: Mapping[str, Sequence[RunResult]], images: Sequence[str]) -> list[str]:
+    groups = {
+        image: group for of_name in runs.values() for run in of_name for image, group in run.groups.items()
+    }
+    return [groups[image] for image in images]
 
 
 def _reason(metric: str, runs: Sequence[RunResult], values: Mapping[int, np.ndarray], ratio: bool) -> str:

@@ -32,6 +32,11 @@ def percent(share: float) -> str:
     return "<1 %" if 0 < share < 0.005 else ">99 %" if 0.995 <= share < 1 else f"{100 * share:.0f} %"
 
 
+def signed_percent(share: float) -> str:
+    """With its sign and a decimal; n/a for what is undefined."""
+    return f"{100 * share:+.1f} %".replace("-0.0", "0.0") if math.isfinite(share) else "n/a"
+
+
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
@@ -39,7 +44,12 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-TEMPLATES.filters |= {"number": number, "compact": compact, "percent": percent}
+TEMPLATES.filters |= {
+    "number": number,
+    "compact": compact,
+    "percent": percent,
+    "signed_percent": signed_percent,
+}
 TEMPLATES.globals |= {
     "effect_words": effect_words,
     "plan_words": plan_words,

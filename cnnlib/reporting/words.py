@@ -22,7 +22,7 @@ def verdict_words(one: Comparison) -> str:
 
 
 def margin_words(one: Comparison) -> str:
-    return f"{one.margin:.4g}" if not one.ratio else f"{100 * one.margin:.4g} %"
+    return f"{100 * one.margin:.4g} %" if one.ratio or one.in_percent else f"{one.margin:.4g}"
 
 
 def effect_words(one: Comparison, baseline: str = "") -> str:
@@ -33,6 +33,8 @@ def effect_words(one: Comparison, baseline: str = "") -> str:
     if one.difference is None:
         return one.reason
     value, low, high = one.effect
+    if one.in_percent:
+        return f"{_percent(value, '+')} ({_percent(low, '+')} to {_percent(high, '+')})"
     if not one.ratio:
         return f"{change_words(value, baseline)} ({low:+.4f} to {high:+.4f})"
     if 1 / _TIMES < value < _TIMES:
