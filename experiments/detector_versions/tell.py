@@ -5,7 +5,6 @@ python -m experiments.detector_versions.tell runs/detector_journal
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,11 +14,10 @@ import matplotlib.pyplot as plt
 
 from cnnlib.files import write_atomically, write_csv
 from cnnlib.reporting.comparison import Comparison, compare_steps
-from cnnlib.reporting.results import read_suite
 from cnnlib.reporting.run_result import RunResult
 from cnnlib.reporting.summary import Summary, summarise_suite
 from cnnlib.reporting.words import effect_words, verdict_words
-from cnnlib.types import CnnlibError
+from experiments.finished import finished_suite, study_parser
 
 HERE = Path(__file__).parent
 METRIC = "box/iou"
@@ -55,17 +53,7 @@ STEPS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("suite", type=Path, help="the finished suite's folder")
-    folder = parser.parse_args(arguments).suite
-    try:
-        suite = read_suite(folder)
-    except CnnlibError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    if missing := [name for name in (*JOURNAL, *APART) if name not in suite.finished]:
-        print(f"error: {folder}: no finished run of {', '.join(missing)}", file=sys.stderr)
-        return 2
+    suite = finished_suite(study_parser(__doc__).parse_args(arguments).suite, (*JOURNAL, *APART))
     compared = compare_steps(suite, STEPS)
     summaries = {each.experiment: each for each in summarise_suite(suite) if each.metric == METRIC}
     rows = [

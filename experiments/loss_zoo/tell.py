@@ -6,7 +6,6 @@ python -m experiments.loss_zoo.tell runs/loss_zoo_depth depth/mae depth/delta1 d
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,10 +16,10 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from cnnlib.files import write_atomically, write_csv
 from cnnlib.reporting.comparison import Comparison, Verdict, compare_suite
-from cnnlib.reporting.results import SuiteResults, read_suite
+from cnnlib.reporting.results import SuiteResults
 from cnnlib.reporting.summary import Summary, summarise_suite
 from cnnlib.reporting.words import effect_words, verdict_words
-from cnnlib.types import CnnlibError
+from experiments.finished import finished_suite, stop, study_parser
 
 HERE = Path(__file__).parent
 COLORS = {
@@ -32,23 +31,14 @@ COLORS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("suite", type=Path, help="the finished suite's folder")
+    parser = study_parser(__doc__)
     parser.add_argument("metric", help="what the losses are ranked by, such as mask/iou")
     parser.add_argument("others", nargs="*", help="more metrics for the table")
     options = parser.parse_args(arguments)
-    try:
-        suite = read_suite(options.suite)
-        compared = compare_suite(suite)
-    except CnnlibError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    suite = finished_suite(options.suite)
+    compared = compare_suite(suite)
     if options.metric not in compared:
-        print(
-            f"error: {options.suite}: not compared by {options.metric}, but by {list(compared)}",
-            file=sys.stderr,
-        )
-        return 2
+        stop(f"{options.suite}: not compared by {options.metric}, but by {', '.join(compared)}")
     task = options.metric.partition("/")[0]
     found = compared[options.metric].experiments
     rows = ranked_rows(suite, found, options.metric, options.others)

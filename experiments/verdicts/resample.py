@@ -5,7 +5,6 @@ python -m experiments.verdicts.resample runs/real
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,25 +14,19 @@ import numpy as np
 
 from cnnlib.files import write_atomically
 from cnnlib.reporting.comparison import all_against, differences
-from cnnlib.reporting.results import read_suite
 from cnnlib.reporting.scores import Scores, scores_of
 from cnnlib.reporting.statistics import LEVEL, holm
-from cnnlib.types import CnnlibError
+from experiments.finished import finished_suite, study_parser
 
 HERE = Path(__file__).parent
 Draw: TypeAlias = Callable[[np.random.Generator], dict[str, Scores]]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("suite", type=Path, help="the finished suite's folder")
+    parser = study_parser(__doc__)
     parser.add_argument("--suites", type=int, default=1000, help="drawn of each kind (1000)")
     options = parser.parse_args(arguments)
-    try:
-        suite = read_suite(options.suite)
-    except CnnlibError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    suite = finished_suite(options.suite)
     lines = ["| drawn | metric | suites in which a difference is found |", "|---|---|---|"]
     for metric, higher_is_better in suite.ranked_by.items():
         scores, _ = scores_of(metric, suite.finished, ratio=not higher_is_better)

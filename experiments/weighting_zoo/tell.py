@@ -5,7 +5,6 @@ python -m experiments.weighting_zoo.tell runs/weighting_zoo
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,10 +15,9 @@ import matplotlib.pyplot as plt
 
 from cnnlib.files import write_atomically, write_csv
 from cnnlib.reporting.multi_task_gain import Gain, gains
-from cnnlib.reporting.results import read_suite
 from cnnlib.reporting.run_result import RunResult
 from cnnlib.reporting.words import effect_words, verdict_words
-from cnnlib.types import CnnlibError
+from experiments.finished import finished_suite, stop, study_parser
 
 HERE = Path(__file__).parent
 COSINES = "weighting/cosine/"
@@ -27,18 +25,10 @@ COSINES = "weighting/cosine/"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("suite", type=Path, help="the finished suite's folder")
-    folder = parser.parse_args(arguments).suite
-    try:
-        suite = read_suite(folder)
-        found = gains(suite)
-    except CnnlibError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    suite = finished_suite(study_parser(__doc__).parse_args(arguments).suite)
+    found = gains(suite)
     if suite.unfinished or suite.baseline not in found:
-        print(f"error: {folder}: some runs have not finished", file=sys.stderr)
-        return 2
+        stop(f"{suite.folder}: some runs have not finished")
     order = sorted(found, key=lambda name: -found[name].value)
     base = suite.finished[suite.baseline]
     rows = [row(name, found[name], suite.finished[name], base) for name in order]
@@ -78,7 +68,13 @@ def as_markdown(rows: Sequence[Mapping[str, object]], tasks: Sequence[str]) -> s
         verdict = f"**{each['against_equal']}** {each['over_equal']}".strip()
         parts = [f"{100 * each[task]:+.1f}" for task in tasks]
         cost = [f"{each['time']:.2f}", f"{each['memory']:.2f}"]
-        cells = [f"`{each['weighting']}`", f"{100 * each['delta_mtl']:+.1f} % {interval}", verdict, *parts, *cost]
+        cells = [
+            f"`{each['weighting']}`",
+            f"{100 * each['delta_mtl']:+.1f} % {interval}",
+            verdict,
+            *parts,
+            *cost,
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

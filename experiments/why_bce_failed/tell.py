@@ -5,7 +5,6 @@ python -m experiments.why_bce_failed.tell runs/why_bce_failed
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,11 +16,11 @@ import numpy as np
 
 from cnnlib.files import write_atomically, write_csv
 from cnnlib.reporting.comparison import all_against, compare_suite, differences
-from cnnlib.reporting.results import SuiteResults, read_suite
+from cnnlib.reporting.results import SuiteResults
 from cnnlib.reporting.run_result import RunResult
 from cnnlib.reporting.statistics import holm
 from cnnlib.reporting.words import effect_words, verdict_words
-from cnnlib.types import CnnlibError
+from experiments.finished import finished_suite, study_parser
 
 HERE = Path(__file__).parent
 LOSSES = ["bce", "dice", "rmse", "l1"]
@@ -34,18 +33,8 @@ CONDITIONS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("suite", type=Path, help="the finished suite's folder")
-    folder = parser.parse_args(arguments).suite
-    try:
-        suite = read_suite(folder)
-    except CnnlibError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    suite = finished_suite(study_parser(__doc__).parse_args(arguments).suite, _names())
     runs = suite.finished
-    if missing := [name for name in _names() if name not in runs]:
-        print(f"error: {folder}: no finished run of {', '.join(missing)}", file=sys.stderr)
-        return 2
     rows = [
         measure(condition, loss, runs[f"{condition}-{loss}"]) for condition in CONDITIONS for loss in LOSSES
     ]
