@@ -22,6 +22,7 @@ from cnnlib.reporting.results import SuiteResults
 from cnnlib.reporting.run_files import read_json
 from cnnlib.reporting.run_result import RunResult
 from cnnlib.reporting.templates import TEMPLATES
+from cnnlib.reporting.weighting_charts import weighting_figures
 from cnnlib.tasks.base import PlaceErrors
 from cnnlib.tasks.class_counts import ClassCounts, total
 from cnnlib.types import Target
@@ -56,6 +57,7 @@ def render(suite: SuiteResults) -> str:
         leaderboard=Leaderboard.of(suite, indices),
         lineage=lineage_figures(suite, indices),
         charts=_charts(suite, indices),
+        weightings=weighting_figures(suite),
         galleries=galleries,
         gallery_note=gallery_note,
         spreads=score_histograms(suite, indices),
@@ -84,7 +86,7 @@ def _charts(suite: SuiteResults, indices: Mapping[str, int]) -> list[tuple[str, 
     charts = []
     for column, falling in wanted.items():
         curves = [
-            curve_of(indices[name], name, own)
+            curve_of(f"s{indices[name]}", name, own)
             for name, runs in suite.finished.items()
             if (own := [(run.history["epoch"], run.history[column]) for run in runs if column in run.history])
         ]
