@@ -24,6 +24,7 @@ class FeatureSource(Protocol):
     """What an encoder is to decoders.
 
     Attributes:
+        in_channels: of the image.
         skip_channels: of the skips, from fine to coarse, one for each power of two below ``stride``; 0 where there is
             no map of that stride. Empty where the stride is no power of two.
         out_channels: of the bottom.
@@ -31,6 +32,7 @@ class FeatureSource(Protocol):
         stages: from the image to the bottom; together they hold every parameter and buffer once.
     """
 
+    in_channels: int
     skip_channels: Sequence[int]
     out_channels: int
     stride: int

@@ -56,6 +56,7 @@ class TimmEncoder(nn.Module):
         multiple: the same.
         block_channels: of the maps that ``with_blocks`` gives; empty for a net whose maps are of several sizes.
         has_tokens: these come with tokens.
+        example_side: height and width of an image that the net takes.
 
     Raises:
         CnnlibError: timm has no such net, or it cannot be used as an encoder.
@@ -79,6 +80,7 @@ class TimmEncoder(nn.Module):
             parent, _, child = path.rpartition(".")
             setattr(self.net.get_submodule(parent), child, nn.Identity())
         cfg = self.net.pretrained_cfg
+        self.example_side = cfg["input_size"][1]
         self.standardize = Standardize(cfg["mean"], cfg["std"], in_channels)
 
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor | None]]:
