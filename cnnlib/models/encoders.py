@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from torch import Tensor, nn
 
 from cnnlib.checks import did_you_mean
 from cnnlib.models.base import Widths
 from cnnlib.models.layers import Encoder, ShakeShakeEncoder, SmpEncoder, TimmEncoder
+from cnnlib.models.layers.adapters import LowRankAdapters
 from cnnlib.models.layers.smp_encoder import OutputStride, Weights
 from cnnlib.models.parts import Part, build_part, name_and_options
 from cnnlib.models.phone_locator import EncoderWidths
@@ -72,8 +73,11 @@ def _smp(
     return SmpEncoder(name, in_channels, weights, output_stride)
 
 
-def _timm(name: str, in_channels: int, weights: Weights = None) -> TimmEncoder:
-    return TimmEncoder(name.removeprefix(_OF_TIMM), in_channels, weights)
+def _timm(
+    name: str, in_channels: int, weights: Weights = None, adapters: Mapping[str, Any] | None = None
+) -> TimmEncoder:
+    made = None if adapters is None else build_part(LowRankAdapters, "adapters", adapters)
+    return TimmEncoder(name.removeprefix(_OF_TIMM), in_channels, weights, made)
 
 
 def _names_of_smp() -> Sequence[str]:

@@ -43,7 +43,6 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Head]]] = {
     "shared": ({"decoder": {"name": "unet", "channels": [16, 16, 16, 8, 8]}, "share": "decoder"}, MAPS),
     "cross_stitch": (
         {
-            "encoder": "test_resnet",
             "decoder": {"name": "segformer", "channels": 16},
             "exchange": {"name": "cross_stitch", "own": 0.7},
         },

@@ -202,8 +202,8 @@ def _measure(encoder: nn.Module) -> tuple[list[str], list[_End]]:
     outside = [name for name, each in (*net.named_parameters(), *net.named_buffers()) if id(each) not in held]
     if outside:
         raise CnnlibError(
-            f"cross_stitch follows encoders layer by layer, and this one keeps {len(outside)} of its tensors outside of "
-            f"the layers that it calls, such as {outside[0]!r}: {_ADVICE}"
+            f"cross_stitch follows encoders layer by layer, and this one keeps {len(outside)} of its tensors outside "
+            f"of the layers that it calls, such as {outside[0]!r}: {_ADVICE}"
         )
     if any(each.ndim == 0 or len(each) != _BATCH for call in calls for each in _tensors(call.args)):
         raise CnnlibError(
