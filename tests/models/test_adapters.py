@@ -11,16 +11,19 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from cnnlib.config import load_suite
 from cnnlib.engine.checkpoint import load_checkpoint, save_checkpoint
 from cnnlib.engine.freezing import Freezing, encoder_stages
 from cnnlib.engine.parameter_groups import parameter_groups
+from cnnlib.experiment import run_experiment
+from cnnlib.inference import load_run
 from cnnlib.models import MultiTask
 from cnnlib.models.encoders import make_encoder
 from cnnlib.models.layers.adapters import published
+from cnnlib.suite import plan
 from cnnlib.types import CnnlibError, Head
 from tests.model_contract import HEADS, MODEL_CONTRACT, Case
 from tests.tiny_suite import write_suite
-from tools.run_suite import main as run_suite
 
 ADAPTERS: dict[str, Any] = {"rank": 3, "alpha": 6.0}
 SMALL = {"name": "segformer", "channels": 8}
@@ -182,14 +185,25 @@ def test_what_does_not_fit_is_told(encoder: dict[str, Any], message: str) -> Non
         MultiTask(3, {"m": Head("map", 1)}, encoder, SMALL)
 
 
-def test_a_suite_with_a_weighting_that_reads_gradients(tmp_path: Path) -> None:
+def test_an_experiment_with_stages_frozen_and_a_weighting_that_reads_gradients(
+    tmp_path: Path, weights: Path
+) -> None:
+    encoder = {"name": "test_vit", "weights": str(weights), "adapters": ADAPTERS}
     path = write_suite(
         tmp_path,
-        model={"name": "multi_task", "encoder": {"name": "test_vit", "adapters": ADAPTERS}, "decoder": SMALL},
+        model={"name": "multi_task", "encoder": encoder, "decoder": SMALL},
         tasks={"mask": {}, "depth": {}},
         weighting="pcgrad",
         freeze={"trained_stages": 3},
         learning_rate_factors={"encoder": 2.0},
         training={"epochs": 1, "batch_size": 4, "workers": 0},
     )
-    assert run_suite([str(path), "--out", str(tmp_path / "runs")]) == 0
+    (planned,) = plan(load_suite(path), tmp_path)
+    run_experiment(planned)
+    net = load_run(planned.folder).model.encoder.net
+    loaded = torch.load(weights, weights_only=True)
+    later = {key for key, value in published(net).items() if not torch.equal(value, loaded[key])}
+    assert later == {"patch_embed.proj.weight"}  # which is fitted to six channels
+    moved = {key for key, value in net.state_dict().items() if "lora_B" in key and value.any()}
+    assert moved
+    assert len(moved) < sum("lora_B" in key for key in net.state_dict())  # the first stages are frozen

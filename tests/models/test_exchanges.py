@@ -13,11 +13,16 @@ import torch.nn.functional as F
 from timm.layers import DropPath
 from torch import Tensor, nn
 
+from cnnlib.config import load_suite
+from cnnlib.experiment import run_experiment
+from cnnlib.inference import load_run
 from cnnlib.models import MultiTask
 from cnnlib.models.exchange.cross_stitch import Stitch
+from cnnlib.models.layer_table import layer_table
+from cnnlib.models.layers.stitched_encoder import StitchedEncoder
+from cnnlib.suite import plan
 from cnnlib.types import CnnlibError, Head
 from tests.tiny_suite import write_suite
-from tools.run_suite import main as run_suite
 
 HEADS = {"m": Head("map", 1), "n": Head("map", 3), "v": Head("vector", 2)}
 MAPS = {"m": Head("map", 1), "n": Head("map", 3)}
@@ -59,8 +64,8 @@ def _singles(model: MultiTask, encoder: Any) -> dict[str, MultiTask]:
 # Cross-stitch
 
 
-# One that calls layers in place first, one whose layers take and give more than maps, timm's, ours.
-@pytest.mark.parametrize("encoder", ["xception", "mit_b0", "test_efficientnet", OURS], ids=str)
+# One whose layers take and give more than maps, timm's, ours.
+@pytest.mark.parametrize("encoder", ["mit_b0", "test_efficientnet", OURS], ids=str)
 def test_stitched_by_the_identity_they_are_separate_nets(encoder: Any) -> None:
     model = _model({"name": "cross_stitch", "own": 1.0}, encoder)
     singles, image = _singles(model, encoder), _image(side=64)
@@ -79,6 +84,33 @@ def test_stitched_by_the_identity_they_are_separate_nets(encoder: Any) -> None:
             torch.testing.assert_close(stitched[name].grad, parameter.grad, msg=name)
         buffers = dict(model.encoder.encoders[task].named_buffers())
         assert all(torch.equal(buffers[name], each) for name, each in single.encoder.named_buffers())
+
+
+class InPlace(nn.Module):
+    """An encoder that keeps a map which a layer changes."""
+
+    in_channels, skip_channels, out_channels, stride = 3, (4,), 6, 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine = nn.Conv2d(3, 4, 3, padding=1)
+        self.coarse = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(4, 6, 3, stride=2, padding=1))
+
+    @property
+    def stages(self) -> list[nn.Module]:
+        return [self.fine, self.coarse]
+
+    def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
+        skip = self.fine(image)
+        return self.coarse(skip), [skip]
+
+
+def test_layers_that_change_what_they_are_given_are_refused() -> None:
+    """Each sees a part of a tensor that others may keep."""
+    with pytest.raises(CnnlibError, match=r"this one's 'coarse' changes in place what it is given: take"):
+        StitchedEncoder(
+            {"a": InPlace(), "b": InPlace()}, lambda channels, axis: Stitch(2, 1.0, channels, axis)
+        )
 
 
 def test_encoders_of_the_same_weights_are_one_however_they_are_stitched() -> None:
@@ -285,18 +317,38 @@ def test_what_does_not_fit_is_told(options: dict[str, Any], message: str) -> Non
         )
 
 
-def test_a_suite_of_exchanges_with_a_weighting_that_reads_gradients(tmp_path: Path) -> None:
-    model = {"name": "multi_task", "encoder": OURS, "decoder": SMALL}
+@pytest.mark.parametrize("exchange", ["cross_stitch", "padnet"])
+def test_an_experiment_with_stages_frozen_an_average_and_a_weighting_that_reads_gradients(
+    tmp_path: Path, exchange: str
+) -> None:
     path = write_suite(
         tmp_path,
-        model=model,
-        tasks={"mask": {}, "depth": {}, "label": {}},
+        model={"name": "multi_task", "encoder": OURS, "decoder": SMALL, "exchange": exchange},
+        tasks={"mask": {}, "depth": {}},
         weighting="pcgrad",
         freeze={"trained_stages": 2},
         learning_rate_factors={"encoder": 0.1, "per_stage": 0.8},
         training={"epochs": 1, "batch_size": 4, "workers": 0, "ema_decay": 0.9},
-        experiments={name: {"model.exchange": name} for name in ("cross_stitch", "padnet")},
     )
-    assert run_suite([str(path), "--out", str(tmp_path / "runs")]) == 0
-    (metrics,) = (tmp_path / "runs").rglob("padnet/seed-0/metrics.csv")
-    assert "train/mask/loss/first" in metrics.read_text().partition("\n")[0]
+    (planned,) = plan(load_suite(path), tmp_path)
+    run_experiment(planned)
+    columns = (planned.folder / "metrics.csv").read_text().partition("\n")[0].split(",")
+    assert ("train/mask/loss/first" in columns) == (exchange == "padnet")
+    assert "val/mask/loss/first" not in columns
+    assert load_run(planned.folder).predict(torch.rand(3, 40, 50), bg=torch.rand(3, 40, 50)).keys() >= {
+        "mask"
+    }
+
+
+def test_the_table_of_layers_has_those_of_every_encoder() -> None:
+    with torch.device("meta"):
+        model = _model("cross_stitch").eval()
+    table = layer_table(model, (3, 32, 32))
+    # A stage of this encoder gives two maps, and what mixes them is called for each.
+    assert sum({row.name: row.parameters for row in table.rows}.values()) == table.parameters
+    assert table.parameters == sum(each.numel() for each in model.parameters())
+    called = {row.name for row in table.rows if row.kind == "Conv2d"}
+    assert {name for name, each in model.named_modules() if isinstance(each, nn.Conv2d)} <= called
+    assert {"encoder.stitches.0", "encoder.stitches.1", "encoder.stitches.2"} <= {
+        row.name for row in table.rows
+    }

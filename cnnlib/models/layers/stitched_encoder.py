@@ -124,9 +124,7 @@ class _Together(nn.Module):
 def _parts(value: Any, count: int) -> list[Any]:
     """``value`` for each of ``count`` tasks: tensors, at any depth, are divided along the batch."""
     if isinstance(value, Tensor):
-        # Not `chunk`: layers may begin with an operation in place, which PyTorch refuses on one of several views. These
-        # are the only readers of their parts, as a layer alone would be of its input.
-        return list(torch.unsafe_chunk(value, count))
+        return list(value.chunk(count))
     if isinstance(value, tuple | list):
         columns = [_parts(each, count) for each in value]
         return [type(value)(column[index] for column in columns) for index in range(count)]
@@ -187,6 +185,7 @@ class _Call:
     path: str
     args: Any
     output: Any
+    in_place: bool
 
 
 def _measure(encoder: nn.Module) -> tuple[list[str], list[_End]]:
@@ -209,22 +208,27 @@ def _measure(encoder: nn.Module) -> tuple[list[str], list[_End]]:
         raise CnnlibError(
             f"cross_stitch follows encoders layer by layer, and this one gives its layers more than images: {_ADVICE}"
         )
+    if changing := next((call.path for call in calls if call.in_place), None):
+        raise CnnlibError(
+            f"cross_stitch follows encoders layer by layer, and this one's {changing!r} changes in place what it is "
+            f"given: {_ADVICE}"
+        )
     return paths, list(dict.fromkeys(_end(calls, each) for each in maps))
 
 
 def _calls(net: nn.Module) -> tuple[list[_Call], list[Tensor]]:
     """Of the outermost layers: those inside of no other but such as hold the whole net. And the maps that it gives."""
     calls: list[_Call] = []
-    inside: list[str] = []
+    inside: list[int] = []
     whole = {*net.parameters()}
 
     def enter(module: nn.Module, args: Any, kwargs: Any, path: str) -> None:
-        inside.append(path)
+        inside.append(_versions((args, kwargs)))
 
     def leave(module: nn.Module, args: Any, kwargs: Any, output: Any, path: str) -> None:
-        inside.pop()
+        changed = inside.pop() != _versions((args, kwargs))
         if not inside:
-            calls.append(_Call(path, (args, kwargs), output))
+            calls.append(_Call(path, (args, kwargs), output, changed and _has_state(module)))
 
     for path, module in net.named_modules():
         if {*module.parameters()} != whole:
@@ -239,6 +243,11 @@ def _calls(net: nn.Module) -> tuple[list[_Call], list[Tensor]]:
     with torch.enable_grad():
         bottom, skips = net(torch.empty(_BATCH, net.in_channels, side, side, device="meta"))
     return calls, [each for each in (*skips, bottom) if each is not None]
+
+
+def _versions(value: Any) -> int:
+    """Grows with each change in place of a tensor in ``value``."""
+    return sum(each._version for each in _tensors(value))
 
 
 def _end(calls: Sequence[_Call], found: Tensor) -> _End:
