@@ -40,12 +40,14 @@ setup(
         "torchvision>=0.24,<1",
     ],
     extras_require={
+        "adapters": ["peft>=0.18,<1"],
         "multitask": ["torchjd[full]>=0.18,<0.19"],
         "video": ["av>=15,<19"],
         "dev": [
             "av>=15,<19",
             "hypothesis>=6.120",
             "jsonschema>=4.23",
+            "peft>=0.18,<1",
             "playwright>=1.49",
             "pre-commit>=4",
             "pytest>=8.3",

@@ -77,7 +77,9 @@ Batch: TypeAlias = dict[str, Any]
 none; ``name`` and ``group``, lists of B strings."""
 
 Outputs: TypeAlias = dict[str, Tensor]
-"""A model's raw outputs, ``{task name: (B, C, h, w) or (B, C)}``. Only ``Task.decode`` knows what they mean."""
+"""A model's raw outputs, ``{task name: (B, C, h, w) or (B, C)}``. Only ``Task.decode`` knows what they mean.
+
+While it trains, a model may add further predictions of a task as ``<task>.<which>``; they are trained alike."""
 
 
 class LossInputs(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import nn
 
@@ -14,7 +14,8 @@ from cnnlib.types import CnnlibError
 class Freezing:
     """Which stages of an encoder are trained in which epoch.
 
-    It is a function of the epoch alone: nothing of it need be saved for a run to go on as it would have.
+    It is a function of the epoch alone: nothing of it need be saved for a run to go on as it would have. A parameter
+    that has no gradient when this is made, as under adapters, is never trained.
 
     Args:
         stages: of the encoder, from the image to the bottom.
@@ -27,6 +28,7 @@ class Freezing:
 
     stages: Sequence[nn.Module]
     trained: Mapping[int, int | None]
+    _never: frozenset[nn.Parameter] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         most = max(count or 0 for count in self.trained.values())
@@ -34,6 +36,8 @@ class Freezing:
             raise CnnlibError(
                 f"{most} stages would be trained, and the encoder has {len(self.stages)}; say all, or at most that many"
             )
+        never = {each for stage in self.stages for each in stage.parameters() if not each.requires_grad}
+        object.__setattr__(self, "_never", frozenset(never))
 
     def _frozen(self, count: int | None) -> int:
         return 0 if count is None else len(self.stages) - count
@@ -51,7 +55,8 @@ class Freezing:
         """
         frozen = self._frozen(self.trained[max(step for step in self.trained if step <= epoch)])
         for index, stage in enumerate(self.stages):
-            stage.requires_grad_(index >= frozen)
+            for parameter in stage.parameters():
+                parameter.requires_grad_(index >= frozen and parameter not in self._never)
             stage.train(index >= frozen)
 
 

@@ -39,6 +39,9 @@ class Objective(nn.Module):
         """Each task's loss without its weight, and for the log ``<task>/loss``, and ``<task>/loss/<term>`` where a task
         has several.
 
+        Further predictions of a task, outputs called ``<task>.<which>``, have the same losses, which are added to the
+        task's; the log has them apart, as ``<task>/loss/<which>``.
+
         The loss of a task without a valid target in the batch is 0 with a gradient of 0, and NaN in the log.
         """
         if not (isinstance(outputs, Mapping) and self.tasks.keys() <= outputs.keys()):
@@ -47,20 +50,32 @@ class Objective(nn.Module):
             raise CnnlibError(
                 f"the model must return a mapping of raw outputs for {', '.join(self.tasks)}; it returned {came}"
             )
-        count, _, *size = batch["image"].shape
         losses: dict[str, Tensor] = {}
         parts: dict[str, Tensor] = {}
-        for name, task in self.tasks.items():
-            _check_output(name, outputs[name], task, (count, *size))
-            inputs = partial(task.loss_inputs, raw=outputs[name], target=batch[name], size=tuple(size))
-            loss, terms = self.losses[name](inputs, batch["image"])
-            losses[name] = loss
-            logged = {f"{name}/loss": loss}
+        for name in self.tasks:
+            losses[name], terms = self._compared(name, name, outputs, batch)
+            logged = {f"{name}/loss": losses[name]}
             if len(terms) > 1:
                 logged |= {f"{name}/loss/{term}": value for term, value in terms.items()}
+            for key in outputs:
+                task, dot, further = key.partition(".")
+                if dot and task == name:
+                    loss, _ = self._compared(key, name, outputs, batch)
+                    losses[name] = losses[name] + loss
+                    logged[f"{name}/loss/{further}"] = loss
             known = batch[name].valid.any()
             parts |= {key: torch.where(known, value.detach(), torch.nan) for key, value in logged.items()}
         return losses, parts
+
+    def _compared(
+        self, key: str, name: str, outputs: Outputs, batch: Batch
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of the output ``key`` for the task ``name``, and its terms."""
+        count, _, *size = batch["image"].shape
+        task = self.tasks[name]
+        _check_output(key, outputs[key], task, (count, *size))
+        inputs = partial(task.loss_inputs, raw=outputs[key], target=batch[name], size=tuple(size))
+        return self.losses[name](inputs, batch["image"])
 
     def total(self, losses: Mapping[str, Tensor], factors: Mapping[str, float] | None = None) -> Tensor:
         """The sum of the trained tasks' losses, each times its weight.

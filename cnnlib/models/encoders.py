@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from torch import Tensor, nn
 
 from cnnlib.checks import did_you_mean
 from cnnlib.models.base import Widths
 from cnnlib.models.layers import Encoder, ShakeShakeEncoder, SmpEncoder, TimmEncoder
+from cnnlib.models.layers.adapters import LowRankAdapters
 from cnnlib.models.layers.smp_encoder import OutputStride, Weights
 from cnnlib.models.parts import Part, build_part, name_and_options
 from cnnlib.models.phone_locator import EncoderWidths
@@ -24,6 +25,7 @@ class FeatureSource(Protocol):
     """What an encoder is to decoders.
 
     Attributes:
+        in_channels: of the image.
         skip_channels: of the skips, from fine to coarse, one for each power of two below ``stride``; 0 where there is
             no map of that stride. Empty where the stride is no power of two.
         out_channels: of the bottom.
@@ -31,6 +33,7 @@ class FeatureSource(Protocol):
         stages: from the image to the bottom; together they hold every parameter and buffer once.
     """
 
+    in_channels: int
     skip_channels: Sequence[int]
     out_channels: int
     stride: int
@@ -70,8 +73,11 @@ def _smp(
     return SmpEncoder(name, in_channels, weights, output_stride)
 
 
-def _timm(name: str, in_channels: int, weights: Weights = None) -> TimmEncoder:
-    return TimmEncoder(name.removeprefix(_OF_TIMM), in_channels, weights)
+def _timm(
+    name: str, in_channels: int, weights: Weights = None, adapters: Mapping[str, Any] | None = None
+) -> TimmEncoder:
+    made = None if adapters is None else build_part(LowRankAdapters, "adapters", adapters)
+    return TimmEncoder(name.removeprefix(_OF_TIMM), in_channels, weights, made)
 
 
 def _names_of_smp() -> Sequence[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -20,9 +21,11 @@ from cnnlib.models.base import (
 )
 from cnnlib.models.decoders import DECODERS, Features
 from cnnlib.models.encoders import make_encoder
+from cnnlib.models.exchange import EXCHANGES, Exchange
 from cnnlib.models.layers import MapHead, PlacesHead
+from cnnlib.models.layers.map_head import enlarged
 from cnnlib.models.parts import build_part, name_and_options
-from cnnlib.types import CnnlibError, Head, Outputs
+from cnnlib.types import CnnlibError, Head, Outputs, Size
 
 _MASK_AND_DEPTH: Mapping[str, Head] = MappingProxyType({"mask": Head("map", 1), "depth": Head("map", 1)})
 _SHARED = "shared"
@@ -46,7 +49,9 @@ class MultiTask(nn.Module):
         heads: what each task asks for, in the order in which ``forward`` gives it.
         encoder: a name, or a mapping with ``name`` and ``weights``, which are loaded before training starts: null,
             ``imagenet``, or a file (``.safetensors``, ``.pth``); of encoders of SMP also ``output_stride`` (8 or 16,
-            for ``deeplabv3plus``); of ``resunet`` and ``phone_locator`` instead ``widths``.
+            for ``deeplabv3plus``); of vision transformers of timm also ``adapters``, which are trained in place of the
+            encoder's own weights: a mapping with ``rank``, ``alpha``, ``layers`` (attention or all) and ``dropout``; of
+            ``resunet`` and ``phone_locator`` instead ``widths``.
         decoder: a name, or a mapping with ``name`` and options: ``unet`` and ``unetplusplus`` (``channels`` from coarse
             to fine, ``attention``: scse), ``fpn`` (``pyramid_channels``, ``channels``, ``dropout``, ``merge``),
             ``deeplabv3plus`` (``channels``, ``atrous_rates``, ``dropout``), ``manet`` (``channels``,
@@ -54,10 +59,14 @@ class MultiTask(nn.Module):
             ``dropout``), which needs a vision transformer of timm, and ``resunet`` (``channels``).
         share: what tasks share beside the encoder: nothing (``encoder``), or one decoder for all maps (``decoder``).
         dropout: share of what enters the heads of vectors that training sets to 0.
+        exchange: how tasks learn from each other beside what they share; a name, or a mapping with ``name`` and
+            options: ``cross_stitch``, an encoder per task, mixed after each stage (``own``, ``per``: channel or stage);
+            ``mtan``, attention of each task to the encoder's maps (``reduction``); ``padnet``, first predictions that
+            the others learn from; null for nothing.
 
     Raises:
-        CnnlibError: no heads, a task's name that PyTorch cannot give to a module, an encoder or a decoder that there is
-            not, an option that it does not have, or two that do not fit each other.
+        CnnlibError: no heads, a task's name that PyTorch cannot give to a module, an encoder, a decoder or an exchange
+            that there is not, an option that it does not have, or two that do not fit each other.
     """
 
     @checked
@@ -69,11 +78,13 @@ class MultiTask(nn.Module):
         decoder: str | Mapping[str, Any] = "unet",
         share: Literal["encoder", "decoder"] = "encoder",
         dropout: DropoutShare = 0.2,
+        exchange: str | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         check_heads(heads)
         self.in_channels = in_channels
-        self.encoder = make_encoder(encoder, in_channels)
+        self.exchange = _make_exchange(exchange, heads)
+        self.encoder = self.exchange.make_encoder(partial(make_encoder, encoder, in_channels))
         self.decoders = nn.ModuleDict()
         self.heads = nn.ModuleDict()
         self.multiple = getattr(self.encoder, "multiple", self.encoder.stride)
@@ -93,24 +104,43 @@ class MultiTask(nn.Module):
         self._maps = [task for task, head in heads.items() if head.shape == "map"]
         if self._maps:
             self.multiple = max(self.multiple, made.multiple(self.encoder.stride))
+        self.exchange.build(self.encoder, made if self._maps else None)
 
     def forward(self, image: Tensor) -> Outputs:
-        """Raises ``CnnlibError`` for an image that the net cannot take."""
+        """While it trains, an exchange may add first predictions of maps, as ``<task>.first``.
+
+        Raises:
+            CnnlibError: the net cannot take such an image.
+        """
         check_image(image, self.in_channels)
         check_batch(self, image, self.encoder.stride, self.multiple)
         self._check_means(image)
         padded = pad_to_multiple(image, self.multiple)
-        features = self.encode(padded)
-        decoded: dict[str, Tensor] = {key: decoder(features) for key, decoder in self.decoders.items()}
-        height, width = image.shape[2:]
+        features = self.exchange.features(self.encode(padded))
+        maps, first = self.exchange.maps(self._decoded(features))
+        size = image.shape[2:]
         outputs = {}
         for task, head in self.heads.items():
-            if task in self._maps:
-                made = decoded[task if task in decoded else _SHARED]
-                outputs[task] = head(made, padded.shape[2:])[..., :height, :width]
+            if task in maps:
+                outputs[task] = _cropped(head(maps[task], padded.shape[2:]), size)
             else:
-                outputs[task] = head(features.bottom)
+                outputs[task] = head(features[task].bottom)
+        if self.training:
+            for task, each in first.items():
+                outputs[f"{task}.first"] = _cropped(enlarged(each, padded.shape[2:]), size)
         return outputs
+
+    def _decoded(self, features: Mapping[str, Features]) -> dict[str, Tensor]:
+        """The map of each task that asks for one; computed once where tasks share both features and decoder."""
+        known: dict[tuple[str, int], Tensor] = {}
+        decoded = {}
+        for task in self._maps:
+            key = task if task in self.decoders else _SHARED
+            same = (key, id(features[task]))
+            if same not in known:
+                known[same] = self.decoders[key](features[task])
+            decoded[task] = known[same]
+        return decoded
 
     def encode(self, image: Tensor) -> Features:
         """What the decoders work on, of an image whose sides fit."""
@@ -122,8 +152,11 @@ class MultiTask(nn.Module):
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """Those that every task's output depends on."""
         yield from self.encoder.parameters()
-        if _SHARED in self.decoders and len(self._maps) == len(self.heads):
+        all_maps = len(self._maps) == len(self.heads)
+        if all_maps and (_SHARED in self.decoders or self.exchange.joins_maps):
             yield from self.decoders.parameters()
+        if all_maps or not self.exchange.joins_maps:
+            yield from self.exchange.shared_parameters()
 
     def check_pretrained(self) -> None:
         """Raises ``CnnlibError`` where the encoder's ``weights`` is a file that is not there."""
@@ -147,3 +180,16 @@ class MultiTask(nn.Module):
                         f"{type(decoder).__name__} normalises the mean of each image over the batch, and this one has "
                         "a single image: train on more than one image per batch, or take another decoder"
                     )
+
+
+def _make_exchange(part: str | Mapping[str, Any] | None, heads: Mapping[str, Head]) -> Exchange:
+    if part is None:
+        return Exchange(heads)
+    name, options = name_and_options(part, "exchange")
+    make = find(name, EXCHANGES, "exchange", ("joins_maps",), "cnnlib.models.exchange.Exchange")
+    return build_part(make, f"exchange {name!r}", options, heads=heads)
+
+
+def _cropped(maps: Tensor, size: Size) -> Tensor:
+    height, width = size
+    return maps[..., :height, :width]

@@ -36,8 +36,10 @@ def build_part(make: Callable[..., T], label: str, options: Mapping[str, Any], *
         injected: arguments that the program gives, and ``options`` cannot.
 
     Raises:
-        CnnlibError: an option is unknown, or outside of its range.
+        CnnlibError: ``options`` is no mapping, or one of them is unknown, or outside of its range.
     """
+    if not isinstance(options, Mapping):
+        raise CnnlibError(f"{label} must be a mapping of options; it is {options!r}")
     known = [each for each in inspect.signature(make).parameters if each not in injected]
     for option in options:
         if option not in known:

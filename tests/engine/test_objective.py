@@ -70,6 +70,22 @@ def test_the_total_is_the_weighted_sum_of_the_tasks() -> None:
     )
 
 
+def test_further_predictions_of_a_task_are_trained_like_its_output() -> None:
+    batch, objective = make_batch(3, seed=0), make_objective()
+    outputs = Echo()(batch["image"])
+    further = {"depth.first": outputs["depth"] / 2, "depth.second": outputs["depth"] / 3}
+    total, parts = objective(outputs | further, batch)
+    alone = [objective(outputs | {"depth": each}, batch) for each in further.values()]
+    plain, of_plain = objective(outputs, batch)
+    of_mask = 5 * of_plain["mask/loss"]
+    torch.testing.assert_close(total, plain + sum(each - of_mask for each, _ in alone))
+    assert parts.keys() == of_plain.keys() | {"depth/loss/first", "depth/loss/second"}
+    assert parts["depth/loss"] == of_plain["depth/loss"]
+    assert parts["depth/loss/second"] == alone[1][1]["depth/loss"]
+    with pytest.raises(CnnlibError, match=r"output for 'mask.first' must be \(3, 1, H, W\)"):
+        objective(outputs | {"mask.first": outputs["mask"][:, :0]}, batch)
+
+
 def test_a_split_s_loss_is_the_mean_over_its_images_not_over_its_batches() -> None:
     batches = [make_batch(4, 1), make_batch(4, 2), make_batch(1, 3)]
     metrics = {name: task.metric() for name, task in TASKS.items()}

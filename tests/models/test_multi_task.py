@@ -41,6 +41,24 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Head]]] = {
     ),
     "resunet": ({"encoder": {"name": "resunet", "widths": [8, 8, 16]}, "decoder": "resunet"}, HEADS),
     "shared": ({"decoder": {"name": "unet", "channels": [16, 16, 16, 8, 8]}, "share": "decoder"}, MAPS),
+    "cross_stitch": (
+        {
+            "decoder": {"name": "segformer", "channels": 16},
+            "exchange": {"name": "cross_stitch", "own": 0.7},
+        },
+        HEADS,
+    ),
+    "cross_stitch of ours": (
+        {
+            "encoder": {"name": "resunet", "widths": [8, 16]},
+            "decoder": "resunet",
+            "share": "decoder",
+            "exchange": {"name": "cross_stitch", "per": "stage"},
+        },
+        MAPS,
+    ),
+    "mtan": ({"decoder": {"name": "unet", "channels": [16, 16, 16, 8, 8]}, "exchange": "mtan"}, HEADS),
+    "padnet": ({"decoder": {"name": "segformer", "channels": 16}, "exchange": "padnet"}, MAPS),
     "smp": ({"encoder": "resnet18", "decoder": {"name": "unet", "channels": [16, 16, 16, 8, 8]}}, HEADS),
 }
 

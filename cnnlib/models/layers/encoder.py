@@ -25,6 +25,7 @@ class Encoder(nn.Module):
 
     def __init__(self, in_channels: int, widths: Sequence[int]) -> None:
         super().__init__()
+        self.in_channels = in_channels
         self.skip_channels = tuple(widths)
         self.out_channels = 2 * widths[-1]
         self.stride = 2 ** len(widths)

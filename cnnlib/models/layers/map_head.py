@@ -26,7 +26,11 @@ class MapHead(nn.Module):
 
     def forward(self, features: Tensor, size: Size) -> Tensor:
         """``size``: (H, W) of the map."""
-        maps = self.conv(features)
-        if maps.shape[2:] == size:
-            return maps
-        return F.interpolate(maps, size=size, mode="bilinear", align_corners=True)
+        return enlarged(self.conv(features), size)
+
+
+def enlarged(maps: Tensor, size: Size) -> Tensor:
+    """(B, C, h, w) -> (B, C, H, W), bilinearly, with the corners' centres on each other."""
+    if maps.shape[2:] == size:
+        return maps
+    return F.interpolate(maps, size=size, mode="bilinear", align_corners=True)

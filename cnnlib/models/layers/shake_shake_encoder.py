@@ -27,6 +27,7 @@ class ShakeShakeEncoder(nn.Module):
 
     def __init__(self, in_channels: int, widths: Sequence[int]) -> None:
         super().__init__()
+        self.in_channels = in_channels
         self.skip_channels = tuple(widths[:-1])
         self.out_channels = widths[-1]
         self.stride = 2 ** len(self.skip_channels)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cnnlib.checks import did_you_mean
+from cnnlib.models.layers.adapters import LowRankAdapters, published
 from cnnlib.models.layers.stages import own_parameters, owns
 from cnnlib.models.layers.standardize import Standardize
 from cnnlib.types import CnnlibError
@@ -47,6 +48,7 @@ class TimmEncoder(nn.Module):
         in_channels: of the image.
         weights: what ``load_pretrained`` loads: ``imagenet`` is what timm offers for the name, for most names trained
             on ImageNet; otherwise a file with the state of the whole net, ``.safetensors`` or ``.pth``.
+        adapters: what is trained of a vision transformer in place of its own weights, which they leave as they are.
 
     Attributes:
         skip_channels: of the skips, from fine to coarse, one for each power of two below ``stride``; 0 where the net
@@ -56,12 +58,19 @@ class TimmEncoder(nn.Module):
         multiple: the same.
         block_channels: of the maps that ``with_blocks`` gives; empty for a net whose maps are of several sizes.
         has_tokens: these come with tokens.
+        example_side: height and width of an image that the net takes.
 
     Raises:
         CnnlibError: timm has no such net, or it cannot be used as an encoder.
     """
 
-    def __init__(self, name: str, in_channels: int, weights: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        in_channels: int,
+        weights: str | None = None,
+        adapters: LowRankAdapters | None = None,
+    ) -> None:
         super().__init__()
         layout = measure(name, in_channels)
         self.name, self.in_channels, self.weights = name, in_channels, weights
@@ -78,7 +87,11 @@ class TimmEncoder(nn.Module):
         for path in layout.unused:
             parent, _, child = path.rpartition(".")
             setattr(self.net.get_submodule(parent), child, nn.Identity())
+        if adapters is not None:
+            _check_adapters(name, in_channels, adapters)
+            adapters.put_on(self.net)
         cfg = self.net.pretrained_cfg
+        self.example_side = cfg["input_size"][1]
         self.standardize = Standardize(cfg["mean"], cfg["std"], in_channels)
 
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor | None]]:
@@ -158,8 +171,9 @@ class TimmEncoder(nn.Module):
             if self.weights == IMAGENET:
                 raise CnnlibError(self._not_fetched(problem)) from None
             raise CnnlibError(f"{self.weights}: not the weights of timm's {self.name!r}: {problem}") from None
-        own = self.net.state_dict().keys()
-        self.net.load_state_dict({key: value for key, value in loaded.state_dict().items() if key in own})
+        state = loaded.state_dict()
+        for key, own in published(self.net).items():
+            own.copy_(state[key])
 
     def _read(self, path: str) -> dict[str, Tensor]:
         import timm
@@ -170,7 +184,7 @@ class TimmEncoder(nn.Module):
         except Exception as error:
             raise CnnlibError(f"{path}: cannot be read as weights: {_one_line(error)}") from None
         counters = "num_batches_tracked"  # old files lack them, and PyTorch does without
-        missing = [key for key in self.net.state_dict() if key not in state and not key.endswith(counters)]
+        missing = [key for key in published(self.net) if key not in state and not key.endswith(counters)]
         if missing:
             raise CnnlibError(
                 f"{path}: not the weights of timm's {self.name!r}: it lacks {len(missing)} of its tensors, such as "
@@ -275,6 +289,16 @@ def measure(name: str, in_channels: int) -> Layout:
             "efficientnet_b0 or resnet18"
         ) from error
     return replace(layout, unused=_unused(net))
+
+
+@cache
+def _check_adapters(name: str, in_channels: int, adapters: LowRankAdapters) -> None:
+    """Raises ``CnnlibError`` unless every adapter has a part in what the net gives."""
+    layout = measure(name, in_channels)
+    with torch.device("meta"), torch.enable_grad():
+        net = _create(name, in_channels)
+        image = torch.empty(1, in_channels, *net.pretrained_cfg["input_size"][1:])
+        adapters.check_used(net, lambda net: layout.run(net, image)[0])
 
 
 def _layout(end: Any, maps: Sequence[Tensor], side: int) -> Layout:
