@@ -46,10 +46,10 @@ class MultiTask(nn.Module):
         heads: what each task asks for, in the order in which ``forward`` gives it.
         encoder: a name, or a mapping with ``name`` and ``weights``, which are loaded before training starts: null,
             ``imagenet``, or a file (``.safetensors``, ``.pth``); of encoders of SMP also ``output_stride`` (8 or 16,
-            for ``deeplabv3plus``); of ``resunet`` and ``phone_locator`` instead ``widths``.
+            for the two of DeepLab); of ``resunet`` and ``phone_locator`` instead ``widths``.
         decoder: a name, or a mapping with ``name`` and options: ``unet`` and ``unetplusplus`` (``channels`` from coarse
             to fine, ``attention``: scse), ``fpn`` (``pyramid_channels``, ``channels``, ``dropout``, ``merge``),
-            ``deeplabv3plus`` (``channels``, ``atrous_rates``, ``dropout``), ``manet`` (``channels``,
+            ``deeplabv3`` and ``deeplabv3plus`` (``channels``, ``atrous_rates``, ``dropout``), ``manet`` (``channels``,
             ``attention_channels``), ``segformer`` (``channels``), ``dpt`` (``widths``, ``channels``, ``readout``,
             ``dropout``), which needs a vision transformer of timm, and ``resunet`` (``channels``).
         share: what tasks share beside the encoder: nothing (``encoder``), or one decoder for all maps (``decoder``).
