@@ -13,7 +13,7 @@ import numpy as np
 from cnnlib.datasets.array_files import read_image
 from cnnlib.datasets.image_files import ImageFileError
 from cnnlib.datasets.problems import Problems
-from cnnlib.datasets.splits import Subset, split_indices
+from cnnlib.datasets.splits import Subset, split_free
 from cnnlib.datasets.threads import in_threads
 from cnnlib.types import CnnlibError, Sample, SampleSource, Size, Split, Target, TargetInfo
 
@@ -93,8 +93,7 @@ class ArrayDataSource:
         self.targets = {key: each.info for key, each in maps.items()}
         self.samples = ArraySamples(base, [*names["train"], *names["val"]], maps)
         first = len(names["train"])
-        test = np.arange(first, len(self.samples))
-        self._splits = {**split_indices(first, val, None, seed), "test": test}
+        self._splits = split_free(len(self.samples), range(first, len(self.samples)), val, seed)
 
     def split(self, part: Split) -> SampleSource:
         if part not in self._splits:
