@@ -70,8 +70,8 @@ class ArrayDataSource:
     Args:
         root: the folder that ``train`` and ``val`` are in.
         maps: by target.
-        val: the share of ``train`` that is held out for validation.
-        seed: of its choice.
+        val: the share of ``train``, drawn at random, that is held out for validation.
+        seed: of that draw.
         check: how many samples ``check`` reads; ``None``: all.
 
     Raises:

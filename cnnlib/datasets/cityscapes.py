@@ -55,8 +55,8 @@ class Cityscapes(ArrayDataSource):
         root: the folder that ``train`` and ``val`` are in.
         classes: their number. The labels are in ``label_7`` or ``label_19``, or in ``label`` where ``train`` has no
             such folder.
-        val: the share of ``train`` that is held out for validation.
-        seed: of its choice.
+        val: the share of ``train``, drawn at random, that is held out for validation.
+        seed: of that draw.
         check: how many samples ``check`` reads, spread evenly; by default all.
 
     Raises:

@@ -59,8 +59,8 @@ class NYUv2(ArrayDataSource):
         normal_axes: what x, y and z of the normals are multiplied by, 1 or -1 each, to be in the camera's axes (x
             right, y down, z ahead). Neither source states which way they point; null finds it by the depths of eight
             pictures.
-        val: the share of ``train`` that is held out for validation.
-        seed: of its choice.
+        val: the share of ``train``, drawn at random, that is held out for validation.
+        seed: of that draw.
         check: how many samples ``check`` reads, spread evenly; by default all.
 
     Raises:

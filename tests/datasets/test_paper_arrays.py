@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import pickle
 from collections.abc import Callable
 from itertools import product
@@ -18,6 +19,7 @@ from cnnlib.datasets.normal_axes import axes_by_depth
 from cnnlib.types import CnnlibError, Target
 from tests.datasets.paper_files import HEIGHT, WIDTH, plane, save_array, save_picture
 from tests.datasets.pictures import photo, samples, save
+from tools.run_suite import main
 
 AXES = list(product((1, -1), repeat=3))
 
@@ -222,3 +224,22 @@ def test_folders_of_another_form_are_told_with_what_was_found(root: Path, tmp_pa
         CnnlibError, match=r"without a file such as 0\.npy: 1\n    .*val/image: it holds a\.png"
     ):
         NYUv2(str(root))
+
+
+def test_the_shipped_benchmark_trains_an_epoch(root: Path) -> None:
+    """LibMTL's, with a small encoder and decoder, on pictures of a few pixels."""
+    config = Path(__file__).parents[2] / "configs" / "nyuv2_hps.yaml"
+    changes = {
+        "dataset.root": root,
+        "model.encoder": "{name: resnet18, output_stride: 8}",
+        "model.decoder": "{name: deeplabv3, channels: 4, atrous_rates: [1, 2, 3]}",
+        "tasks.depth.eval_crop": "eigen_nyu",
+        "training": "{epochs: 1, batch_size: 4, workers: 0}",
+        "seeds": "[0]",
+        "experiments": "{pcgrad: {weighting: pcgrad}}",
+    }
+    flags = [part for key, value in changes.items() for part in ("--set", f"{key}={value}")]
+    assert main([str(config), "--out", str(root / "runs"), *flags]) == 0
+    with (root / "runs" / "nyuv2_hps" / "results.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert {"test/semantic/miou", "test/depth/abs_rel", "test/normals/within_11.25"} <= row.keys()
