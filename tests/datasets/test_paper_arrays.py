@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import pickle
 from collections.abc import Callable
 from itertools import product
@@ -14,12 +13,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from cnnlib.assembly import make_loaders, make_trainer, open_data
+from cnnlib.config import load_suite
 from cnnlib.datasets import Cityscapes, NYUv2, Scenes
 from cnnlib.datasets.normal_axes import axes_by_depth
+from cnnlib.reporting.progress import SilentProgress
 from cnnlib.types import CnnlibError, Target
 from tests.datasets.paper_files import HEIGHT, WIDTH, plane, save_array, save_picture
 from tests.datasets.pictures import photo, samples, save
-from tools.run_suite import main
 
 AXES = list(product((1, -1), repeat=3))
 
@@ -231,15 +232,16 @@ def test_the_shipped_benchmark_trains_an_epoch(root: Path) -> None:
     config = Path(__file__).parents[2] / "configs" / "nyuv2_hps.yaml"
     changes = {
         "dataset.root": root,
-        "model.encoder": "{name: resnet18, output_stride: 8}",
+        "model.encoder": "test_resnet",
         "model.decoder": "{name: deeplabv3, channels: 4, atrous_rates: [1, 2, 3]}",
         "tasks.depth.eval_crop": "eigen_nyu",
         "training": "{epochs: 1, batch_size: 4, workers: 0}",
-        "seeds": "[0]",
-        "experiments": "{pcgrad: {weighting: pcgrad}}",
     }
-    flags = [part for key, value in changes.items() for part in ("--set", f"{key}={value}")]
-    assert main([str(config), "--out", str(root / "runs"), *flags]) == 0
-    with (root / "runs" / "nyuv2_hps" / "results.csv").open(newline="") as file:
-        (row,) = csv.DictReader(file)
-    assert {"test/semantic/miou", "test/depth/abs_rel", "test/normals/within_11.25"} <= row.keys()
+    suite = load_suite(config, [f"{key}={value}" for key, value in changes.items()])
+    assert set(suite.experiments) == {"equal", "uncertainty", "dwa", "rlw", "mgda", "pcgrad", "cagrad"}
+    experiment = suite.experiments["equal"]
+    data = open_data(experiment, seed=0)
+    loaders = make_loaders(experiment, data, seed=0)
+    trainer = make_trainer(experiment, data, 0, root / "run", SilentProgress())
+    trainer.fit(loaders.train, loaders.val)
+    assert trainer.state.epoch == 1
