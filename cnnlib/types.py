@@ -50,6 +50,7 @@ class TargetInfo:
             the names tell it: ``left_eye`` and ``right_eye`` change places.
         unit: of the values, for people: ``"m"``; empty where the data have none.
         multi_label: of labels: several classes may be true at once.
+        inverse: of depths: the values are inverse depths, or disparities, so that what is near has large ones.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class TargetInfo:
     flip_order: tuple[int, ...] = ()
     unit: str = ""
     multi_label: bool = False
+    inverse: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from cnnlib.types import CnnlibError
 class ScaleCrop(Geometric):
     """Zooms by a factor s and keeps the size of the image: a crop at random if s > 1, a margin if s < 1.
 
-    A target of depths is divided by s. A pinhole camera of focal length f sees the point (X, Y, Z) at
-    ``u = f X / Z``, so the zoomed picture, ``s u = f X / (Z / s)``, is the one that the same camera has of
-    the point at depth Z / s: a net that must tell metres from one picture, without knowing f, can only learn
+    A target of depths is divided by s, one of inverse depths multiplied. A pinhole camera of focal length f sees the
+    point (X, Y, Z) at ``u = f X / Z``, so the zoomed picture, ``s u = f X / (Z / s)``, is the one that the same camera
+    has of the point at depth Z / s: a net that must tell metres from one picture, without knowing f, can only learn
     sizes in pixels to go with depths if the two change together. The pixels of a margin are black in the
     image, and not valid in the targets.
 

@@ -1,6 +1,7 @@
 """Where samples come from."""
 
 from cnnlib.datasets.boxes import Boxes
+from cnnlib.datasets.cityscapes import Cityscapes
 from cnnlib.datasets.cropped_scenes import CroppedScenes
 from cnnlib.datasets.faces import Faces
 from cnnlib.datasets.feet import Feet
@@ -8,6 +9,7 @@ from cnnlib.datasets.fg_bg import FgBg
 from cnnlib.datasets.folders import Folders
 from cnnlib.datasets.keypoints import Keypoints
 from cnnlib.datasets.label_studio import LabelStudio
+from cnnlib.datasets.nyuv2 import NYUv2
 from cnnlib.datasets.phones import Phones
 from cnnlib.datasets.scenes import Scenes
 from cnnlib.types import DataSource
@@ -23,4 +25,6 @@ DATASETS: dict[str, type[DataSource]] = {
     "keypoints": Keypoints,
     "label_studio": LabelStudio,
     "boxes": Boxes,
+    "nyuv2": NYUv2,
+    "cityscapes": Cityscapes,
 }

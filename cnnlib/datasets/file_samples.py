@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import chain
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import Image
-from rich.console import Console
-from rich.progress import track
 
 from cnnlib.datasets.fitting import fitted_size, padded, padded_target
 from cnnlib.datasets.image_files import ImageFileError, read_color, to_image
@@ -22,6 +18,7 @@ from cnnlib.datasets.listing import ImageFolder, Partner
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Subset
 from cnnlib.datasets.target_files import TargetSource
+from cnnlib.datasets.threads import in_threads
 from cnnlib.files import file_stem
 from cnnlib.types import CnnlibError, Fit, Sample, SampleSource, Size, Split
 
@@ -212,24 +209,18 @@ def _check_files(samples: FileSamples, count: int | None, problems: Problems) ->
     )  # a background serves many samples
     kinds: dict[str, dict[str, str]] = {}  # by role, then kind: the first sample of it
     blank: dict[str, bool] = {}
-    console = Console(stderr=True)
-    with ThreadPool(min(8, os.cpu_count() or 1)) as pool:
-        looks = chain(pool.imap(_look_at_image, shared, 16), pool.imap(partial(_look, samples), names, 16))
-        progress = track(
-            looks,
-            "checking image files",
-            total=len(shared) + count,
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        for role, name, kind, is_blank, error, _ in chain.from_iterable(progress):
-            if error is not None:
-                problems.add(f"files that are {error.kind}", error.detail)
-                continue
-            blank[role] = blank.get(role, True) and is_blank
-            if kind:
-                kinds.setdefault(role, {}).setdefault(kind, name)
+    jobs = [
+        *(partial(_look_at_image, path) for path in shared),
+        *(partial(_look, samples, name) for name in names),
+    ]
+    looks = in_threads(jobs, "checking image files")
+    for role, name, kind, is_blank, error, _ in chain.from_iterable(looks):
+        if error is not None:
+            problems.add(f"files that are {error.kind}", error.detail)
+            continue
+        blank[role] = blank.get(role, True) and is_blank
+        if kind:
+            kinds.setdefault(role, {}).setdefault(kind, name)
     for role in (role for role, is_blank in blank.items() if is_blank):
         problems.add(f"a {role} that is 0 everywhere, in all samples", str(samples.targets[role].names))
     for role, examples in kinds.items():

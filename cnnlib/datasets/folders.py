@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, MinLen
@@ -14,7 +14,7 @@ from cnnlib.checks import checked
 from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
 from cnnlib.datasets.listing import groups_of, list_folders, name_part, without_suffix
 from cnnlib.datasets.problems import Problems
-from cnnlib.datasets.splits import Share, split_indices
+from cnnlib.datasets.splits import Share, split_free, split_indices
 from cnnlib.datasets.target_files import place_of, target_source
 from cnnlib.types import CnnlibError, Fit, Split
 
@@ -35,13 +35,16 @@ class Folders(FileDataSource):
         targets: by name, a folder (the name is then the kind: ``{mask: masks}``), or a mapping with one of ``folder``,
             ``file`` (a CSV table: ``name`` and the columns that such predictions are saved with, in pixels) or
             ``by_folder: true`` (classes: each is a folder of samples); and ``kind``, ``names`` of classes or points,
-            ``flip_order``, ``unit``, ``multi_label: true`` (labels: several classes of an image), and what else the
-            kind takes: depth ``scale`` and ``zero_is_invalid``, semantic ``ignore_index``.
+            ``flip_order``, ``unit``, ``multi_label: true`` (labels: several classes of an image), ``inverse: true``
+            (inverse depths), and what else the kind takes: depth ``scale`` and ``zero_is_invalid``, semantic
+            ``ignore_index``, normals ``green`` (``up`` or ``down``, where a bright green points).
         size: samples become ``size`` x ``size``. Without it they stay as stored, and must share one size.
         fit: how pictures of another shape become square: they are stretched, or ``pad`` makes the longer side ``size``
             and adds black, not valid in maps, at the right and at the bottom.
         splits: of each of train, val and test a folder (``train/images`` or ``images/train``; it starts the names of
-            its samples: ``train/x``), or text files with a name per line. Without it, samples are split at random.
+            its samples: ``train/x``), or a text file with a name per line; images that are in none are not used. Where
+            val is left out, it is a part of train, for papers that test on their ``val`` list: ``{train: train.txt,
+            test: val.txt}``. Without it, samples are split at random.
         val, test: the shares of a random split; the rest is for training.
         seed: of the random split.
         group_pattern: a regular expression whose one group, found in a sample's name, names its group; the random
@@ -96,10 +99,18 @@ class Folders(FileDataSource):
             with _named(key):
                 sources[key] = target_source(key, given, base, main, folders.get(f"targets.{key}"))
         names = paired_names(pictures, sources, problems)
+        listed = None if splits is None else _listed(base, names, splits, problems)
+        if listed is not None:
+            names = sorted({name for part in listed.values() for name in part})
         groups = None if group_of is None else groups_of(names, group_of, "group", problems)
-        parts = None if splits is None else _given_parts(base, names, splits, problems)
         problems.raise_any()
-        parts = parts or split_indices(len(names), val, test, seed, groups)
+        if listed is None:
+            parts = split_indices(len(names), val, test, seed, groups)
+        else:
+            index = {name: i for i, name in enumerate(names)}
+            parts = {part: np.array([index[name] for name in listed[part]], np.int64) for part in listed}
+            if "val" not in parts:
+                parts = split_free(len(names), parts["test"], val, seed, groups)
         super().__init__(FileSamples(names, pictures, sources, size, groups, fit), parts, what, check)
 
 
@@ -116,8 +127,8 @@ def _split_folders(root: Path, splits: Mapping[Split, str] | None) -> list[str]:
     """The folders that the splits are in; none where text files list them."""
     if splits is None:
         return []
-    if missing := [part for part in get_args(Split) if part not in splits]:
-        raise CnnlibError(f"splits must name train, val and test; {missing[0]} is missing")
+    if missing := [part for part in ("train", "test") if part not in splits]:
+        raise CnnlibError(f"splits must name train and test, and may name val; {missing[0]} is missing")
     return [place for place in splits.values() if not (root / place).is_file()]
 
 
@@ -129,24 +140,24 @@ def _places(root: Path, folder: str, splits: Sequence[str]) -> dict[str, Path]:
     } or {"": root / folder}
 
 
-def _given_parts(
+def _listed(
     root: Path, names: Sequence[str], splits: Mapping[Split, str], problems: Problems
-) -> dict[Split, np.ndarray]:
-    """The indices of each split, by its folder or by the file that lists its names."""
-    index = {name: i for i, name in enumerate(names)}
+) -> dict[Split, list[str]]:
+    """The samples of each split, by its folder or by the file that lists its names."""
+    known = set(names)
     seen: dict[str, Split] = {}
-    parts: dict[Split, np.ndarray] = {}
+    parts: dict[Split, list[str]] = {}
     for part, place in splits.items():
         if (root / place).is_file():
             listed = [without_suffix(line.strip()) for line in _lines(root / place) if line.strip()]
         else:
             listed = [name for name in names if name.startswith(f"{place}/")]
         for name in listed:
-            if name not in index:
+            if name not in known:
                 problems.add(f"names in {place} without an image", name)
             if seen.setdefault(name, part) != part:
                 problems.add("names in two splits", f"{name}: {seen[name]} and {part}")
-        parts[part] = np.array(sorted({index[name] for name in listed if name in index}), np.int64)
+        parts[part] = sorted(known.intersection(listed))
         if not listed:
             problems.add("splits without a sample", f"{part}: {place}")
     return parts

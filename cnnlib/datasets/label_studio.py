@@ -23,7 +23,7 @@ from cnnlib.datasets.label_studio_left_out import LeftOut
 from cnnlib.datasets.label_studio_votes import count_votes, read_choices
 from cnnlib.datasets.listing import groups_of
 from cnnlib.datasets.problems import Problems
-from cnnlib.datasets.splits import Share, split_indices
+from cnnlib.datasets.splits import Share, split_free, split_indices
 from cnnlib.datasets.target_files import TargetSource, read_class
 from cnnlib.types import Fit, Split, TargetInfo
 
@@ -179,7 +179,4 @@ def _parts(
     """The indices of each split; the images that are ``tested``, if there are any, are the test set."""
     if not tested:
         return split_indices(len(names), val, test, seed, groups)
-    free = np.array([index for index, name in enumerate(names) if name not in tested])
-    own = None if groups is None else [groups[index] for index in free]
-    parts = {part: free[indices] for part, indices in split_indices(len(free), val, None, seed, own).items()}
-    return {**parts, "test": np.array([index for index, name in enumerate(names) if name in tested])}
+    return split_free(len(names), [i for i, name in enumerate(names) if name in tested], val, seed, groups)

@@ -95,6 +95,20 @@ def split_indices(
     }
 
 
+def split_free(
+    count: int,
+    tested: Collection[int],
+    val: Share,
+    seed: int,
+    groups: Sequence[str] | None = None,
+) -> dict[Split, np.ndarray]:
+    """As ``split_indices``, where the test set is given: the others are divided into training and validation."""
+    free = np.setdiff1d(np.arange(count), np.array(sorted(tested), np.int64))
+    own = None if groups is None else [groups[index] for index in free]
+    parts = {part: free[indices] for part, indices in split_indices(len(free), val, None, seed, own).items()}
+    return {**parts, "test": np.array(sorted(tested), np.int64)}
+
+
 def tiny_subset(count: int, size: int, seed: int) -> np.ndarray:
     """``size`` of ``count`` indices (all, if there are no more) at random, ascending, int64."""
     return np.sort(np.random.default_rng(seed).permutation(count)[:size])

@@ -35,7 +35,7 @@ _READERS: dict[str, Callable[[Path], np.ndarray]] = {
 }
 _INFO = TypeAdapter(TargetInfo)
 _PLACES = {"folder": (str, "text"), "file": (str, "text"), "by_folder": (bool, "true or false")}
-_ABOUT_DATA = ("names", "flip_order", "unit", "multi_label")  # what goes into the TargetInfo
+_ABOUT_DATA = ("names", "flip_order", "unit", "multi_label", "inverse")  # what goes into the TargetInfo
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import torch
 from annotated_types import Ge, Gt, Lt
 from torch import nn
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from cnnlib.checks import checked
 
@@ -79,9 +79,27 @@ def adamw(
     )
 
 
+@checked
+def adam(
+    parameters: Parameters,
+    learning_rate: LearningRate = 1e-3,
+    weight_decay: WeightDecay = 0.0,
+    beta1: Decay = 0.9,
+    beta2: Decay = 0.999,
+) -> Optimizer:
+    """Adam with weight decay as a part of the gradient (Kingma and Ba, 2015), as older papers have it; see ``adamw``.
+
+    Args:
+        learning_rate: the schedule's peak; ``auto`` takes what a range test of the run's own suggests.
+    """
+    return Adam(
+        parameters, lr=_number(learning_rate), weight_decay=weight_decay, betas=(beta1, beta2), fused=True
+    )
+
+
 def _number(learning_rate: LearningRate) -> float:
     """Where it is not known yet, one that changes nothing much."""
     return 1e-6 if learning_rate == "auto" else learning_rate
 
 
-OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": sgd, "adamw": adamw}
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": sgd, "adamw": adamw, "adam": adam}

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import (
     ConstantLR,
     CosineAnnealingLR,
     LinearLR,
     LRScheduler,
+    MultiStepLR,
     OneCycleLR,
     ReduceLROnPlateau,
     SequentialLR,
@@ -128,9 +129,27 @@ def plateau(
     )
 
 
+@checked
+def step(
+    optimizer: Optimizer,
+    total_steps: int,
+    at: Annotated[Sequence[Annotated[float, Gt(0), Lt(1)]], MinLen(1)] = (0.5,),
+    factor: Annotated[float, Gt(0), Lt(1)] = 0.5,
+) -> Schedule:
+    """The learning rate times ``factor`` at certain points of the training.
+
+    Args:
+        at: the shares of the steps that have been taken then; ``[0.5]`` of 200 epochs is after 100.
+    """
+    return Schedule(
+        MultiStepLR(optimizer, [max(1, round(share * total_steps)) for share in at], gamma=factor)
+    )
+
+
 SCHEDULES: dict[str, Callable[..., Schedule]] = {
     "one_cycle": one_cycle,
     "cosine": cosine,
     "plateau": plateau,
+    "step": step,
     "constant": constant,
 }

@@ -23,6 +23,9 @@ class NormalsMetrics(PerImageRows):
     degrees; the median of an image is exact. Of an even number the lower middle is taken. A predicted vector of length
     0 is wrong by 90 degrees.
 
+    LibMTL takes mean, median and shares over the pixels of the split too. MTAN's code, and what was made from it, takes
+    them of each batch and averages: its median is a mean of the batches' medians, and depends on their size.
+
     Source: the set is that of Fouhey et al., "Data-Driven 3D Primitives for Single Image Understanding", 2013.
     """
 

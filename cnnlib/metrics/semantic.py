@@ -17,7 +17,8 @@ class SemanticMetrics(PerImageSums):
     The predicted class is the most probable one. With b pixels in which a class is both found and true, f in which it
     is found and t in which it is true, its IoU is b / (f + t - b), NaN where it is neither found nor true. ``miou`` is
     the mean over the others; the custom is that of the PASCAL VOC and Cityscapes benchmarks: all pixels of the split
-    are counted together.
+    are counted together. LibMTL and MTAN do the same, where ``accuracy`` is called Pix Acc; a class that is neither
+    found nor true makes their mean NaN.
 
     Args:
         names: of the classes.

@@ -49,12 +49,16 @@ class MultiTask(nn.Module):
         heads: what each task asks for, in the order in which ``forward`` gives it.
         encoder: a name, or a mapping with ``name`` and ``weights``, which are loaded before training starts: null,
             ``imagenet``, or a file (``.safetensors``, ``.pth``); of encoders of SMP also ``output_stride`` (8 or 16,
+<<<<<<< HEAD
             for ``deeplabv3plus``); of vision transformers of timm also ``adapters``, which are trained in place of the
             encoder's own weights: a mapping with ``rank``, ``alpha``, ``layers`` (attention or all) and ``dropout``; of
             ``resunet`` and ``phone_locator`` instead ``widths``.
+=======
+            for the two of DeepLab); of ``resunet`` and ``phone_locator`` instead ``widths``.
+>>>>>>> papers
         decoder: a name, or a mapping with ``name`` and options: ``unet`` and ``unetplusplus`` (``channels`` from coarse
             to fine, ``attention``: scse), ``fpn`` (``pyramid_channels``, ``channels``, ``dropout``, ``merge``),
-            ``deeplabv3plus`` (``channels``, ``atrous_rates``, ``dropout``), ``manet`` (``channels``,
+            ``deeplabv3`` and ``deeplabv3plus`` (``channels``, ``atrous_rates``, ``dropout``), ``manet`` (``channels``,
             ``attention_channels``), ``segformer`` (``channels``), ``dpt`` (``widths``, ``channels``, ``readout``,
             ``dropout``), which needs a vision transformer of timm, and ``resunet`` (``channels``).
         share: what tasks share beside the encoder: nothing (``encoder``), or one decoder for all maps (``decoder``).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, ClassVar
 
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from cnnlib.checks import checked
 from cnnlib.metrics.depth import DepthMetrics
+from cnnlib.metrics.depth_protocol import Crop, DepthProtocol
 from cnnlib.tasks.averages import median
 from cnnlib.tasks.dense import DenseTask
 from cnnlib.tasks.drawing import color_map, gray_where_invalid
@@ -19,15 +21,19 @@ from cnnlib.types import CnnlibError, Head, Size, SplitMetric, Target, TargetInf
 
 
 class DepthTask(DenseTask):
-    """Target: float (1, H, W) in metres, or in whatever unit the data set states.
+    """Target: float (1, H, W) in metres, or in whatever unit the data set states, or inverse depth if it states that.
 
     Args:
         min_depth, max_depth: the range of predictions; ``decode`` is
             ``min_depth + (max_depth - min_depth) * sigmoid(raw)``, so that a fresh net starts in its middle.
         file_scale: steps per unit of depth in the 16-bit PNG. 1000 stores millimetres, up to 65.535 m.
+        eval_crop: the part of each picture that metrics look at: ``eigen_nyu`` (Eigen et al., 2014, for NYUv2),
+            ``eigen_kitti`` or ``garg`` (Garg et al., 2016, for KITTI); null is all of it. Training sees all of it.
+        eval_min_depth, eval_max_depth: metrics leave out pixels whose true depth is not between these, and clamp
+            predictions to them: papers take 0.001 and 10 m on NYUv2, 0.001 and 80 m on KITTI. Training sees all pixels.
 
     Raises:
-        CnnlibError: unless ``0 < min_depth < max_depth <= 65535 / file_scale``.
+        CnnlibError: unless ``0 < min_depth < max_depth <= 65535 / file_scale`` and ``eval_min_depth < eval_max_depth``.
     """
 
     kind: ClassVar[str] = "depth"
@@ -45,6 +51,9 @@ class DepthTask(DenseTask):
         min_depth: Annotated[float, Gt(0)] = 0.1,
         max_depth: Annotated[float, Gt(0)] = 10.0,
         file_scale: Annotated[float, Gt(0)] = 1000.0,
+        eval_crop: Crop | None = None,
+        eval_min_depth: Annotated[float, Gt(0)] | None = None,
+        eval_max_depth: Annotated[float, Gt(0)] | None = None,
     ) -> None:
         super().__init__(info)
         if not min_depth < max_depth:
@@ -56,12 +65,19 @@ class DepthTask(DenseTask):
                 f"max_depth={max_depth} times file_scale={file_scale} must lie in (0, 65535], the range of a "
                 f"16-bit PNG; use a file_scale of at most {65535 / max_depth:g}"
             )
+        if not (eval_min_depth or 0) < (eval_max_depth or math.inf):
+            raise CnnlibError(
+                f"depth needs eval_min_depth < eval_max_depth; got eval_min_depth={eval_min_depth}, "
+                f"eval_max_depth={eval_max_depth}"
+            )
+        self.protocol = DepthProtocol(eval_crop, eval_min_depth, eval_max_depth)
         self.min_depth = min_depth
         self.max_depth = max_depth
         self.file_scale = file_scale
         unit = f" {info.unit}" if info.unit else ""
+        what = "inverse depth" if info.inverse else "depth"
         self.legend = (
-            f"bright: near; dark: far; all pictures of depth share the scale from 0 to {max_depth:g}{unit}"
+            f"bright: near; dark: far; all pictures of {what} share the scale from 0 to {max_depth:g}{unit}"
         )
         self.error_legend = f"the absolute error; black: none; brightest: {0.1 * max_depth:g}{unit} or more"
         self.file_note = f"16-bit PNG: {file_scale:g} steps per {info.unit or 'unit of depth'}"
@@ -95,12 +111,14 @@ class DepthTask(DenseTask):
             )
 
     def move(self, target: Target, view: View) -> Target:
-        """A zoom by s divides depths by s: the camera sees the same picture of a scene that is s times nearer."""
+        """A zoom by s divides depths by s, and multiplies inverse depths: the camera sees the same picture of a scene
+        that is s times nearer.
+        """
         value, valid = super().move(target, view)
-        return Target(value / view.zoom, valid)
+        return Target(value * view.zoom if self.info.inverse else value / view.zoom, valid)
 
     def metric(self) -> SplitMetric:
-        return DepthMetrics()
+        return DepthMetrics(self.protocol)
 
     def score(self, metrics: Mapping[str, float]) -> float:
         """1 - MAE / (max_depth - min_depth)."""
@@ -111,7 +129,8 @@ class DepthTask(DenseTask):
         return median(self.known(targets), self.alike)
 
     def draw(self, prediction: Tensor, image: Tensor, valid: Tensor | None = None) -> Tensor:
-        return gray_where_invalid(color_map(1 - prediction[0] / self.max_depth, "magma"), valid)
+        share = prediction[0] / self.max_depth
+        return gray_where_invalid(color_map(share if self.info.inverse else 1 - share, "magma"), valid)
 
     def draw_error(self, prediction: Tensor, target: Target, image: Tensor) -> Tensor:
         error = (prediction - target.value).abs()[0] / (0.1 * self.max_depth)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -45,8 +45,11 @@ class NormalsTask(DenseTask):
     )
 
     @classmethod
-    def from_pixels(cls, array: np.ndarray) -> Target:
+    def from_pixels(cls, array: np.ndarray, *, green: Literal["up", "down"] = "up") -> Target:
         """The colours of ``legend``; not valid where they are no direction, such as black or grey.
+
+        Args:
+            green: where a bright green points; files that were made for some renderers, and 2D-3D-S, have it down.
 
         Raises:
             CnnlibError: these are no directions: most of its pixels with a colour are none, or it has levels of grey
@@ -63,7 +66,8 @@ class NormalsTask(DenseTask):
             )
         if not colored.any() and np.ptp(array) > _GRAY:
             raise CnnlibError("it has levels of grey alone; expected the directions as colours")
-        return Target(_unit(shown * torch.tensor(_COLOR_AXES).view(3, 1, 1), 0), valid)
+        x, y, z = shown * torch.tensor(_COLOR_AXES).view(3, 1, 1)
+        return Target(_unit(torch.stack([x, y if green == "up" else -y, z]), 0), valid)
 
     def check_values(self, values: Tensor) -> None:
         super().check_values(values)

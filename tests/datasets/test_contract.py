@@ -12,6 +12,7 @@ import pytest
 from cnnlib.datasets import (
     DATASETS,
     Boxes,
+    Cityscapes,
     CroppedScenes,
     Faces,
     Feet,
@@ -19,12 +20,14 @@ from cnnlib.datasets import (
     Folders,
     Keypoints,
     LabelStudio,
+    NYUv2,
     Phones,
     Scenes,
 )
 from cnnlib.types import DataSource
 from tests.dataset_contract import DATASET_CONTRACT
 from tests.datasets.box_files import voc
+from tests.datasets.paper_files import save_picture
 from tests.datasets.pictures import HEIGHT, WIDTH, disc, photo, ramp, save, write_csv
 
 
@@ -154,6 +157,18 @@ def label_studio(root: Path) -> DataSource:
     return LabelStudio(str(root), size=16, val=0.3, test=0.3)
 
 
+def nyuv2(root: Path) -> DataSource:
+    for number in range(8):
+        save_picture(root / ("val" if number > 5 else "train"), number, classes=13, axes=(1, -1, -1))
+    return NYUv2(str(root), val=0.3)
+
+
+def cityscapes(root: Path) -> DataSource:
+    for number in range(8):
+        save_picture(root / ("val" if number > 5 else "train"), number, classes=19, label="label_19")
+    return Cityscapes(str(root), classes=19, val=0.3)
+
+
 EXAMPLES: dict[str, Callable[[Path], DataSource]] = {
     "scenes": scenes,
     "cropped_scenes": cropped_scenes,
@@ -165,6 +180,8 @@ EXAMPLES: dict[str, Callable[[Path], DataSource]] = {
     "keypoints": keypoints,
     "boxes": boxes,
     "label_studio": label_studio,
+    "nyuv2": nyuv2,
+    "cityscapes": cityscapes,
 }
 """A small data set of each entry of ``DATASETS``, with its files in a folder."""
 

@@ -149,8 +149,65 @@ def test_splits_may_be_lists_of_names(root: Path) -> None:
         CnnlibError, match=r"splits: .*test\.txt cannot be read as a list of names, UTF-8 text"
     ):
         make(root, splits=splits)
-    with pytest.raises(CnnlibError, match="splits must name train, val and test; test is missing"):
+    with pytest.raises(
+        CnnlibError, match="splits must name train and test, and may name val; test is missing"
+    ):
         make(root, splits={"train": "train.txt", "val": "val.txt"})
+
+
+def pascal_context(root: Path, **options: Any) -> Folders:
+    """As the papers on PASCAL-Context have it, with two lists, and PNG files for what it has as .mat."""
+    return Folders(
+        str(root),
+        {"image": "JPEGImages"},
+        {
+            "semantic": {"folder": "semseg", "names": ["background", "dog"]},
+            "parts": {"kind": "semantic", "folder": "human_parts", "names": ["no part", "head"]},
+            "normals": "normals_distill",
+            "saliency": {"kind": "mask", "folder": "sal_distill"},
+            "edges": {"kind": "mask", "folder": "edges"},
+        },
+        splits={"train": "ImageSets/Context/train.txt", "test": "ImageSets/Context/val.txt"},
+        **options,
+    )
+
+
+def test_two_lists_as_pascal_context_has_them(tmp_path: Path) -> None:
+    """Validation is a part of train; images in no list are not read; few have parts of people."""
+    ids = [f"2008_{number:06d}" for number in range(14)]
+    classes = (disc() // 255).astype(np.uint8)
+    classes[0] = 255
+    for number, name in enumerate(ids):
+        save(photo(number), tmp_path / "JPEGImages" / f"{name}.jpg")
+        save(classes, tmp_path / "semseg" / f"{name}.png")
+        facing = np.full((HEIGHT, WIDTH, 3), (128, 128, 255), np.uint8)
+        save(facing, tmp_path / "normals_distill" / f"{name}.png")
+        save(disc(), tmp_path / "sal_distill" / f"{name}.png")
+        save(disc(), tmp_path / "edges" / f"{name}.png")
+    for name in ids[::5]:
+        save(classes, tmp_path / "human_parts" / f"{name}.png")
+    (tmp_path / "JPEGImages" / f"{ids[13]}.jpg").write_bytes(b"broken, and in no list")
+    lists = tmp_path / "ImageSets" / "Context"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("\n".join(ids[:9]) + "\n")
+    (lists / "val.txt").write_text("\n".join(ids[9:13]) + "\n")
+    data = pascal_context(tmp_path, val=0.3)
+    data.check()
+    names = {part: [data.split(part)[i]["name"] for i in range(len(data.split(part)))] for part in PARTS}
+    assert names["test"] == ids[9:13]
+    assert sorted(names["train"] + names["val"]) == ids[:9]
+    assert len(names["val"]) == 3
+    assert names != {
+        part: [split[i]["name"] for i in range(len(split))]
+        for part in PARTS
+        for split in [pascal_context(tmp_path, val=0.3, seed=1).split(part)]
+    }
+    found = {sample["name"]: sample for sample in samples(data)}
+    assert [name for name in found if "parts" in found[name]] == ids[:13:5]
+    sample = found[ids[0]]
+    assert not sample["semantic"].valid[0, 0].any()
+    assert torch.allclose(sample["normals"].value[2], torch.tensor(-1.0), atol=0.01)
+    assert set(sample["edges"].value.unique().tolist()) == {0.0, 1.0}
 
 
 def test_classes_by_folder(root: Path) -> None:

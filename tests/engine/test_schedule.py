@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from cnnlib.engine.optimizer import OPTIMIZERS, adamw, sgd
-from cnnlib.engine.schedule import SCHEDULES, constant, cosine, one_cycle, plateau
+from cnnlib.engine.optimizer import OPTIMIZERS, adam, adamw, sgd
+from cnnlib.engine.schedule import SCHEDULES, constant, cosine, one_cycle, plateau, step
 from cnnlib.types import CnnlibError
 
 PEAK = 0.5
@@ -44,6 +44,27 @@ def test_cosine_follows_the_formula_after_its_climb() -> None:
 @pytest.mark.parametrize("steps", [1, 2, 3, 7])
 def test_very_short_runs_work(build, steps: int) -> None:
     assert all(0 < rate <= PEAK for rate in rates(build, steps))
+
+
+@pytest.mark.parametrize(
+    ("steps", "at", "factor"), [(200, [0.5], 0.5), (10, [0.3, 0.8], 0.1), (7, [0.5, 0.55], 0.5)]
+)
+def test_step_falls_at_its_shares_of_the_steps(steps: int, at: list[float], factor: float) -> None:
+    falls = [round(share * steps) for share in at]
+    expected = [PEAK * factor ** sum(step >= fall for fall in falls) for step in range(steps)]
+    assert rates(step, steps, at=at, factor=factor) == pytest.approx(expected)
+
+
+def test_step_is_steplr_of_half_the_epochs() -> None:
+    """LibMTL's: 200 epochs, times 0.5 after 100; here of 3 steps each."""
+    optimizer = sgd([nn.Parameter(torch.zeros(1))], learning_rate=PEAK)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=100, gamma=0.5)
+    expected = []
+    for _ in range(200):
+        expected += [optimizer.param_groups[0]["lr"]] * 3
+        optimizer.step()
+        scheduler.step()
+    assert rates(step, 600, at=[0.5]) == pytest.approx(expected)
 
 
 def test_constant_stays() -> None:
@@ -127,11 +148,30 @@ def test_impossible_optimizers_are_refused(build, options: dict, named: str) -> 
         (one_cycle, {"final_factor": 2.0}, "final_factor"),
         (cosine, {"warmup": 1.0}, "warmup"),
         (plateau, {"factor": 1.0}, "factor"),
+        (step, {"at": []}, "at must be a list of at least 1"),
+        (step, {"at": [0.5, 1.0]}, r"at\[1\] must be below 1"),
     ],
 )
 def test_impossible_schedules_are_refused(build, options: dict, named: str) -> None:
     with pytest.raises(CnnlibError, match=named):
         rates(build, 10, **options)
+
+
+def test_adam_and_adamw_differ_in_their_weight_decay_alone() -> None:
+    """In float64: Adam's decay is a part of the gradient, which its first step reduces to a sign; AdamW's is not."""
+
+    def first_step(build, **options) -> float:
+        weight = nn.Parameter(torch.tensor([2.0], dtype=torch.float64))
+        optimizer = build([weight], learning_rate=0.1, **options)
+        (3 * weight).sum().backward()
+        optimizer.step()
+        return weight.item()
+
+    assert (
+        first_step(adam) == pytest.approx(first_step(adamw, weight_decay=0.0)) == pytest.approx(1.9, rel=1e-6)
+    )
+    assert first_step(adam, weight_decay=0.5) == pytest.approx(1.9, rel=1e-6)
+    assert first_step(adamw, weight_decay=0.5) == pytest.approx(2 * (1 - 0.1 * 0.5) - 0.1, rel=1e-6)
 
 
 @pytest.mark.parametrize("build", OPTIMIZERS.values(), ids=OPTIMIZERS)

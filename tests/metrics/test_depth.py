@@ -65,6 +65,9 @@ def test_numpy_agrees(seed: int) -> None:
         "mae": np.abs(p - t).mean(),
         "rmse": np.sqrt(((p - t) ** 2).mean()),
         "abs_rel": (np.abs(p - t) / t).mean(),
+        "sq_rel": ((p - t) ** 2 / t).mean(),
+        "rmse_log": np.sqrt(((np.log(p) - np.log(t)) ** 2).mean()),
+        "log10": np.abs(np.log10(p) - np.log10(t)).mean(),
         "silog": 100 * np.std(np.log(p) - np.log(t)),
         "delta1": (worse < 1.25).mean(),
         "delta2": (worse < 1.25**2).mean(),
@@ -76,7 +79,8 @@ def test_numpy_agrees(seed: int) -> None:
 def test_the_truth_is_perfect() -> None:
     _, target, _ = _split(0)
     assert _measure(target, target) == {
-        "mae": 0, "rmse": 0, "abs_rel": 0, "silog": 0, "delta1": 1, "delta2": 1, "delta3": 1,
+        "mae": 0, "rmse": 0, "abs_rel": 0, "sq_rel": 0, "rmse_log": 0, "log10": 0, "silog": 0,
+        "delta1": 1, "delta2": 1, "delta3": 1,
     }  # fmt: skip
 
 
@@ -96,22 +100,20 @@ def test_relative_metrics_leave_out_targets_of_zero() -> None:
     assert (measured["abs_rel"], measured["silog"], measured["delta3"]) == (1.0, 0.0, 0.0)
     nothing_positive = _measure(_pixels(2.0), _pixels(0.0))
     assert nothing_positive["mae"] == 2.0
-    assert all(
-        math.isnan(nothing_positive[name]) for name in ("abs_rel", "silog", "delta1", "delta2", "delta3")
-    )
+    assert all(math.isnan(value) for name, value in nothing_positive.items() if name not in ("mae", "rmse"))
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, -0.001])
 def test_predictions_that_are_not_positive_are_outside_every_delta(bad: float) -> None:
     measured = _measure(_pixels(1.0, bad), _pixels(1.0, 1.0))
     assert [measured[f"delta{power}"] for power in (1, 2, 3)] == [0.5] * 3
-    assert math.isnan(measured["silog"])
+    assert not any(math.isfinite(measured[name]) for name in ("silog", "rmse_log", "log10"))
     assert measured["mae"] == pytest.approx((1 - bad) / 2)
 
 
 def test_a_prediction_that_is_nan_shows() -> None:
     measured = _measure(_pixels(1.0, torch.nan), _pixels(1.0, 1.0))
-    assert all(math.isnan(measured[name]) for name in ("mae", "rmse", "abs_rel", "silog"))
+    assert all(math.isnan(value) for name, value in measured.items() if not name.startswith("delta"))
     assert measured["delta3"] == 0.5
 
 

@@ -86,6 +86,23 @@ NETS: dict[str, tuple[Any, Any, Any, Any]] = {
             "decoder_segmentation_channels": 64,
         },
     ),
+    "deeplabv3, 8": (
+        {"name": "resnet18", "output_stride": 8},
+        {"name": "deeplabv3", "channels": 32},
+        smp.DeepLabV3,
+        {"decoder_channels": 32},
+    ),
+    "deeplabv3, 16": (
+        {"name": "resnet18", "output_stride": 16},
+        {"name": "deeplabv3", "dropout": 0.2, "atrous_rates": [2, 4, 6], "channels": 32},
+        smp.DeepLabV3,
+        {
+            "decoder_aspp_dropout": 0.2,
+            "encoder_output_stride": 16,
+            "decoder_atrous_rates": (2, 4, 6),
+            "decoder_channels": 32,
+        },
+    ),
     "deeplabv3plus, 16": (
         {"name": "resnet18", "output_stride": 16},
         "deeplabv3plus",

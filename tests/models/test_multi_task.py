@@ -29,6 +29,7 @@ MIXED = {"mask": Head("map", 1), "normals": Head("map", 3), "label": Head("vecto
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Head]]] = {
     "unetplusplus": ({"decoder": {"name": "unetplusplus", "channels": [16, 16, 16, 8, 8]}}, HEADS),
     "fpn": ({"decoder": {"name": "fpn", "pyramid_channels": 16, "channels": 64, "dropout": 0.0}}, HEADS),
+    "deeplabv3": ({"decoder": {"name": "deeplabv3", "channels": 16, "dropout": 0.0}}, HEADS),
     "deeplabv3plus": ({"decoder": {"name": "deeplabv3plus", "channels": 16, "dropout": 0.0}}, HEADS),
     "manet": ({"decoder": {"name": "manet", "channels": [16, 16, 16, 8, 8]}}, HEADS),
     "segformer": ({"decoder": {"name": "segformer", "channels": 16}}, HEADS),

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from cnnlib.augmentations.similarity import Similarity
 from cnnlib.tasks import DepthTask, MaskTask
 from cnnlib.types import CnnlibError, Target, TargetInfo
 
@@ -257,3 +258,16 @@ def test_the_constant_depth_is_the_median_and_fills_pixels_that_are_never_valid(
     assert depth_task().constant(targets).tolist() == [[[2.0, 2.0, 2.0]]]
     rubbish = Target(torch.tensor([[[77.0, 77, 77]]]), torch.zeros(1, 1, 3, dtype=torch.bool))
     assert depth_task().constant([*targets, rubbish]).tolist() == [[[2.0, 2.0, 2.0]]]
+
+
+def test_inverse_depths_grow_as_the_scene_comes_nearer() -> None:
+    """A zoom by 1.25 brings 4 m to 3.2 m, so 1 / 4 becomes 1 / 3.2; and what is near is bright either way."""
+    inverse = DepthTask(TargetInfo("depth", inverse=True), min_depth=0.01, max_depth=1.0)
+    depths = torch.full((1, *SIZE), 4.0)
+    view = Similarity(zoom=1.25).view(SIZE)
+    moved = depth_task().move(everywhere(depths), view).value
+    assert torch.allclose(moved, torch.tensor(3.2))
+    assert torch.allclose(inverse.move(everywhere(1 / depths), view).value, 1 / moved)
+    for task, near_and_far in ((depth_task(), [1.0, 9.0]), (inverse, [0.9, 0.1])):
+        near, far = task.draw(torch.tensor([[near_and_far]]), IMAGE).float().sum(0)[0]
+        assert near > far

@@ -67,6 +67,14 @@ def test_a_tilted_plane_has_the_normal_that_its_moved_depth_has(
     assert angle_off.item() < 1  # nearest neighbour moves pixels by up to half of one
 
 
+def test_colours_may_have_green_down() -> None:
+    pixel = np.array([[[128, 218, 218]]], np.uint8)  # half way between green and the viewer
+    up, down = (TASK.from_pixels(pixel, green=green).value[:, 0, 0] for green in ("up", "down"))
+    half = math.sqrt(0.5)
+    torch.testing.assert_close(up, torch.tensor([0.0, -half, -half]), atol=0.01, rtol=0)
+    torch.testing.assert_close(down, torch.tensor([0.0, half, -half]), atol=0.01, rtol=0)
+
+
 def test_decoding_normalises() -> None:
     raw = torch.randn(2, 3, *SIZE)
     torch.testing.assert_close(TASK.decode(raw, SIZE), F.normalize(raw, dim=1))
