@@ -1,6 +1,7 @@
 """Where samples come from."""
 
 from cnnlib.datasets.boxes import Boxes
+from cnnlib.datasets.composites import Composites
 from cnnlib.datasets.cropped_scenes import CroppedScenes
 from cnnlib.datasets.faces import Faces
 from cnnlib.datasets.feet import Feet
@@ -23,4 +24,5 @@ DATASETS: dict[str, type[DataSource]] = {
     "keypoints": Keypoints,
     "label_studio": LabelStudio,
     "boxes": Boxes,
+    "composite": Composites,
 }
