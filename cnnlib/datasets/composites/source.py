@@ -153,20 +153,29 @@ class Composites:
         foreground, _, background, _ = self._recipes.parts(index)
         return self._names[0][foreground], self._names[1][background]
 
+    def name_of(self, index: int) -> str:
+        foreground, mirrored, background, position = self._recipes.parts(index)
+        own, place = self._names[0][foreground], self._names[1][background]
+        return f"{own}-{'m' if mirrored else 'o'}-{place}-{position:03d}"
+
+    def background(self, index: int) -> np.ndarray:
+        """What a sample stands in front of, uint8 (H, W, 3)."""
+        return np.ascontiguousarray(
+            self._pictures.backgrounds[self._recipes.parts(index)[2]].transpose(1, 2, 0)
+        )
+
     def sample(self, index: int) -> Sample:
         """Sample ``index`` of the whole."""
-        foreground, mirrored, background, position = self._recipes.parts(index)
-        image = np.empty((3 * len(self.inputs), self.size, self.size), np.float32)
-        np.divide(self._pictures.backgrounds[background], np.float32(255), out=image[-3:])
-        image[:3] = image[-3:]
         recipe = self._recipes[index]
+        image = np.empty((3 * len(self.inputs), self.size, self.size), np.float32)
+        np.divide(self._pictures.backgrounds[recipe.background], np.float32(255), out=image[-3:])
+        image[:3] = image[-3:]
         mask = compose(self._pictures, recipe, image[-3:], *self._looks)
-        own, place = self._names[0][foreground], self._names[1][background]
         sample: Sample = {
             "image": torch.from_numpy(image),
             "mask": Target(torch.from_numpy(mask[None]).float()),
-            "name": f"{own}-{'m' if mirrored else 'o'}-{place}-{position:03d}",
-            "group": place,
+            "name": self.name_of(index),
+            "group": self._names[1][recipe.background],
         }
         if "depth" in self.targets:
             levels = depth_levels(self._pictures, recipe, mask, self._depth["zero_is_invalid"])
