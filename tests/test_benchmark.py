@@ -13,6 +13,7 @@ from cnnlib.models import ResUNet
 from cnnlib.types import Head
 from tests.tiny_suite import write_suite
 from tools import benchmark
+from tools.benchmarks import timing
 
 
 @pytest.fixture
@@ -70,8 +71,8 @@ def test_latency_is_the_median_and_the_95th_percentile(monkeypatch: pytest.Monke
         calls.append(None)
         now[0] += 1000.0 if len(calls) <= 3 else len(calls) - 3
 
-    monkeypatch.setattr(benchmark.time, "perf_counter", lambda: now[0])
-    assert benchmark.latency(call, repeats=100) == (50.5, pytest.approx(95.05))
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
+    assert timing.latency(call, repeats=100) == (50.5, pytest.approx(95.05))
     assert len(calls) == 103
 
 

@@ -186,10 +186,13 @@ def tells_its_weights_and_the_cosines(name: str, folder: Path) -> None:
     pairs = PAIRS if WEIGHTINGS[name].reads_gradients else []
     assert list(cosines) == [f"weighting/cosine/{pair}" for pair in pairs]
     assert all(-1 <= value <= 1 for value in cosines.values())
+    conflicts = {key: value for key, value in row.items() if key.startswith("weighting/conflict/")}
+    assert list(conflicts) == [f"weighting/conflict/{pair}" for pair in pairs]
+    assert all(0 <= value <= 1 for value in conflicts.values())
     weights = [row[f"weighting/{task}"] for task in TASKS]
     assert all(torch.tensor(weights).isfinite())
     assert name != "fixed" or weights == [*WEIGHTS.values()]
-    assert sum(key.startswith("weighting/") for key in row) == len(TASKS) + len(pairs)
+    assert sum(key.startswith("weighting/") for key in row) == len(TASKS) + 2 * len(pairs)
 
 
 WEIGHTING_CONTRACT: tuple[Promise, ...] = (

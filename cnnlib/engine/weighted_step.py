@@ -57,7 +57,7 @@ class WeightedStep:
             nothing = torch.tensor(torch.nan)
             keys = [f"weighting/{name}" for name in self.tasks]
             if self.weighting.reads_gradients:
-                keys += [_cosine_key(*pair) for pair in combinations(self.tasks, 2)]
+                keys += [key(*pair) for key in _PAIR_KEYS for pair in combinations(self.tasks, 2)]
             self._log.add(
                 dict.fromkeys(keys, nothing)
             )  # an epoch without a step of theirs has their columns too
@@ -178,7 +178,9 @@ class WeightedStep:
             for name, weight in zip(tasks, combined.weights, strict=True)
         }
         for one, other in combinations(range(len(tasks)), 2):
-            self._log.add({_cosine_key(tasks[one], tasks[other]): angles[one, other]})
+            cosine, pair = angles[one, other], (tasks[one], tasks[other])
+            against = torch.where(cosine.isnan(), cosine, (cosine < 0).double())
+            self._log.add({_cosine_key(*pair): cosine, _conflict_key(*pair): against})
 
     def _mean(self, tensors: Sequence[Tensor]) -> None:
         """Replaces each by its mean over the processes."""
@@ -223,8 +225,12 @@ class WeightedStep:
         return self._means(sums)
 
     def end_epoch(self) -> dict[str, float]:
-        """``weighting/<task>`` and ``weighting/cosine/<task>-<task>``, means over the epoch's steps. A weight is what
-        the task's loss was multiplied by, its weight in the configuration included; NaN where a task was in no step.
+        """Means over the epoch's steps; NaN where a task was in none of them.
+
+        ``weighting/<task>`` is what the task's loss was multiplied by, its weight in the configuration included.
+        Where gradients are read, ``weighting/cosine/<task>-<task>`` is the cosine of the angle between those of two
+        tasks, and ``weighting/conflict/<task>-<task>`` the share of the steps in which it was below 0, which a mean
+        around 0 does not tell.
         """
         self.weighting.end_epoch()
         logged = self._log.compute()
@@ -238,6 +244,13 @@ def _image(batch: Batch) -> Tensor:
 
 def _cosine_key(one: str, other: str) -> str:
     return f"weighting/cosine/{one}-{other}"
+
+
+def _conflict_key(one: str, other: str) -> str:
+    return f"weighting/conflict/{one}-{other}"
+
+
+_PAIR_KEYS = (_cosine_key, _conflict_key)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Charts as inline SVG: crisp at any size, and coloured by the page's style sheet, so that they follow dark mode.
 
-An experiment is drawn in the class ``s<index>``, the same everywhere on the page.
+An experiment is drawn in the class ``s<index>``, the same wherever a colour means an experiment.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
+from cnnlib.reporting.axis import Axis
 from cnnlib.reporting.templates import TEMPLATES
 
 _LOG_FROM = 20  # a curve that falls by more than this factor is drawn on a logarithmic axis
@@ -25,20 +26,39 @@ MOST_BANDS = 6  # as many as report.html and report.js let be seen at once
 
 @dataclass(frozen=True)
 class Curve:
-    """One experiment over the epochs: its mean over seeds, between its lowest and highest seed."""
+    """A value over the epochs: its mean over seeds, between its lowest and highest seed; NaN leaves a gap."""
 
-    index: int
+    mark: str
+    """The class that colours it: ``s<index>`` of an experiment."""
     name: str
     epochs: np.ndarray
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    second: str = ""
+    """A class whose colour alternates with the first along the line, for what belongs to two."""
 
 
-def curve_of(index: int, name: str, runs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Curve:
+@dataclass(frozen=True)
+class Plot:
+    """Sizes of a line chart, in pixels of its view box."""
+
+    width: int
+    height: int
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+
+_LARGE = Plot(440, 250, 52, 8, 430, 216)
+
+
+def curve_of(mark: str, name: str, runs: Sequence[tuple[np.ndarray, np.ndarray]], second: str = "") -> Curve:
     """The mean and range at each epoch that any seed reached.
 
     Args:
+        mark, second: classes of colours, as ``Curve`` has them.
         runs: epochs and values of each seed. Seeds may have stopped at different epochs.
     """
     epochs = np.unique(np.concatenate([epochs for epochs, _ in runs]))
@@ -49,7 +69,8 @@ def curve_of(index: int, name: str, runs: Sequence[tuple[np.ndarray, np.ndarray]
     mean = np.where(known, table, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     seen = known.any(axis=0)
     low, high = np.where(known, table, np.inf).min(axis=0), np.where(known, table, -np.inf).max(axis=0)
-    return Curve(index, name, epochs, *(np.where(seen, values, np.nan) for values in (mean, low, high)))
+    shown = (np.where(seen, values, np.nan) for values in (mean, low, high))
+    return Curve(mark, name, epochs, *shown, second=second)
 
 
 def line_chart(curves: Sequence[Curve], falling: bool) -> Markup:
@@ -59,30 +80,38 @@ def line_chart(curves: Sequence[Curve], falling: bool) -> Markup:
         falling: lower is better; then the axis is logarithmic where the values span more than a decade or so,
             else a bad start is cut off, so that the end can be read.
     """
-    view, left, top, right, bottom = (440, 250), 52, 8, 430, 216
-    axis = _Axis.over(curves, falling)
+    return draw_lines(curves, _axis_over(curves, falling), _LARGE)
+
+
+def draw_lines(curves: Sequence[Curve], axis: Axis, plot: Plot) -> Markup:
+    """Curves over epochs on a given axis."""
     first = min(float(curve.epochs[0]) for curve in curves)
     last = max(float(curve.epochs[-1]) for curve in curves)
 
     def point(epoch: float, value: float) -> tuple[float, float]:
         along = (epoch - first) / (last - first) if last > first else 0.5
-        return round((right - left) * along, 1), round((bottom - top) * (1 - axis.position(value)), 1)
+        down = (plot.bottom - plot.top) * (1 - axis.position(value))
+        return round((plot.right - plot.left) * along, 1), round(down, 1)
+
+    def points(curve: Curve, values: np.ndarray, part: slice) -> list[tuple[float, float]]:
+        return [point(*place) for place in zip(curve.epochs[part], values[part], strict=True)]
 
     series = []
     for curve in curves:
-        line = [point(*place) for place in zip(curve.epochs, curve.mean, strict=True)]
-        edges = (curve.epochs, curve.high), (curve.epochs[::-1], curve.low[::-1])
-        band = [point(*place) for edge in edges for place in zip(*edge, strict=True) if np.isfinite(place[1])]
-        dot = line[0] if len(line) == 1 and math.isfinite(line[0][1]) else None
-        series.append((curve, _path(band), _path(line), dot))
-    vertical = [(top + point(first, value)[1], value) for value in axis.ticks]
+        parts = _stretches(np.isfinite(curve.mean))
+        bands = [points(curve, curve.high, part) + points(curve, curve.low, part)[::-1] for part in parts]
+        lines = [points(curve, curve.mean, part) for part in parts]
+        band = "".join(_path(band) + "Z" for band in bands)
+        dots = [line[0] for line in lines if len(line) == 1]
+        series.append((curve, band, "".join(map(_path, lines)), dots))
+    vertical = [(plot.top + point(first, value)[1], value) for value in axis.ticks]
     ticks = MaxNLocator(7, integer=True).tick_values(first, last)
     horizontal = [
-        (left + point(epoch, 0)[0], epoch)
+        (plot.left + point(epoch, axis.low)[0], epoch)
         for epoch in ticks
         if first <= epoch <= last and epoch == round(epoch)
     ]
-    return _macros().line_chart(view, left, top, right, bottom, vertical, horizontal, series)
+    return _macros().line_chart(plot, vertical, horizontal, series)
 
 
 def interval_plot(
@@ -166,52 +195,31 @@ def _macros() -> Any:
     return TEMPLATES.get_template("charts.html").module
 
 
-@dataclass(frozen=True)
-class _Axis:
-    """The vertical axis: from values to positions between 0 and 1."""
+def _axis_over(curves: Sequence[Curve], falling: bool) -> Axis:
+    shown = [np.stack([curve.low, curve.mean, curve.high]) for curve in curves]
+    if len(curves) > MOST_BANDS:
+        shown = [of_curve[1:2] for of_curve in shown]
+    values = np.concatenate([of_curve.ravel() for of_curve in shown])
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return Axis.linear(0.0, 1.0)
+    low, high = float(values.min()), float(values.max())
+    if falling and low > 0 and high / low > _LOG_FROM:
+        return Axis.log(low, high)
+    # First epochs that are far off would press all that follows into one line: the later half sets that end.
+    later = np.concatenate([of_curve[:, of_curve.shape[1] // 2 :].ravel() for of_curve in shown])
+    if sum(len(curve.mean) for curve in curves) > 20 and np.isfinite(later).any():
+        low, high = (low, float(np.nanmax(later))) if falling else (float(np.nanmin(later)), high)
+    margin = 0.06 * (high - low) or 0.1 * abs(high) or 0.1
+    return Axis.linear(low - margin, high + margin)
 
-    low: float
-    high: float
-    logarithmic: bool
-    ticks: tuple[float, ...]
 
-    @classmethod
-    def over(cls, curves: Sequence[Curve], falling: bool) -> _Axis:
-        shown = [np.stack([curve.low, curve.mean, curve.high]) for curve in curves]
-        if len(curves) > MOST_BANDS:
-            shown = [of_curve[1:2] for of_curve in shown]
-        values = np.concatenate([of_curve.ravel() for of_curve in shown])
-        values = values[np.isfinite(values)]
-        if not values.size:
-            return cls(0.0, 1.0, False, (0.0, 1.0))
-        low, high = float(values.min()), float(values.max())
-        if falling and low > 0 and high / low > _LOG_FROM:
-            inside = [
-                tick for tick in LogLocator(subs=(1, 2, 5)).tick_values(low, high) if low <= tick <= high
-            ]
-            return cls(low / 1.1, high * 1.1, True, tuple(inside))
-        # First epochs that are far off would press all that follows into one line: the later half sets that end.
-        later = np.concatenate([of_curve[:, of_curve.shape[1] // 2 :].ravel() for of_curve in shown])
-        if sum(len(curve.mean) for curve in curves) > 20 and np.isfinite(later).any():
-            low, high = (low, float(np.nanmax(later))) if falling else (float(np.nanmin(later)), high)
-        margin = 0.06 * (high - low) or 0.1 * abs(high) or 0.1
-        low, high = low - margin, high + margin
-        ticks = MaxNLocator(5).tick_values(low, high)
-        return cls(low, high, False, tuple(float(tick) for tick in ticks if low <= tick <= high))
-
-    def position(self, value: float) -> float:
-        if self.logarithmic:
-            return math.log(max(value, 1e-300) / self.low) / math.log(self.high / self.low)
-        return (value - self.low) / (self.high - self.low)
+def _stretches(known: np.ndarray) -> list[slice]:
+    """The runs of ``True``."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(int)))
+    return [slice(*ends) for ends in edges.reshape(-1, 2).tolist()]
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
-    """SVG path data through ``points``; a point that is not a number breaks the line."""
-    data, pen = [], "M"
-    for x, y in points:
-        if math.isfinite(y):
-            data.append(f"{pen}{x:.1f},{y:.1f}")
-            pen = "L"
-        else:
-            pen = "M"
-    return "".join(data)
+    """SVG path data through ``points``."""
+    return "M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in points)

@@ -25,6 +25,7 @@ from cnnlib.reporting.results import SuiteResults
 from cnnlib.reporting.run_files import read_json
 from cnnlib.reporting.run_result import RunResult
 from cnnlib.reporting.templates import TEMPLATES
+from cnnlib.reporting.weighting_charts import weighting_figures
 from cnnlib.tasks.base import PlaceErrors
 from cnnlib.tasks.class_counts import ClassCounts, total
 from cnnlib.types import Target
@@ -64,6 +65,7 @@ def render(suite: SuiteResults) -> str:
         cost_factors=_cost_factors(costs, suite.baseline),
         pareto=pareto_figures(suite, indices, _alone(suite, together)),
         charts=_charts(suite, indices),
+        weightings=weighting_figures(suite),
         galleries=galleries,
         gallery_note=gallery_note,
         spreads=score_histograms(suite, indices),
@@ -92,7 +94,7 @@ def _charts(suite: SuiteResults, indices: Mapping[str, int]) -> list[tuple[str, 
     charts = []
     for column, falling in wanted.items():
         curves = [
-            curve_of(indices[name], name, own)
+            curve_of(f"s{indices[name]}", name, own)
             for name, runs in suite.finished.items()
             if (own := [(run.history["epoch"], run.history[column]) for run in runs if column in run.history])
         ]

@@ -33,7 +33,7 @@ for (const button of document.querySelectorAll("table.sortable thead button")) {
 const legend = [...document.querySelectorAll(".legend [data-series]")];
 function show(button, shown) {
   button.setAttribute("aria-pressed", String(shown));
-  for (const series of document.querySelectorAll(`.series[data-series="${button.dataset.series}"]`)) {
+  for (const series of document.querySelectorAll(`.series.s${button.dataset.series}`)) {
     series.classList.toggle("off", !shown);
   }
   // Many bands on one another are mud.

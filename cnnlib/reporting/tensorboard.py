@@ -20,6 +20,8 @@ from cnnlib.tasks.panel import draw_panel, panel_tensor
 from cnnlib.types import Predicted
 
 _LAYOUT_SUFFIX = ".layout"
+_SHARED_CHARTS = {"weighting/cosine/": "cosines", "weighting/conflict/": "conflicts", "weighting/": "weights"}
+"""How the tags begin that have one chart together, the longer beginning first, to its title."""
 
 
 class TensorBoardLogger:
@@ -123,14 +125,17 @@ def write_layout(suite: SuiteResults) -> None:
             writer.add_custom_scalars(charts)
 
 
-def chart_layout(tags: Iterable[str]) -> dict[str, dict[str, list[object]]]:
+def chart_layout(tags: Iterable[str]) -> dict[str, dict[str, list[Any]]]:
     """Category to chart to its kind and tags, as ``SummaryWriter.add_custom_scalars`` takes it.
 
-    One category per task (``loss`` for what belongs to all), one chart per tag. A tag is matched as a regular
-    expression from its start, so it is escaped and closed.
+    One category per task (``loss`` for what belongs to all), one chart per tag; how the tasks are weighed is a category
+    of its own, where all weights are one chart, all cosines another. A tag is matched as a regular expression from its
+    start, so it is escaped and closed.
     """
-    layout: dict[str, dict[str, list[object]]] = {}
+    layout: dict[str, dict[str, list[Any]]] = {}
     for tag in tags:
-        task = tag.split("/")[1]
-        layout.setdefault(task, {})[tag] = ["Multiline", [f"^{re.escape(tag)}$"]]
+        shared = (("weighting", title) for start, title in _SHARED_CHARTS.items() if tag.startswith(start))
+        category, title = next(shared, (tag.split("/")[1], tag))
+        _, patterns = layout.setdefault(category, {}).setdefault(title, ["Multiline", []])
+        patterns.append(f"^{re.escape(tag)}$")
     return layout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from copy import deepcopy
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,34 @@ def test_only_logged_tasks_are_no_part_of_the_weighting(tmp_path: Path) -> None:
         "weighting/mask",
         "weighting/depth",
         "weighting/cosine/mask-depth",
+        "weighting/conflict/mask-depth",
     ]
+
+
+def test_cosines_and_conflicts_are_of_the_steps_in_which_both_tasks_are(tmp_path: Path) -> None:
+    weighting = Watching()
+    row = make_trainer(tmp_path, weighting).train_epoch(train_loader(), 1)
+    rows = [dict(zip(step.tasks, step.jacobian.matrix(), strict=True)) for step in weighting.steps]
+    shares = []
+    for one, other in combinations(TASKS, 2):
+        both = [step for step in rows if one in step and other in step]
+        expected = torch.stack(
+            [nn.functional.cosine_similarity(step[one], step[other], dim=0) for step in both]
+        )
+        shares.append((expected < 0).float().mean().item())
+        assert row[f"weighting/cosine/{one}-{other}"] == pytest.approx(expected.mean().item(), abs=1e-5)
+        assert row[f"weighting/conflict/{one}-{other}"] == pytest.approx(shares[-1])
+    assert any(0 < share < 1 for share in shares)
+
+
+def test_tasks_that_never_share_a_step_have_no_cosine_and_no_conflict(tmp_path: Path) -> None:
+    trainer = make_trainer(tmp_path, MGDA(tuple(TASKS)))
+    take_step(trainer, [make_batch(range(4), without=("depth",))], 0)
+    take_step(trainer, [make_batch(range(4), without=("mask",))], 1)
+    row = trainer.weighted.end_epoch()
+    assert math.isnan(row["weighting/cosine/mask-depth"])
+    assert math.isnan(row["weighting/conflict/mask-depth"])
+    assert row["weighting/conflict/depth-normals"] in (0.0, 1.0)
 
 
 def test_one_task_alone_logs_no_weights(tmp_path: Path) -> None:

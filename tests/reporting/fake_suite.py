@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -111,6 +112,17 @@ def fail(folder: Path, experiment: str, seed: int, error: str) -> None:
         "error": error,
     }
     write_json(folder / experiment / f"seed-{seed}" / "result.json", result)
+
+
+def add_history(folder: Path, experiment: str, seed: int, columns: Mapping[str, Sequence[float]]) -> None:
+    """Adds columns to one run's ``metrics.csv``, a value per epoch."""
+    path = folder / experiment / f"seed-{seed}" / "metrics.csv"
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for column, values in columns.items():
+        for row, value in zip(rows, values, strict=True):
+            row[column] = float(value)
+    write_csv(path, list(rows[0]), rows)
 
 
 def _made_up(

@@ -6,12 +6,13 @@ import math
 import shutil
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from cnnlib.reporting.html import write_report
 from cnnlib.reporting.results import read_suite
 from tests.reporting.fake_family import record_start
-from tests.reporting.fake_suite import fail, write_suite
+from tests.reporting.fake_suite import add_history, fail, write_suite
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -25,6 +26,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+LONG = "a_task_of_a_name_that_is_too_long_for_any_line_" * 3
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(
@@ -47,6 +49,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
         (folder / "bce" / f"seed-{seed}" / "checkpoints").mkdir()
         (folder / "bce" / f"seed-{seed}" / "checkpoints" / "best.ckpt").touch()
         record_start(folder / "dice" / f"seed-{seed}", "bce")
+    weights = {"weighting/mask": np.geomspace(1, 200, 8), f"weighting/{LONG}": np.linspace(1, 2, 8)}
+    conflict = {f"weighting/cosine/mask-{LONG}": np.linspace(0.1, -0.1, 8)}
+    add_history(folder, "dice", 0, weights | conflict)
     return write_report(read_suite(folder)).as_uri()
 
 
@@ -125,14 +130,27 @@ def test_a_picture_can_be_enlarged(page: object) -> None:
 
 
 def test_the_legend_hides_curves(page: object) -> None:
-    dice = page.locator(".series[data-series='1'] .line").first
+    dice = page.locator(".series.s1 .line").first
     assert dice.is_visible()
     page.locator(".legend button", has_text="dice").click()
     assert not dice.is_visible()
     page.locator(".legend [data-all]").click()
-    assert page.locator(".series:visible").count() == 0
+    assert page.locator("#curves .series:visible").count() == 0
+    assert page.locator("#weightings .series:visible").count() == 2 + 1  # a colour is no experiment there
     page.locator(".legend [data-all]").click()
     assert dice.is_visible()
+
+
+def test_tasks_are_told_apart_by_colour_and_not_taken_for_experiments(page: object) -> None:
+    colours = "(where) => [...document.querySelectorAll(where)].map(one => getComputedStyle(one).stroke)"
+    tasks = page.evaluate(colours, "#weightings .charts:not(.cosines) .line")
+    pair = page.evaluate(colours, "#weightings .cosines .line")
+    experiments = page.evaluate(colours, "#curves .line")
+    assert len(tasks) == len({*tasks}) == 2
+    assert pair == tasks
+    assert not {*tasks} & {*experiments}
+    keys = "[...document.querySelectorAll('.keys .key')].map(k => getComputedStyle(k.firstChild).backgroundColor)"
+    assert page.evaluate(keys) == tasks
 
 
 def test_paper_shows_every_image(page: object) -> None:

@@ -14,7 +14,7 @@ NUMBER = r"-?\d+(?:\.\d+)?"
 
 
 def curve(values: list[float], index: int = 0, name: str = "a") -> Curve:
-    return curve_of(index, name, [(np.arange(1, len(values) + 1), np.array(values))])
+    return curve_of(f"s{index}", name, [(np.arange(1, len(values) + 1), np.array(values))])
 
 
 def line_points(chart: str) -> np.ndarray:
@@ -26,7 +26,7 @@ def test_seeds_become_a_mean_and_a_range() -> None:
     epochs = np.arange(1, 4)
     one = (epochs, np.array([1.0, 2.0, 3.0]))
     stopped_early = (epochs[:2], np.array([3.0, np.nan]))
-    found = curve_of(0, "a", [one, stopped_early])
+    found = curve_of("s0", "a", [one, stopped_early])
     np.testing.assert_array_equal(found.mean, [2, 2, 3])
     np.testing.assert_array_equal(found.low, [1, 2, 3])
     np.testing.assert_array_equal(found.high, [3, 2, 3])
@@ -55,6 +55,18 @@ def test_odd_curves_can_be_drawn(values: list[float], falling: bool) -> None:
     ElementTree.fromstring(chart)
     assert "nan" not in chart
     assert "inf" not in chart
+
+
+def test_a_gap_is_a_gap_in_the_band_too_and_an_epoch_alone_is_a_dot() -> None:
+    values = np.array([1.0, 2.0, np.nan, 3.0, np.nan])
+    two = curve_of("s0", "a", [(np.arange(1, 6), values), (np.arange(1, 6), values + 1)])
+    chart = ElementTree.fromstring(line_chart([two], falling=False))
+    band, line = (chart.find(f".//path[@class='{name}']").get("d") for name in ("band", "line"))
+    assert [len(part.split("L")) for part in line[1:].split("M")] == [2, 1]
+    assert [len(part.split("L")) for part in band[1:].split("M")] == [4, 2]
+    assert band.count("Z") == 2
+    (dot,) = chart.iter("circle")
+    assert f"{float(dot.get('cx')):.1f},{float(dot.get('cy')):.1f}" == line.split("M")[-1]
 
 
 def test_names_are_escaped() -> None:

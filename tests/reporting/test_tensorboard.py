@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from cnnlib.reporting.tensorboard import PanelSink, TensorBoardLogger, chart_lay
 from cnnlib.tasks import LabelTask, MaskTask
 from cnnlib.tasks.class_counts import ClassCounts
 from cnnlib.types import MetricLogger, Predicted, PredictionSink, Target, TargetInfo
-from tests.reporting.fake_suite import write_suite
+from tests.reporting.fake_suite import add_history, write_suite
 
 
 def read(folder: Path) -> EventAccumulator:
@@ -151,6 +152,26 @@ def test_a_chart_matches_its_tag_alone() -> None:
     assert layout["mask"]["val/mask/iou"] == ["Multiline", ["^val/mask/iou$"]]
 
 
+def test_weights_share_a_chart_and_so_do_cosines() -> None:
+    """Each chart's expressions match its own tags and no others, whatever a task is called."""
+    weights = ["weighting/a.b", "weighting/cosine", "weighting/axb (2)"]
+    cosines = ["weighting/cosine/a.b-cosine", "weighting/cosine/axb (2)-a.b"]
+    conflicts = ["weighting/conflict/a.b-cosine", "weighting/conflict/axb (2)-a.b"]
+    tags = [*weights, *cosines, *conflicts, "val/axb (2)/iou", "val/weighting/iou"]
+    layout = chart_layout(tags)
+    charts = layout["weighting"] | layout["axb (2)"]
+    own = {
+        "weights": weights,
+        "cosines": cosines,
+        "conflicts": conflicts,
+        **{tag: [tag] for tag in tags[-2:]},
+    }
+    assert charts.keys() == own.keys()
+    for title, (kind, patterns) in charts.items():
+        assert kind == "Multiline"
+        assert [tag for tag in tags if any(re.match(pattern, tag) for pattern in patterns)] == own[title]
+
+
 @pytest.fixture(scope="module")
 def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_suite(
@@ -158,7 +179,9 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     for name in ("a", "b"):
         logger = TensorBoardLogger(folder / name / "seed-0", purge_step=1)
-        logger.log_scalars({"val/mask/iou": 0.5, "val/mask/iou_low": 0.1}, 1)
+        weights = {"weighting/mask": 0.25, "weighting/depth": 4.0}
+        logger.log_scalars({"val/mask/iou": 0.5, "val/mask/iou_low": 0.1} | weights, 1)
+        add_history(folder, name, 0, {tag: [value] * 8 for tag, value in weights.items()})
         logger.log_hparams({"seed": 0, "tasks.mask.loss": name}, {"test/mask/iou": 0.5})
         logger.close()
     for _ in range(2):
@@ -194,14 +217,14 @@ def test_tensorboard_shows_all_runs_on_one_chart_a_metric(suite: Path) -> None:
         assert {"a/seed-0", "b/seed-0"} <= set(runs)
         layout = ask("plugin/custom_scalars/layout")
         charts = {
-            chart["title"]: chart["multiline"]["tag"][0]
-            for one in layout["category"]
-            for chart in one["chart"]
+            chart["title"]: chart["multiline"]["tag"] for one in layout["category"] for chart in one["chart"]
         }
         assert {"val/mask/iou", "val/depth/mae", "train/loss"} <= set(charts)
         for run in ("a/seed-0", "b/seed-0"):
-            answer = ask(f"plugin/custom_scalars/scalars?run={run}&tag={charts['val/mask/iou']}")
+            answer = ask(f"plugin/custom_scalars/scalars?run={run}&tag={charts['val/mask/iou'][0]}")
             assert list(answer["tag_to_events"]) == ["val/mask/iou"]
+        shown = [ask(f"plugin/custom_scalars/scalars?run=a/seed-0&tag={tag}") for tag in charts["weights"]]
+        assert [list(one["tag_to_events"]) for one in shown] == [["weighting/mask"], ["weighting/depth"]]
         table = ask("plugin/hparams/experiment", {"experimentName": "", "includeMetrics": True})
         assert [column["name"] for column in table["hparamInfos"]] == [
             "tasks.mask.loss",

@@ -35,7 +35,9 @@ def test_weights_and_cosines_are_in_the_records_and_in_tensorboard(finished: Pat
         rows = list(csv.DictReader(file))
     events = EventAccumulator(str(run)).Reload()
     # In the order of the tasks in the file, which has its keys sorted.
-    keys = ["weighting/depth", "weighting/mask", *(["weighting/cosine/depth-mask"] * (name == "mgda"))]
+    keys = ["weighting/depth", "weighting/mask"]
+    if name == "mgda":
+        keys += ["weighting/cosine/depth-mask", "weighting/conflict/depth-mask"]
     assert [key for key in rows[0] if key.startswith("weighting/")] == keys
     for key in keys:
         logged = [event.value for event in events.Scalars(key)]
