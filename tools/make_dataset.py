@@ -40,7 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     add_config(parser)
     parser.add_argument("--out", type=Path, required=True, help="the folder that they are written to")
     parser.add_argument("--range", type=_range, metavar="FIRST:END", help="numbers of samples (all)")
-    parser.add_argument("--picture", choices=("jpg", "png"), default="jpg", help="of the composites (jpg)")
+    parser.add_argument(
+        "--picture", choices=("jpg", "png"), default="jpg", help="of composites and backgrounds (jpg)"
+    )
     parser.add_argument("--jobs", type=positive, default=1, help="processes (1)")
     return parser
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image
+import torch
+import torch.nn.functional as F
 
 from cnnlib.datasets.composites.pictures import Pictures
 from cnnlib.datasets.composites.recipe import Recipe
@@ -56,10 +57,10 @@ def _cutout(pictures: Pictures, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]
     """Colours times alpha (3, h, w) and alpha (h, w), both in [0, 1]."""
     left, top, right, bottom = recipe.box
     height, width = pictures.shapes[recipe.foreground]
-    stored = pictures.cutouts[recipe.foreground, :height, :width]
-    image = Image.frombytes("RGBa", (int(width), int(height)), stored.tobytes())
-    small = image.resize((right - left, bottom - top), Image.Resampling.BILINEAR)  # Pillow's has antialiasing
-    array = np.frombuffer(small.tobytes(), np.uint8).reshape(bottom - top, right - left, 4)
+    stored = torch.from_numpy(np.array(pictures.cutouts[recipe.foreground, :height, :width])).permute(2, 0, 1)[None]
+    # The same numbers as Pillow's, several times as fast.
+    small = F.interpolate(stored, (bottom - top, right - left), mode="bilinear", antialias=True)[0]
+    array = small.permute(1, 2, 0).numpy()
     if recipe.mirrored:
         array = array[:, ::-1]
     scaled = array.transpose(2, 0, 1).astype(np.float32)

@@ -2,7 +2,7 @@
 
 ::
 
-    bg/<background>.png       each background once, as the net sees it
+    bg/<background>.jpg       each background once, as the net sees it
     fg_bg/<name>.jpg          the composite
     fg_bg_mask/<name>.png     0 and 255
     fg_bg_depth/<name>.png    16 bits: millimetres, or what the unit says in thousandths
@@ -46,7 +46,7 @@ def write_composites(
     Args:
         options: of ``Composites``.
         indices: of the samples in the whole.
-        picture: the format of ``fg_bg``; JPEG has quality 95.
+        picture: the format of ``bg`` and ``fg_bg``; JPEG has quality 95.
         jobs: processes.
 
     Yields:
@@ -101,7 +101,7 @@ def _write(out: Path, picture: str, indices: Sequence[int]) -> int:
         name = _source.name_of(index)
         paths = {key: out / key / f"{name}.png" for key in ("fg_bg_mask", "fg_bg_depth")}
         paths["fg_bg"] = out / "fg_bg" / f"{name}.{picture}"
-        background = out / "bg" / f"{_source.parts_of(index)[1]}.png"
+        background = out / "bg" / f"{_source.parts_of(index)[1]}.{picture}"
         wanted = {
             key: path for key, path in paths.items() if key != "fg_bg_depth" or "depth" in _source.targets
         }
@@ -109,7 +109,7 @@ def _write(out: Path, picture: str, indices: Sequence[int]) -> int:
             continue
         sample = _source.sample(index)
         if not background.exists():
-            write_atomically(background, _encoded(_source.background(index), "png"))
+            write_atomically(background, _encoded(_source.background(index), picture))
         for key, path in wanted.items():
             write_atomically(path, _encoded(_pixels(key, sample), path.suffix[1:]))
     return len(indices)

@@ -24,12 +24,12 @@ class Layout:
     Attributes:
         image: height, width and channels in the order of the arrays: (C, H, W).
         values: target to how its value is stored.
-        valid: target to the shape of its mask, () where it has none.
+        valid: target to the shape of its mask; ``None`` where no sample has one.
     """
 
     image: tuple[int, ...]
     values: Mapping[str, Packing]
-    valid: Mapping[str, tuple[int, ...]]
+    valid: Mapping[str, tuple[int, ...] | None]
 
     @classmethod
     def of(cls, examples: Sequence[Sample], targets: Sequence[str]) -> Layout:
@@ -40,7 +40,7 @@ class Layout:
             if known:
                 values[key] = packing_for([target.value.numpy() for target in known])
                 masks = [tuple(target.valid.shape) for target in known if target.valid is not None]
-                valid[key] = masks[0] if masks else ()
+                valid[key] = masks[0] if masks else None
         return cls(tuple(examples[0]["image"].shape), values, valid)
 
     @classmethod
@@ -50,7 +50,7 @@ class Layout:
         values = {
             key: Packing(**each | {"shape": tuple(each["shape"])}) for key, each in stored["values"].items()
         }
-        valid = {key: tuple(shape) for key, shape in stored["valid"].items()}
+        valid = {key: shape and tuple(shape) for key, shape in stored["valid"].items()}
         return cls(tuple(stored["image"]), values, valid)
 
     def to_json(self) -> str:
@@ -66,8 +66,12 @@ class Layout:
         for key, packing in self.values.items():
             found[f"{key}.there"] = ArraySpec((count,), "|u1")
             found[f"{key}.value"] = ArraySpec((count, *packing.shape), packing.stored)
-            found[f"{key}.valid"] = ArraySpec((count, -(-int(np.prod(self.valid[key])) // 8)), "|u1")
+            found[f"{key}.valid"] = ArraySpec((count, self._mask_bytes(key)), "|u1")
         return found
+
+    def _mask_bytes(self, key: str) -> int:
+        shape = self.valid[key]
+        return 0 if shape is None else -(-int(np.prod(shape)) // 8)
 
     def pack(self, sample: Sample) -> dict[str, np.ndarray]:
         """
@@ -90,11 +94,15 @@ class Layout:
             raise CnnlibError(f"{name}: it has a target {unknown[0]!r} that none of the first samples has")
         for key, packing in self.values.items():
             target = sample.get(key)
-            bits = np.zeros(-(-int(np.prod(self.valid[key])) // 8), np.uint8)
+            bits = np.zeros(self._mask_bytes(key), np.uint8)
             there, value = _MISSING, np.zeros(packing.shape, packing.stored)
             if target is not None:
                 there = _WHOLE
                 if target.valid is not None and not target.valid.all():
+                    if self.valid[key] is None:
+                        raise CnnlibError(
+                            f"{name}: a part of its {key} is not valid, which no sample before says"
+                        )
                     there, bits = _PARTLY, np.packbits(target.valid.numpy().reshape(-1))
                 try:
                     value = packing.pack(target.value.numpy())
@@ -113,10 +121,12 @@ class Layout:
             if there == _MISSING:
                 continue
             value = torch.from_numpy(packing.unpack(arrays[f"{key}.value"][index]))
-            valid = torch.ones(self.valid[key], dtype=torch.bool)
+            shape, valid = self.valid[key], None
             if there == _PARTLY:
-                bits = np.unpackbits(arrays[f"{key}.valid"][index], count=valid.numel())
-                valid = torch.from_numpy(bits.astype(bool)).reshape(self.valid[key])
+                bits = np.unpackbits(arrays[f"{key}.valid"][index], count=int(np.prod(shape)))
+                valid = torch.from_numpy(bits.astype(bool)).reshape(shape)
+            elif shape is not None:
+                valid = torch.ones(shape, dtype=torch.bool)
             sample[key] = Target(value, valid)
         if group := bytes(arrays["group"][index]).decode():
             sample["group"] = group

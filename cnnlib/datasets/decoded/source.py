@@ -72,18 +72,27 @@ class Decoded:
         options: that the data set was made with. The cache goes by them, and by path, size and time of change of every
             file that they lead to.
         limit: the largest size of a split in GiB.
+        cache_dir: by default ``$CNNLIB_CACHE`` or the user's cache folder.
 
     Raises:
         CnnlibError: its options name no files, or its images have no one size.
     """
 
-    def __init__(self, source: DataSource, name: str, options: Mapping[str, Any], limit: float) -> None:
+    def __init__(
+        self,
+        source: DataSource,
+        name: str,
+        options: Mapping[str, Any],
+        limit: float,
+        cache_dir: str | None = None,
+    ) -> None:
         made_from = fingerprint(options)
         if made_from is None:
             raise CnnlibError(f"dataset {name!r} is not read from files: leave cache out")
         if source.size is None:
             raise CnnlibError(f"dataset {name!r}: its images have no one size; set size, or leave cache out")
         self._source, self._limit, self._checked = source, limit, False
+        self._root = cache_root(cache_dir)
         self._made_from = {"version": VERSION, "name": name, "options": dict(options), "files": made_from}
         self.inputs, self.targets, self.size = source.inputs, source.targets, source.size
         self.fit = getattr(source, "fit", "stretch")
@@ -98,7 +107,7 @@ class Decoded:
             return samples
         made_from = self._made_from | {"split": part, "count": len(samples)}
         digest = hashlib.sha256(json.dumps(made_from, sort_keys=True, default=str).encode()).hexdigest()
-        folder = cache_root() / "decoded" / f"{made_from['name']}-{part}-{digest[:20]}"
+        folder = self._root / "decoded" / f"{made_from['name']}-{part}-{digest[:20]}"
         layout = self._known_layout(folder) or self._probed_layout(samples)
         while True:
             try:
@@ -123,8 +132,13 @@ class Decoded:
         if not self._checked and hasattr(self._source, "check"):
             self._source.check()
         self._checked = True
-        probed = np.linspace(0, len(samples) - 1, min(_PROBED, len(samples))).round().astype(int)
-        return Layout.of([samples[int(index)] for index in probed], list(self.targets))
+        probed = set(
+            np.linspace(0, len(samples) - 1, min(_PROBED, len(samples))).round().astype(int).tolist()
+        )
+        if hasattr(samples, "labels"):  # a rare target is probed too
+            with_label = {key: index for index in range(len(samples)) for key in samples.labels(index)}
+            probed |= set(with_label.values())
+        return Layout.of([samples[index] for index in sorted(probed)], list(self.targets))
 
     def _arrays(
         self, folder: Path, made_from: Mapping[str, Any], samples: SampleSource, layout: Layout

@@ -51,8 +51,10 @@ def test_samples_are_the_same(name: str, tmp_path: Path) -> None:
                 if isinstance(value, Target):
                     assert torch.equal(other[key].value, value.value)
                     assert other[key].value.dtype == value.value.dtype
-                    valid = torch.ones_like(other[key].valid) if value.valid is None else value.valid
-                    assert torch.equal(other[key].valid, valid)
+                    if value.valid is None:
+                        assert other[key].valid is None
+                    else:
+                        assert torch.equal(other[key].valid, value.valid)
                 elif key == "image":
                     assert torch.equal(other[key], value)
                 else:
