@@ -12,8 +12,9 @@ from torch.utils.data import DataLoader
 from cnnlib.assembly.tasks import make_tasks, task_weights
 from cnnlib.augmentations import AUGMENTATIONS, Pipeline
 from cnnlib.config import ExperimentConfig, build
-from cnnlib.config.schema import TrainingConfig
+from cnnlib.config.schema import DatasetConfig, TrainingConfig
 from cnnlib.datasets import DATASETS
+from cnnlib.datasets.decoded import Decoded
 from cnnlib.datasets.folds import fold_splits
 from cnnlib.datasets.loading import balanced_weights, evaluation_loader, labelled, training_loader
 from cnnlib.datasets.splits import Subset, repeated
@@ -55,7 +56,7 @@ def open_data(config: ExperimentConfig, seed: int, source: DataSource | None = N
         CnnlibError: the files cannot be used, a split is empty or has no label that is trained on, or a task does not
             fit the data.
     """
-    source = build(config.dataset, DATASETS) if source is None else source
+    source = _make_source(config.dataset) if source is None else source
     if lacking := [name for name in ("inputs", "targets", "size") if not hasattr(source, name)]:
         raise CnnlibError(
             f"dataset {config.dataset.name!r}: it has no {' and no '.join(lacking)}; see cnnlib.types.DataSource"
@@ -89,6 +90,11 @@ def open_data(config: ExperimentConfig, seed: int, source: DataSource | None = N
     if config.training.overfit_batches is not None:
         return _few_batches(data, config.training)
     return replace(data, weights=balanced_weights(train)) if config.dataset.balance else data
+
+
+def _make_source(config: DatasetConfig) -> DataSource:
+    source = build(config, DATASETS)
+    return Decoded(source, config.name, config.options, config.cache_limit) if config.cache else source
 
 
 def _few_batches(data: ExperimentData, options: TrainingConfig) -> ExperimentData:

@@ -83,6 +83,12 @@ class DatasetConfig(Component):
     balance: bool = False
     """An epoch draws as many training samples as there are, with replacement, each class as often as any other."""
 
+    cache: bool = False
+    """Decode every sample of a data set of files once, and keep it in the cache folder, for all runs and workers:
+    images as bytes, masks and classes exactly, depths exactly or as float16."""
+    cache_limit: Annotated[float, Gt(0)] = 20.0
+    """GiB that a decoded split may take."""
+
     @model_validator(mode="after")
     def _check_fold(self) -> DatasetConfig:
         if self.fold is not None and self.fold >= (self.folds or 0):

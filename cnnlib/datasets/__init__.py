@@ -2,6 +2,7 @@
 
 from cnnlib.datasets.boxes import Boxes
 from cnnlib.datasets.cityscapes import Cityscapes
+from cnnlib.datasets.composites import Composites
 from cnnlib.datasets.cropped_scenes import CroppedScenes
 from cnnlib.datasets.faces import Faces
 from cnnlib.datasets.feet import Feet
@@ -27,4 +28,5 @@ DATASETS: dict[str, type[DataSource]] = {
     "boxes": Boxes,
     "nyuv2": NYUv2,
     "cityscapes": Cityscapes,
+    "composite": Composites,
 }

@@ -57,6 +57,14 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def read_cutout(path: Path) -> Image.Image:
+    """A picture with transparency as 8-bit RGBA."""
+    image = _upright(path)
+    if not image.has_transparency_data:
+        raise ImageFileError("without transparency, so nothing is cut out", path, f"mode {image.mode}")
+    return image.convert("RGBA")
+
+
 def read_gray(path: Path) -> np.ndarray:
     """The grey levels of a mask or a depth map, (H, W), uint8 or uint16 as stored; transparent is 0. Not of colours."""
     image = _on_black(_upright(path))

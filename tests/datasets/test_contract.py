@@ -27,6 +27,7 @@ from cnnlib.datasets import (
 from cnnlib.types import DataSource
 from tests.dataset_contract import DATASET_CONTRACT
 from tests.datasets.box_files import voc
+from tests.datasets.composites.made_pictures import composites, write_pictures
 from tests.datasets.paper_files import save_picture
 from tests.datasets.pictures import HEIGHT, WIDTH, disc, photo, ramp, save, write_csv
 
@@ -182,6 +183,7 @@ EXAMPLES: dict[str, Callable[[Path], DataSource]] = {
     "label_studio": label_studio,
     "nyuv2": nyuv2,
     "cityscapes": cityscapes,
+    "composite": lambda folder: composites(write_pictures(folder), positions=1),
 }
 """A small data set of each entry of ``DATASETS``, with its files in a folder."""
 
