@@ -218,7 +218,7 @@ class TaskWeighting(Protocol):
     reads_losses: ClassVar[bool]
     """``TrainingStep.losses`` is filled when ``combine`` and ``update`` are called."""
     weighs_by_losses: ClassVar[bool]
-    """It is filled when ``weights`` is called, too, and otherwise empty there. Not together with ``reads_gradients``."""
+    """It is filled when ``weights`` is called, too; otherwise it is empty there. Not with ``reads_gradients``."""
     reads_gradients: ClassVar[bool]
     """The tasks' gradients of the shared parameters are kept apart, and ``combine`` is called."""
     looks_again: ClassVar[bool]
