@@ -220,9 +220,9 @@ class TaskWeighting(Protocol):
     constant: ClassVar[bool]
     """It weighs all tasks alike in every step, whether they have a label or not: nothing need be read for it."""
     reads_losses: ClassVar[bool]
-    """``TrainingStep.losses`` is filled when ``update`` is called."""
+    """``TrainingStep.losses`` is filled when ``combine`` and ``update`` are called."""
     weighs_by_losses: ClassVar[bool]
-    """It is filled when ``weights`` is called, too."""
+    """It is filled when ``weights`` is called, too; otherwise it is empty there. Not with ``reads_gradients``."""
     reads_gradients: ClassVar[bool]
     """The tasks' gradients of the shared parameters are kept apart, and ``combine`` is called."""
     looks_again: ClassVar[bool]
