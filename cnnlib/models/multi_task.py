@@ -34,43 +34,39 @@ _SHARED = "shared"
 class MultiTask(nn.Module):
     """One encoder of segmentation-models-pytorch, of timm or of ours; decoders for the maps, heads for all tasks.
 
-        A name that SMP has is SMP's encoder (``resnet34``, ``mit_b0``); every other, and any with ``tu-`` before it, is
-        timm's (``convnext_tiny``, ``tu-resnet34``, ``vit_small_patch14_dinov2``), which takes images of any size where timm
-        lets it. Images are standardized inside, as the published weights want it.
+    A name that SMP has is SMP's encoder (``resnet34``, ``mit_b0``); every other, and any with ``tu-`` before it, is
+    timm's (``convnext_tiny``, ``tu-resnet34``, ``vit_small_patch14_dinov2``), which takes images of any size where timm
+    lets it. Images are standardized inside, as the published weights want it.
 
-        Maps come from a decoder, each task's own or one for all, and a convolution per task; they have the image's size.
-        Vectors come from the bottom, by its channels' means and places. Images whose sides are no multiples of what the
-        encoder and the decoder need are padded at the right and at the bottom by repeating their last column and row, and
-        the maps are cropped to the image's size again.
+    Maps come from a decoder, each task's own or one for all, and a convolution per task; they have the image's size.
+    Vectors come from the bottom, by its channels' means and places. Images whose sides are no multiples of what the
+    encoder and the decoder need are padded at the right and at the bottom by repeating their last column and row, and
+    the maps are cropped to the image's size again.
 
-        Args:
-            in_channels: channels of the image. Published weights of the first convolution are repeated over more than
-                three.
-            heads: what each task asks for, in the order in which ``forward`` gives it.
-            encoder: a name, or a mapping with ``name`` and ``weights``, which are loaded before training starts: null,
-                ``imagenet``, or a file (``.safetensors``, ``.pth``); of encoders of SMP also ``output_stride`` (8 or 16,
-    <<<<<<< HEAD
-                for ``deeplabv3plus``); of vision transformers of timm also ``adapters``, which are trained in place of the
-                encoder's own weights: a mapping with ``rank``, ``alpha``, ``layers`` (attention or all) and ``dropout``; of
-                ``resunet`` and ``phone_locator`` instead ``widths``.
-    =======
-                for the two of DeepLab); of ``resunet`` and ``phone_locator`` instead ``widths``.
-    >>>>>>> papers
-            decoder: a name, or a mapping with ``name`` and options: ``unet`` and ``unetplusplus`` (``channels`` from coarse
-                to fine, ``attention``: scse), ``fpn`` (``pyramid_channels``, ``channels``, ``dropout``, ``merge``),
-                ``deeplabv3`` and ``deeplabv3plus`` (``channels``, ``atrous_rates``, ``dropout``), ``manet`` (``channels``,
-                ``attention_channels``), ``segformer`` (``channels``), ``dpt`` (``widths``, ``channels``, ``readout``,
-                ``dropout``), which needs a vision transformer of timm, and ``resunet`` (``channels``).
-            share: what tasks share beside the encoder: nothing (``encoder``), or one decoder for all maps (``decoder``).
-            dropout: share of what enters the heads of vectors that training sets to 0.
-            exchange: how tasks learn from each other beside what they share; a name, or a mapping with ``name`` and
-                options: ``cross_stitch``, an encoder per task, mixed after each stage (``own``, ``per``: channel or stage);
-                ``mtan``, attention of each task to the encoder's maps (``reduction``); ``padnet``, first predictions that
-                the others learn from; null for nothing.
+    Args:
+        in_channels: channels of the image. Published weights of the first convolution are repeated over more than
+            three.
+        heads: what each task asks for, in the order in which ``forward`` gives it.
+        encoder: a name, or a mapping with ``name`` and ``weights``, which are loaded before training starts: null,
+            ``imagenet``, or a file (``.safetensors``, ``.pth``); of encoders of SMP also ``output_stride`` (8 or 16,
+            for the two of DeepLab); of vision transformers of timm also ``adapters``, which are trained in place of the
+            encoder's own weights: a mapping with ``rank``, ``alpha``, ``layers`` (attention or all) and ``dropout``; of
+            ``resunet`` and ``phone_locator`` instead ``widths``.
+        decoder: a name, or a mapping with ``name`` and options: ``unet`` and ``unetplusplus`` (``channels`` from coarse
+            to fine, ``attention``: scse), ``fpn`` (``pyramid_channels``, ``channels``, ``dropout``, ``merge``),
+            ``deeplabv3`` and ``deeplabv3plus`` (``channels``, ``atrous_rates``, ``dropout``), ``manet`` (``channels``,
+            ``attention_channels``), ``segformer`` (``channels``), ``dpt`` (``widths``, ``channels``, ``readout``,
+            ``dropout``), which needs a vision transformer of timm, and ``resunet`` (``channels``).
+        share: what tasks share beside the encoder: nothing (``encoder``), or one decoder for all maps (``decoder``).
+        dropout: share of what enters the heads of vectors that training sets to 0.
+        exchange: how tasks learn from each other beside what they share; a name, or a mapping with ``name`` and
+            options: ``cross_stitch``, an encoder per task, mixed after each stage (``own``, ``per``: channel or stage);
+            ``mtan``, attention of each task to the encoder's maps (``reduction``); ``padnet``, first predictions that
+            the others learn from; null for nothing.
 
-        Raises:
-            CnnlibError: no heads, a task's name that PyTorch cannot give to a module, an encoder, a decoder or an exchange
-                that there is not, an option that it does not have, or two that do not fit each other.
+    Raises:
+        CnnlibError: no heads, a task's name that PyTorch cannot give to a module, an encoder, a decoder or an exchange
+            that there is not, an option that it does not have, or two that do not fit each other.
     """
 
     @checked
