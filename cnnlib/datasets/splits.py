@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Annotated, Literal, TypeAlias
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from annotated_types import Gt, Lt
@@ -37,13 +38,16 @@ class Subset:
     def label_class(self, index: int) -> str | None:
         return told(self._source, "label_class", self._own(index))
 
+    def files(self, index: int) -> Sequence[Path] | None:
+        return told(self._source, "files", self._own(index))
+
     def _own(self, index: int) -> int:
         if not 0 <= index < len(self):
             raise IndexError(f"there are {len(self)} samples; there is no index {index}")
         return int(self._indices[index])
 
 
-def told(source: SampleSource, what: Literal["group", "label_class"], index: int) -> str | None:
+def told(source: SampleSource, what: Literal["group", "label_class", "files"], index: int) -> Any:
     """What ``source`` says of a sample; ``None`` where it does not know, or has no such method."""
     return getattr(source, what)(index) if hasattr(source, what) else None
 
@@ -118,6 +122,28 @@ def _parts_of(count: int, groups: Sequence[str] | None, shares: dict[str, float]
 def tiny_subset(count: int, size: int, seed: int) -> np.ndarray:
     """``size`` of ``count`` indices (all, if there are no more) at random, ascending, int64."""
     return np.sort(np.random.default_rng(seed).permutation(count)[:size])
+
+
+def stratified_subset(strata: Sequence[str], size: int, seed: int) -> np.ndarray:
+    """``size`` indices (all, if there are no more) at random, ascending, int64: of each stratum its share.
+
+    Shares are met to one sample, but no stratum is left without a sample, unless there are more strata than ``size``.
+
+    Args:
+        strata: of each sample, such as its class.
+    """
+    _, stratum, counts = np.unique(np.array(strata), return_inverse=True, return_counts=True)
+    size = min(size, len(strata))
+    shares, least = size * counts / max(1, len(strata)), int(size >= len(counts))
+    taken = np.maximum(shares.astype(np.int64), least)
+    while taken.sum() != size:
+        step = int(np.sign(size - taken.sum()))
+        free = taken < counts if step > 0 else taken > least
+        taken[np.argmax(np.where(free, step * (shares - taken), -np.inf))] += step
+    order = np.random.default_rng(seed).permutation(len(strata))
+    return np.sort(
+        np.concatenate([order[:0], *(order[stratum[order] == i][:n] for i, n in enumerate(taken))])
+    )
 
 
 def _assign(sizes: np.ndarray, wanted: dict[str, float], seed: int) -> np.ndarray:
