@@ -56,7 +56,7 @@ def write_tiny(
     samples = _drawn(source, size, seed)
     names = {name for _, name, _ in samples}
     files = sorted({_below(root, path) for _, _, paths in samples for path in paths})
-    tables = [table for table in _tables(options) if (root / table).is_file()]
+    tables = [str(_below(root, root / table)) for table in _tables(options) if (root / table).is_file()]
     draft = out.with_name(f".{out.name}.partial")
     plan = {"root": str(root), "link": link, "files": list(map(str, files)), "tables": tables}
     try:
@@ -86,11 +86,12 @@ def _drawn(source: FileDataSource, size: int | float, seed: int) -> list[tuple[s
 
 
 def _below(root: Path, path: Path) -> Path:
+    """``path`` seen from ``root``; what lies elsewhere has no place in the subset's folder."""
     try:
-        return path.absolute().relative_to(root)
+        return Path(os.path.normpath(path.absolute())).relative_to(os.path.normpath(root))
     except ValueError:
         raise CnnlibError(
-            f"{path} is not below the data set's root {root}, so the layout cannot be kept"
+            f"{path} is not below the data set's root {root}, so that the subset cannot have its layout; move it there"
         ) from None
 
 
