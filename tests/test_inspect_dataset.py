@@ -22,7 +22,7 @@ from tools.inspect_dataset import main
 
 FOLDERS = {
     "name": "folders",
-    "inputs": {"room": "room", "photo": "photo"},
+    "inputs": {"bg": "room", "photo": "photo"},  # in the order of letters, as YAML is dumped
     "targets": {
         "mask": "mask",
         "far": {"kind": "depth", "folder": "depth", "scale": 0.02, "unit": "m"},

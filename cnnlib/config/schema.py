@@ -87,8 +87,8 @@ class DatasetConfig(Component):
     trained, or that is reported, and all is trained. Pictures that look nearly the same are reported either way."""
     normalize: Literal["auto"] | None = None
     """Whether the model sees images less the mean, over the deviation, of each channel, measured on the training split
-    over all of its pixels; the run keeps these figures. null shows images as they are, in [0, 1]; models that
-    standardize inside need no more."""
+    over all of its pixels; checkpoints hold these figures beside the weights. null shows images as they are, in [0, 1].
+    Models that standardize inside, such as multi_task with published encoders, refuse auto."""
 
     @model_validator(mode="after")
     def _check_fold(self) -> DatasetConfig:
