@@ -26,6 +26,7 @@ from cnnlib.engine.overfitting import overfit_verdict
 from cnnlib.engine.trainer import Trainer
 from cnnlib.environment import OtherLoad, environment, peak_memory_mib
 from cnnlib.files import write_atomically, write_json
+from cnnlib.models.standardization import figures_of
 from cnnlib.parents import Parent, keep_record, read_parent
 from cnnlib.predictions import PERSISTERS
 from cnnlib.reporting.progress import ConsoleProgress
@@ -122,6 +123,8 @@ def run_experiment(run: Run) -> None:
         "by_class": counts_to_json(counts),
         "ranked_by": ranked_by,
     }
+    if figures := figures_of(trainer.evaluated):
+        result["normalize"] = figures
     if finds_learning_rate(run.config):
         result["learning_rate"] = config.optimizer.options["learning_rate"]
     if (batches := config.training.overfit_batches) is not None:

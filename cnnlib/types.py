@@ -123,6 +123,8 @@ class SampleSource(Protocol):
       that is trained on; without it, every sample is taken to have some.
     - ``group(index)``, the sample's group, and ``label_class(index)``, its class, each a string or ``None``: where all
       samples tell them, folds keep groups together and the classes' shares alike.
+    - ``files(index)``, the paths of the files that a sample is read from, its own picture's first, or ``None``. Then
+      training is refused where the same picture is in two splits. Samples that are rendered have none.
     """
 
     def __len__(self) -> int: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, replace
 from typing import NamedTuple, get_args
 
@@ -15,7 +16,9 @@ from cnnlib.config import ExperimentConfig, build
 from cnnlib.config.schema import DatasetConfig, TrainingConfig
 from cnnlib.datasets import DATASETS
 from cnnlib.datasets.decoded import Decoded
+from cnnlib.datasets.fingerprints import Fingerprints
 from cnnlib.datasets.folds import fold_splits
+from cnnlib.datasets.leaks import check_leaks, find_leaks
 from cnnlib.datasets.loading import balanced_weights, evaluation_loader, labelled, training_loader
 from cnnlib.datasets.splits import Subset, repeated
 from cnnlib.engine.overfitting import OVERFIT_STEPS
@@ -63,16 +66,7 @@ def open_data(config: ExperimentConfig, seed: int, source: DataSource | None = N
         )
     tasks = make_tasks(config, source.targets)
     trained = [name for name, weight in task_weights(config).items() if weight > 0]
-    fold = config.dataset.fold_of(seed)
-    if fold is not None and getattr(source, "fixed_test", False):
-        raise CnnlibError(
-            f"dataset {config.dataset.name!r}: its test set is given, and folds would divide all samples anew: leave "
-            "folds out, or what gives the test set"
-        )
-    if fold is None:
-        splits = {part: source.split(part) for part in get_args(Split)}
-    else:
-        splits = fold_splits(source, config.dataset.folds, *fold)
+    splits = splits_of(config, source, seed)
     with_label: dict[str, SampleSource] = {}
     for part, samples in splits.items():
         if len(samples) == 0:
@@ -95,6 +89,33 @@ def open_data(config: ExperimentConfig, seed: int, source: DataSource | None = N
 def _make_source(config: DatasetConfig) -> DataSource:
     source = build(config, DATASETS)
     return Decoded(source, config.name, config.options, config.cache_limit) if config.cache else source
+
+
+def splits_of(config: ExperimentConfig, source: DataSource, seed: int) -> dict[Split, SampleSource]:
+    """The data set's splits, or those of the fold that the run under ``seed`` is tested on."""
+    fold = config.dataset.fold_of(seed)
+    if fold is None:
+        return {part: source.split(part) for part in get_args(Split)}
+    if getattr(source, "fixed_test", False):
+        raise CnnlibError(
+            f"dataset {config.dataset.name!r}: its test set is given, and folds would divide all samples anew: leave "
+            "folds out, or what gives the test set"
+        )
+    return fold_splits(source, config.dataset.folds, *fold)
+
+
+def refuse_leaks(config: ExperimentConfig, source: DataSource, seed: int, known: Fingerprints) -> None:
+    """Reports on stderr what two splits share.
+
+    Args:
+        known: what was read of the data set's files for other folds.
+
+    Raises:
+        CnnlibError: two splits share files of equal content, and ``leaks: allow`` is not set.
+    """
+    leaks = find_leaks(splits_of(config, source, seed), known)
+    if words := check_leaks(f"dataset {config.dataset.name!r}", leaks, config.dataset.leaks == "allow"):
+        print(words, file=sys.stderr)
 
 
 def _few_batches(data: ExperimentData, options: TrainingConfig) -> ExperimentData:

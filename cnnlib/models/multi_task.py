@@ -149,6 +149,11 @@ class MultiTask(nn.Module):
             return Features(blocks[-1].map, (), blocks)
         return Features(*self.encoder(image))
 
+    @property
+    def standardizes(self) -> bool:
+        """Images are standardized inside."""
+        return hasattr(self.encoder, "standardize")
+
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """Those that every task's output depends on."""
         yield from self.encoder.parameters()

@@ -96,6 +96,12 @@ class DepthTask(DenseTask):
         valid = torch.from_numpy((array > 0) | (not zero_is_invalid))[None]
         return Target(torch.from_numpy(array.astype(np.float32) * np.float32(scale))[None], valid)
 
+    def describe(self, target: Target) -> dict[str, float | str]:
+        """The range of what is known."""
+        values = self.valid_values(target)
+        near, far = (float(values.min()), float(values.max())) if len(values) else (math.nan, math.nan)
+        return {"nearest": near, "farthest": far, **super().describe(target)}
+
     def decode(self, raw: Tensor, size: Size) -> Tensor:
         return self.min_depth + (self.max_depth - self.min_depth) * torch.sigmoid(raw.float())
 
