@@ -55,6 +55,9 @@ class DecodedSplit:
         there = {key: self._arrays[f"{key}.there"] for key in self._layout.values}
         return [key for key, known in there.items() if known[index]]
 
+    def files(self, index: int) -> list[Path] | None:
+        return told(self._samples, "files", index)
+
     def group(self, index: int) -> str | None:
         return told(self._samples, "group", index)
 
