@@ -54,7 +54,7 @@ def test_a_row_says_what_the_file_and_its_targets_are(tmp_path: Path) -> None:
     assert row["file"] == str(path)
     assert row["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert (row["stored"], row["mode"], row["height"], row["group"]) == ("32 x 24", "PNG RGB", "16", "0")
-    assert (row["labels"], row["animal/class"]) == ("mask far animal", "dogs")
+    assert (row["labels"], row["animal/class"]) == ("animal far mask", "dogs")
     with Image.open(tmp_path / "mask" / "dogs" / "0-1.png") as mask:
         share = float((np.array(mask) > 0).mean())
     assert float(row["mask/foreground"]) == pytest.approx(share, abs=0.05)  # at another size
@@ -62,7 +62,8 @@ def test_a_row_says_what_the_file_and_its_targets_are(tmp_path: Path) -> None:
     assert next(row for row in rows if row["name"] == "cats/0-0")["mask/foreground"] == ""
     assert "No problem was found" in page
     assert "data:image/png" in page
-    assert min(Image.open(tmp_path / "seen" / "samples.png").size) > 500
+    with Image.open(tmp_path / "seen" / "samples.png") as picture:
+        assert min(picture.size) > 500
 
 
 def test_problems_and_copies_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
