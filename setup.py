@@ -41,6 +41,7 @@ setup(
     ],
     extras_require={
         "multitask": ["torchjd[full]>=0.18,<0.19"],
+        "shards": ["webdataset>=1,<2"],
         "video": ["av>=15,<19"],
         "dev": [
             "av>=15,<19",
@@ -52,6 +53,7 @@ setup(
             "ruff>=0.9",
             "scikit-image>=0.25",
             "torchjd[full]>=0.18,<0.19",
+            "webdataset>=1,<2",
         ],
     },
     classifiers=[

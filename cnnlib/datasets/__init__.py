@@ -10,6 +10,7 @@ from cnnlib.datasets.keypoints import Keypoints
 from cnnlib.datasets.label_studio import LabelStudio
 from cnnlib.datasets.phones import Phones
 from cnnlib.datasets.scenes import Scenes
+from cnnlib.datasets.shards import Shards
 from cnnlib.types import DataSource
 
 DATASETS: dict[str, type[DataSource]] = {
@@ -23,4 +24,5 @@ DATASETS: dict[str, type[DataSource]] = {
     "keypoints": Keypoints,
     "label_studio": LabelStudio,
     "boxes": Boxes,
+    "shards": Shards,
 }

@@ -21,7 +21,9 @@ from cnnlib.datasets import (
     LabelStudio,
     Phones,
     Scenes,
+    Shards,
 )
+from cnnlib.datasets.shard_writer import write_shards
 from cnnlib.types import DataSource
 from tests.dataset_contract import DATASET_CONTRACT
 from tests.datasets.box_files import voc
@@ -154,6 +156,12 @@ def label_studio(root: Path) -> DataSource:
     return LabelStudio(str(root), size=16, val=0.3, test=0.3)
 
 
+def shards(root: Path) -> DataSource:
+    """Of the folders: two inputs, a target of every sort, groups and missing labels."""
+    write_shards(folders(root / "files"), root / "shards", {}, samples_per_shard=4)
+    return Shards(str(root / "shards"))
+
+
 EXAMPLES: dict[str, Callable[[Path], DataSource]] = {
     "scenes": scenes,
     "cropped_scenes": cropped_scenes,
@@ -165,6 +173,7 @@ EXAMPLES: dict[str, Callable[[Path], DataSource]] = {
     "keypoints": keypoints,
     "boxes": boxes,
     "label_studio": label_studio,
+    "shards": shards,
 }
 """A small data set of each entry of ``DATASETS``, with its files in a folder."""
 
