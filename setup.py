@@ -40,11 +40,13 @@ setup(
         "torchvision>=0.24,<1",
     ],
     extras_require={
+        "huggingface": ["datasets>=5,<6"],
         "multitask": ["torchjd[full]>=0.18,<0.19"],
         "shards": ["webdataset>=1,<2"],
         "video": ["av>=15,<19"],
         "dev": [
             "av>=15,<19",
+            "datasets>=5,<6",
             "hypothesis>=6.120",
             "jsonschema>=4.23",
             "playwright>=1.49",

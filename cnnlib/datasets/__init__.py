@@ -6,6 +6,7 @@ from cnnlib.datasets.faces import Faces
 from cnnlib.datasets.feet import Feet
 from cnnlib.datasets.fg_bg import FgBg
 from cnnlib.datasets.folders import Folders
+from cnnlib.datasets.hugging_face import HuggingFace
 from cnnlib.datasets.keypoints import Keypoints
 from cnnlib.datasets.label_studio import LabelStudio
 from cnnlib.datasets.phones import Phones
@@ -25,4 +26,5 @@ DATASETS: dict[str, type[DataSource]] = {
     "label_studio": LabelStudio,
     "boxes": Boxes,
     "shards": Shards,
+    "hugging_face": HuggingFace,
 }

@@ -17,6 +17,7 @@ from cnnlib.datasets import (
     Feet,
     FgBg,
     Folders,
+    HuggingFace,
     Keypoints,
     LabelStudio,
     Phones,
@@ -27,6 +28,7 @@ from cnnlib.datasets.shard_writer import write_shards
 from cnnlib.types import DataSource
 from tests.dataset_contract import DATASET_CONTRACT
 from tests.datasets.box_files import voc
+from tests.datasets.hugging_face_tables import TARGETS, write_table
 from tests.datasets.pictures import HEIGHT, WIDTH, disc, photo, ramp, save, write_csv
 
 
@@ -162,6 +164,21 @@ def shards(root: Path) -> DataSource:
     return Shards(str(root / "shards"))
 
 
+def hugging_face(root: Path) -> DataSource:
+    """A target of every sort from the columns of one table, groups, and missing labels."""
+    write_table(root / "table", 14)
+    return HuggingFace(
+        str(root / "table"),
+        {"room": "photo", "image": "photo"},
+        TARGETS,
+        val=0.2,
+        test=0.2,
+        group_column="scene",
+        size=16,
+        fit="pad",
+    )
+
+
 EXAMPLES: dict[str, Callable[[Path], DataSource]] = {
     "scenes": scenes,
     "cropped_scenes": cropped_scenes,
@@ -174,6 +191,7 @@ EXAMPLES: dict[str, Callable[[Path], DataSource]] = {
     "boxes": boxes,
     "label_studio": label_studio,
     "shards": shards,
+    "hugging_face": hugging_face,
 }
 """A small data set of each entry of ``DATASETS``, with its files in a folder."""
 
