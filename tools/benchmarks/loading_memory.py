@@ -43,12 +43,13 @@ def _memory(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         source = Generated(options.size, options.samples)
         write_shards(source, Path(folder), {})
+        shards = len(list(Path(folder).glob("train-*.tar")))
         stored = sum(path.stat().st_size for path in Path(folder).iterdir()) / 1e6
         seen, megabytes, seconds = epoch(Shards(folder), options.workers)
     plot(seen, megabytes, options.out)
     settled = megabytes[seen >= _WARM_UP * seen[-1]]
     print(
-        f"{seen[-1]} samples in {options.samples // 1000 or 1} shards of {stored:.0f} MB, {options.workers} workers, "
+        f"{seen[-1]} samples in {shards} shards of {stored:.0f} MB, {options.workers} workers, "
         f"{seen[-1] / seconds:.0f} samples/s; resident memory of the main process: {megabytes[0, 0]:.0f} MB at first"
     )
     names = ["main process", *(f"worker {number}" for number in range(1, settled.shape[1]))]
