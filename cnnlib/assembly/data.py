@@ -10,6 +10,7 @@ from typing import NamedTuple, get_args
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from cnnlib.assembly.loader_workers import automatic_workers, loading_seconds
 from cnnlib.assembly.tasks import make_tasks, task_weights
 from cnnlib.augmentations import AUGMENTATIONS, Pipeline
 from cnnlib.config import ExperimentConfig, build
@@ -24,6 +25,7 @@ from cnnlib.datasets.splits import Subset, repeated
 from cnnlib.engine.overfitting import OVERFIT_STEPS
 from cnnlib.tasks import Task
 from cnnlib.types import CnnlibError, DataSource, Sample, SampleSource, Split
+from cnnlib.workers import usable_cores
 
 
 @dataclass(frozen=True)
@@ -135,11 +137,11 @@ def make_loaders(config: ExperimentConfig, data: ExperimentData, seed: int) -> L
     batch_size, workers = config.training.batch_size, config.training.workers
     wanted = config.augmentations if config.training.overfit_batches is None else ()
     augmentations = [build(augmentation, AUGMENTATIONS) for augmentation in wanted]
-    plain = Pipeline([], data.tasks)
+    plain, augmented = Pipeline([], data.tasks), Pipeline(augmentations, data.tasks)
+    if workers == "auto":
+        workers = automatic_workers(loading_seconds(data.train, augmented), usable_cores())
     return Loaders(
-        training_loader(
-            data.train, Pipeline(augmentations, data.tasks), batch_size, workers, seed, data.weights
-        ),
+        training_loader(data.train, augmented, batch_size, workers, seed, data.weights),
         evaluation_loader(data.val, plain, batch_size, workers),
         evaluation_loader(data.test, plain, batch_size, workers),
     )

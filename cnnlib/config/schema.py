@@ -123,8 +123,9 @@ class TrainingConfig(Section):
     """Passes over the training split."""
     batch_size: Annotated[int, Ge(1)] = 16
     """Samples per batch."""
-    workers: Annotated[int, Ge(0)] = 2
-    """Processes that load data; 0 loads in the training process."""
+    workers: Annotated[int, Ge(0)] | Literal["auto"] = 2
+    """Processes that load data; 0 loads in the training process. auto takes 0 where a sample is ready in less than
+    1 ms, else one less than the cores that the run may use, at most 8. Results do not depend on it."""
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     """Number format of the forward pass; auto takes bf16-mixed where the hardware is quick at it."""
     clip_norm: Annotated[float, Gt(0)] | None = None

@@ -8,11 +8,13 @@ from cnnlib.datasets.faces import Faces
 from cnnlib.datasets.feet import Feet
 from cnnlib.datasets.fg_bg import FgBg
 from cnnlib.datasets.folders import Folders
+from cnnlib.datasets.hugging_face import HuggingFace
 from cnnlib.datasets.keypoints import Keypoints
 from cnnlib.datasets.label_studio import LabelStudio
 from cnnlib.datasets.nyuv2 import NYUv2
 from cnnlib.datasets.phones import Phones
 from cnnlib.datasets.scenes import Scenes
+from cnnlib.datasets.shards import Shards
 from cnnlib.types import DataSource
 
 DATASETS: dict[str, type[DataSource]] = {
@@ -29,4 +31,6 @@ DATASETS: dict[str, type[DataSource]] = {
     "nyuv2": NYUv2,
     "cityscapes": Cityscapes,
     "composite": Composites,
+    "shards": Shards,
+    "hugging_face": HuggingFace,
 }

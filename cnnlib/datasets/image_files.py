@@ -23,7 +23,7 @@ _MAX_GRAY_SPREAD = 4
 class ImageFileError(CnnlibError):
     """One file that is not the picture it should be: ``kind`` says what is wrong, ``detail`` where and how."""
 
-    def __init__(self, kind: str, path: Path, reason: str) -> None:
+    def __init__(self, kind: str, path: Path | str, reason: str) -> None:
         self.kind = kind
         self.detail = f"{path}: {reason}"
         super().__init__(f"{kind}: {self.detail}")
@@ -67,7 +67,12 @@ def read_cutout(path: Path) -> Image.Image:
 
 def read_gray(path: Path) -> np.ndarray:
     """The grey levels of a mask or a depth map, (H, W), uint8 or uint16 as stored; transparent is 0. Not of colours."""
-    image = _on_black(_upright(path))
+    return to_gray(_upright(path), path)
+
+
+def to_gray(image: Image.Image, path: Path | str) -> np.ndarray:
+    """An upright picture as ``read_gray`` gives it; ``path`` is named in errors."""
+    image = _on_black(image)
     if image.mode.startswith("I"):
         return np.asarray(image).astype(np.uint16)
     if image.mode not in ("L", "1"):
@@ -80,8 +85,12 @@ def read_gray(path: Path) -> np.ndarray:
 
 def read_indices(path: Path) -> np.ndarray:
     """A map of classes, (H, W), uint8 or uint16: of a palette image the indices, else the grey levels."""
-    image = _upright(path)
-    return np.array(image) if image.mode in ("P", "L") else read_gray(path)
+    return to_indices(_upright(path), path)
+
+
+def to_indices(image: Image.Image, path: Path | str) -> np.ndarray:
+    """An upright picture as ``read_indices`` gives it; ``path`` is named in errors."""
+    return np.array(image) if image.mode in ("P", "L") else to_gray(image, path)
 
 
 def _on_black(image: Image.Image) -> Image.Image:
