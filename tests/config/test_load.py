@@ -513,7 +513,7 @@ def test_a_problem_of_the_only_experiment_names_it_where_its_override_brought_it
         "experiment 'only']"
     ]
     assert [problem for problem in reported if "workers" in problem] == [
-        "training.workers: must be at least 0; it is -1"
+        "training.workers: must be at least 0 or 'auto'; it is -1"
     ]
 
 
