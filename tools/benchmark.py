@@ -3,6 +3,7 @@
 python tools/benchmark.py training
 python tools/benchmark.py lightning
 python tools/benchmark.py data
+python tools/benchmark.py memory
 python tools/benchmark.py inference configs/l1_depth.yaml
 """
 
@@ -15,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))  # where ``tools`` is, from wherever this is called
 
 from cnnlib.types import CnnlibError
-from tools.benchmarks import data, inference, lightning, training
+from tools.benchmarks import data, inference, lightning, loading_memory, training
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     training.add_arguments(what.add_parser("training", help="the engine against a plain loop"))
     lightning.add_arguments(what.add_parser("lightning", help="the engine against Lightning's Trainer"))
     data.add_arguments(what.add_parser("data", help="composites and decoded samples against files"))
+    loading_memory.add_arguments(what.add_parser("memory", help="memory over an epoch of shards"))
     inference.add_arguments(what.add_parser("inference", help="latency of the models of a config"))
     return parser
 
