@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -38,6 +39,7 @@ def run_in_processes(
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["cnnlib.experiment"])
+    _start_fork_server()
     waiting = list(jobs)
     running: dict[int, tuple[BaseProcess, Job]] = {}
     try:
@@ -81,6 +83,19 @@ def _quota(cgroup: Path) -> int | None:
         return max(1, int(quota) // int(period)) if int(quota) > 0 else None
     except (OSError, ValueError):  # no such file; "max"
         return None
+
+
+def _start_fork_server() -> None:
+    """Deaf to Ctrl-C, which reaches all processes of a terminal: interrupted in its imports, it would show
+    a traceback.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _enter(work: Callable[[Job], None], job: Job, parallel: int) -> None:

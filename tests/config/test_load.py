@@ -782,6 +782,8 @@ def test_a_saved_run_is_complete_and_says_nothing_of_how_the_suite_is_compared(
             "balance": False,
             "leaks": "refuse",
             "normalize": None,
+            "cache": False,
+            "cache_limit": 20.0,
         },
         "augmentations": [],
         "model": {
