@@ -18,6 +18,7 @@ from cnnlib.reporting.templates import TEMPLATES
 
 _FAR = 5.0  # times the typical distance from the middle: farther points are named, not drawn
 _MOST = 10  # charts
+_CROWDED = 8  # points: with more, the intervals of those that another beats are seen under the pointer alone
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class ParetoFigure:
     Attributes:
         x, y: the metrics.
         front: the experiments that none other equals or beats in both and beats in one, by ``x``.
-        outside: those that are too far off to be drawn.
+        outside: those that are too far off to be drawn; none of ``front``.
     """
 
     x: str
@@ -82,9 +83,10 @@ def _figure(
     front = pareto_front(
         {name: (signs[0] * axes[0][name].mean, signs[1] * axes[1][name].mean) for name in names}
     )
+    shown = [[axis[name].mean for name in front] for axis in axes]
     spans = [
-        _span([one.mean for one in axis.values()], base.mean if base else None)
-        for axis, base in zip(axes, baselines, strict=True)
+        _span([one.mean for one in axis.values()], [*best, *([base.mean] if base else [])])
+        for axis, best, base in zip(axes, shown, baselines, strict=True)
     ]
     scales = [
         _Scale(span, low, high, sign < 0)
@@ -104,26 +106,17 @@ def _figure(
     lines = [scale(base.mean) if base else None for scale, base in zip(scales, baselines, strict=True)]
     labels = _labels([point for point in points if point["front"] or point["name"] == suite.baseline])
     chart = TEMPLATES.get_template("pareto.html").module.pareto_chart(
-        metrics, scales, points, _stairs(steps), lines, labels
+        metrics, scales, points, _stairs(steps), lines, labels, len(points) > _CROWDED
     )
     return ParetoFigure(*metrics, chart, front, [name for name in names if name not in inside])
 
 
-def _span(means: Sequence[float], baseline: float | None) -> tuple[float, float]:
-    """Of the axis: all but what is far off, the baseline too if it is near."""
+def _span(means: Sequence[float], shown: Sequence[float]) -> tuple[float, float]:
+    """Of the axis: all but what is far off, and what is ``shown`` in any case."""
     values = np.array(means)
     middle = float(np.median(values))
-    typical = (
-        float(np.median(np.abs(values - middle)))
-        or float(np.abs(values - middle).mean())
-        or abs(middle)
-        or 1.0
-    )
-    near = [
-        value
-        for value in [*means, *([] if baseline is None else [baseline])]
-        if abs(value - middle) <= _FAR * typical
-    ]
+    typical = float(np.median(np.abs(values - middle))) or float(np.abs(values - middle).mean())
+    near = [value for value in means if abs(value - middle) <= _FAR * typical] + list(shown)
     low, high = min(near), max(near)
     margin = 0.12 * (high - low) or 0.05 * abs(high) or 0.05
     return low - margin, high + margin

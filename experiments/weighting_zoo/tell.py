@@ -40,12 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def row(name: str, gain: Gain, runs: Sequence[RunResult], base: Sequence[RunResult]) -> dict[str, object]:
-    """delta_mtl, its verdicts, each task's part, and the cost as a multiple of the baseline's."""
+    """delta_mtl, its verdicts, each task's part, and the memory as a multiple of the baseline's.
+
+    Time is not told: what else a machine does changes it more than the weightings do. The dry run measures it.
+    """
     alone, over = gain.against_alone, gain.against_baseline
 
-    def times(key: str) -> float:
-        return fmean(run.result[key] for run in runs) / fmean(run.result[key] for run in base)
-
+    memory = fmean(run.result["peak_memory_mib"] for run in runs)
     return {
         "weighting": name,
         "delta_mtl": gain.value,
@@ -55,19 +56,18 @@ def row(name: str, gain: Gain, runs: Sequence[RunResult], base: Sequence[RunResu
         "against_equal": verdict_words(over),
         "over_equal": effect_words(over) if over.difference else "",
         **gain.of_tasks,
-        "time": times("seconds"),
-        "memory": times("peak_memory_mib"),
+        "memory": memory / fmean(run.result["peak_memory_mib"] for run in base),
     }
 
 
 def as_markdown(rows: Sequence[Mapping[str, object]], tasks: Sequence[str]) -> str:
-    heads = ["weighting", "delta_mtl (95 % interval)", "against equal weights", *tasks, "time", "memory"]
+    heads = ["weighting", "delta_mtl (95 % interval)", "against equal weights", *tasks, "memory"]
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for each in rows:
         interval = f"({100 * each['low']:+.1f} to {100 * each['high']:+.1f})"
         verdict = f"**{each['against_equal']}** {each['over_equal']}".strip()
         parts = [f"{100 * each[task]:+.1f}" for task in tasks]
-        cost = [f"{each['time']:.2f}", f"{each['memory']:.2f}"]
+        cost = [f"{each['memory']:.2f}"]
         cells = [
             f"`{each['weighting']}`",
             f"{100 * each['delta_mtl']:+.1f} % {interval}",
@@ -86,34 +86,28 @@ def draw(
     baseline: str,
     path: Path,
 ) -> None:
-    """Left delta_mtl and the tasks' parts, best on top; right the time."""
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(11, 0.32 * len(order) + 1.2), layout="constrained", sharey=True, width_ratios=[3, 1]
-    )
+    """delta_mtl and the tasks' parts, best on top."""
+    figure, axis = plt.subplots(figsize=(9, 0.32 * len(order) + 1.2), layout="constrained")
     places = range(len(order))[::-1]
     tasks = list(found[baseline].of_tasks)
     colors = dict(zip(tasks, ("#d9622b", "#2a9d5c", "#b23aa7", "#b98900"), strict=False))
     for place, name, each in zip(places, order, rows, strict=True):
         value, low, high = (100 * each[key] for key in ("delta_mtl", "low", "high"))
-        left.plot([low, high], [place, place], "-", color="#1f5fbf", lw=2)
-        left.plot(value, place, "o", color="#1f5fbf", ms=7)
+        axis.plot([low, high], [place, place], "-", color="#1f5fbf", lw=2)
+        axis.plot(value, place, "o", color="#1f5fbf", ms=7)
         for task, part in found[name].of_tasks.items():
-            left.plot(100 * part, place, ".", color=colors[task], alpha=0.7)
-    left.axvline(100 * found[baseline].value, color="#1f5fbf", lw=1, ls=":")
-    left.axvline(0, color="#555555", lw=1)
-    left.set_yticks(list(places), order)
-    left.set_xlabel("gain over single-task nets, %: delta_mtl with its 95 % interval; small dots: the tasks")
-    left.plot([], [], "o-", color="#1f5fbf", label="delta_mtl")
+            axis.plot(100 * part, place, ".", color=colors[task], alpha=0.7)
+    axis.axvline(100 * found[baseline].value, color="#1f5fbf", lw=1, ls=":")
+    axis.axvline(0, color="#555555", lw=1)
+    axis.set_yticks(list(places), order)
+    axis.set_xlabel("gain over single-task nets, %: delta_mtl with its 95 % interval; small dots: the tasks")
+    axis.plot([], [], "o-", color="#1f5fbf", label="delta_mtl")
     for task in tasks:
-        left.plot([], [], ".", color=colors[task], label=task)
-    left.legend(frameon=False, loc="lower left")
-    right.barh(list(places), [each["time"] for each in rows], color="#9db8e8", height=0.6)
-    right.axvline(1, color="#555555", lw=1)
-    right.set_xlabel("time of a run / equal weights'")
-    for axis in (left, right):
-        axis.grid(axis="x", color="#eeeeee")
-        axis.set_axisbelow(True)
-        axis.spines[["top", "right"]].set_visible(False)
+        axis.plot([], [], ".", color=colors[task], label=task)
+    axis.legend(frameon=False, loc="upper left")
+    axis.grid(axis="x", color="#eeeeee")
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=100)
     plt.close(figure)
 

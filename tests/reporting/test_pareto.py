@@ -57,9 +57,12 @@ def test_better_is_up_and_to_the_right_whatever_the_metric() -> None:
 
 def test_what_is_far_off_is_named_and_not_drawn() -> None:
     near = {f"n{index}": (0.8 + 0.01 * index, 0.4 + 0.01 * index) for index in range(6)}
-    (figure,) = figures(near | {"gone": (0.1, 9.0)})
+    (figure,) = figures(near | {"gone": (0.1, 9.0), "best": (0.82, 0.01)})
     assert figure.outside == ["gone"]
-    assert set(circles(figure.chart)) == set(near)
+    assert set(circles(figure.chart)) == {*near, "best"}  # what nothing beats is drawn however far it is
+    assert "crowded" not in figure.chart
+    (figure,) = figures({f"n{index}": (0.8 + 0.01 * index, 0.4) for index in range(9)})
+    assert "crowded" in figure.chart
 
 
 def test_single_task_nets_are_lines_and_names_are_escaped() -> None:
