@@ -41,12 +41,14 @@ setup(
     ],
     extras_require={
         "adapters": ["peft>=0.18,<1"],
+        "exr": ["openexr>=3.3,<4"],
         "multitask": ["torchjd[full]>=0.18,<0.19"],
         "video": ["av>=15,<19"],
         "dev": [
             "av>=15,<19",
             "hypothesis>=6.120",
             "jsonschema>=4.23",
+            "openexr>=3.3,<4",
             "peft>=0.18,<1",
             "playwright>=1.49",
             "pre-commit>=4",

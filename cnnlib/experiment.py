@@ -38,6 +38,7 @@ from cnnlib.tasks.class_counts import counts_to_json
 from cnnlib.tasks.saved import write_data
 
 _PANELS_PER_EPOCH = 4
+_SKIPPED_SHOWN = 20
 
 
 def run_experiment(run: Run) -> None:
@@ -122,6 +123,8 @@ def run_experiment(run: Run) -> None:
         "by_class": counts_to_json(counts),
         "ranked_by": ranked_by,
     }
+    if data.skipped is not None:
+        result["skipped"] = {"count": len(data.skipped), "first": data.skipped[:_SKIPPED_SHOWN]}
     if finds_learning_rate(run.config):
         result["learning_rate"] = config.optimizer.options["learning_rate"]
     if (batches := config.training.overfit_batches) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, get_args
 
@@ -12,7 +13,7 @@ from torch.utils.data import DataLoader
 from cnnlib.assembly.tasks import make_tasks, task_weights
 from cnnlib.augmentations import AUGMENTATIONS, Pipeline
 from cnnlib.config import ExperimentConfig, build
-from cnnlib.config.schema import TrainingConfig
+from cnnlib.config.schema import DatasetConfig, TrainingConfig
 from cnnlib.datasets import DATASETS
 from cnnlib.datasets.folds import fold_splits
 from cnnlib.datasets.loading import balanced_weights, evaluation_loader, labelled, training_loader
@@ -34,6 +35,8 @@ class ExperimentData:
     """Its samples that have a label for a task that is trained."""
     val: SampleSource
     test: SampleSource
+    skipped: Sequence[str] | None = None
+    """The samples that were left out for their broken files; ``None`` where none may be."""
     weights: Tensor | None = None
     """How often each sample of ``train`` is drawn; ``None``: once in an epoch."""
 
@@ -56,6 +59,8 @@ def open_data(config: ExperimentConfig, seed: int, source: DataSource | None = N
             fit the data.
     """
     source = build(config.dataset, DATASETS) if source is None else source
+    if config.dataset.on_error == "skip":
+        _skip_broken(config.dataset, source)
     if lacking := [name for name in ("inputs", "targets", "size") if not hasattr(source, name)]:
         raise CnnlibError(
             f"dataset {config.dataset.name!r}: it has no {' and no '.join(lacking)}; see cnnlib.types.DataSource"
@@ -85,10 +90,26 @@ def open_data(config: ExperimentConfig, seed: int, source: DataSource | None = N
                 f"{' or '.join(trained)}; move labelled samples there, or split in another way"
             )
     train = repeated(with_label["train"], config.dataset.repeat)
-    data = ExperimentData(source, tasks, splits["train"], train, splits["val"], splits["test"])
+    data = ExperimentData(
+        source,
+        tasks,
+        splits["train"],
+        train,
+        splits["val"],
+        splits["test"],
+        getattr(source, "skipped", None),
+    )
     if config.training.overfit_batches is not None:
         return _few_batches(data, config.training)
     return replace(data, weights=balanced_weights(train)) if config.dataset.balance else data
+
+
+def _skip_broken(config: DatasetConfig, source: DataSource) -> None:
+    if not hasattr(source, "skip_broken"):
+        raise CnnlibError(
+            f"dataset {config.name!r}: on_error: skip is for data sets of image files; leave it out"
+        )
+    source.skip_broken(config.max_skipped)
 
 
 def _few_batches(data: ExperimentData, options: TrainingConfig) -> ExperimentData:

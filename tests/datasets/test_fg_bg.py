@@ -392,7 +392,7 @@ PROBLEMS = {
     ),
     "empty folder": (
         lambda root: [file.unlink() for file in (root / "fg_bg_mask").iterdir()],
-        "folders without a jpg or png file: 1\n    .*fg_bg_mask$",
+        "folders without an image file \\(jpg, .*npz\\): 1\n    .*fg_bg_mask$",
     ),
 }  # fmt: skip
 
