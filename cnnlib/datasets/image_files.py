@@ -213,7 +213,7 @@ def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError) and path.is_symlink():
         return f"a link to {path.readlink()}, which does not exist"
     if isinstance(error, UnidentifiedImageError):
-        return "the file is empty" if path.stat().st_size == 0 else f"it is none of {', '.join(_FORMATS)}"
+        return "the file is empty" if path.stat().st_size == 0 else f"it starts as none of {', '.join(_FORMATS)}"
     return str(error) or type(error).__name__
 
 

@@ -309,7 +309,7 @@ def two_arrays(path: Path) -> None:
 
 BROKEN = {
     "empty": ("a.jpg", lambda path: path.write_bytes(b""), read_color, "the file is empty"),
-    "text": ("a.jpg", lambda path: path.write_text("no"), read_color, "it is none of JPEG, PNG, WEBP"),
+    "text": ("a.jpg", lambda path: path.write_text("no"), read_color, "it starts as none of JPEG, PNG, WEBP"),
     "truncated": ("a.png", lambda path: (save(photo(1), path), truncate(path)), read_color, "ends too early"),
     "a flipped bit": ("a.png", flip_a_bit_of_pixels, read_color, "the checksum of its IDAT chunk is wrong"),
     "truncated JPEG": ("a.jpg", lambda path: (save(photo(1, 99, 99), path), truncate(path)), read_color, "truncated"),
@@ -317,7 +317,7 @@ BROKEN = {
         "a.jpg",
         lambda path: path.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n"),
         read_color,
-        "it is none of",
+        "it starts as none of",
     ),
     "a bomb": (
         "a.png",
