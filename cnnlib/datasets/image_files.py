@@ -199,12 +199,16 @@ def _check_sums(path: Path) -> None:
 
 
 def _turned(image: Image.Image) -> Image.Image:
-    """Upright; orientations that do not exist, and EXIF data that cannot be read, say nothing."""
+    """Upright, and without an orientation that would turn it again; those that do not exist, and EXIF data that cannot be
+    read, say nothing.
+    """
     try:
         turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
     except Exception:  # as for damaged pixels
         turn = None
-    return image.copy() if turn is None else image.transpose(turn)
+    upright = image.copy() if turn is None else image.transpose(turn)
+    upright.info = {key: value for key, value in image.info.items() if key == "transparency"}
+    return upright
 
 
 def _reason(path: Path, error: Exception) -> str:
@@ -213,7 +217,9 @@ def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError) and path.is_symlink():
         return f"a link to {path.readlink()}, which does not exist"
     if isinstance(error, UnidentifiedImageError):
-        return "the file is empty" if path.stat().st_size == 0 else f"it starts as none of {', '.join(_FORMATS)}"
+        return (
+            "the file is empty" if path.stat().st_size == 0 else f"it starts as none of {', '.join(_FORMATS)}"
+        )
     return str(error) or type(error).__name__
 
 

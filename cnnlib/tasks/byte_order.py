@@ -27,7 +27,11 @@ def in_order(levels: np.ndarray, swapped: bool) -> np.ndarray:
     if _roughness(rows) > _SMOOTHER * _roughness(rows.byteswap()) and _both_bytes_vary(rows):
         raise CnnlibError(
             "its 16-bit levels look as if their two bytes stood in the "
-            + ("right order; leave swap_bytes out" if swapped else "wrong order; set swap_bytes: true")
+            + (
+                "right order; leave swap_bytes out"
+                if swapped
+                else "wrong order; set swap_bytes: true, an option of depths in folders"
+            )
         )
     return levels
 

@@ -163,7 +163,7 @@ def test_folds_have_what_is_left(root: Path) -> None:
 def test_the_default_allows_a_twentieth(root: Path) -> None:
     break_three(root)
     suite = load_suite(config(root))
-    with pytest.raises(CnnlibError, match="3 of 20 samples with broken files, more than max_skipped: 0.05"):
+    with pytest.raises(CnnlibError, match=r"3 of 20 samples with broken files, more than max_skipped: 0\.05"):
         open_data(next(iter(suite.experiments.values())), 0)
 
 
