@@ -37,9 +37,9 @@ class Folders(FileDataSource):
             ``file`` (a CSV table: ``name`` and the columns that such predictions are saved with, in pixels) or
             ``by_folder: true`` (classes: each is a folder of samples); and ``kind``, ``names`` of classes or points,
             ``flip_order``, ``unit``, ``multi_label: true`` (labels: several classes of an image), ``inverse: true``
-            (inverse depths), and what else the kind takes: depth ``scale``, ``zero_is_invalid`` and ``swap_bytes`` (where
-            the two bytes of 16-bit levels stand in the wrong order), semantic ``ignore_index``, normals ``green`` (``up``
-            or ``down``, where a bright green points).
+            (inverse depths), and what else the kind takes: depth ``scale``, ``zero_is_invalid`` and ``swap_bytes`` (the
+            bytes of 16-bit levels stand in the wrong order), semantic ``ignore_index``, normals ``green`` (``up`` or
+            ``down``, where a bright green points).
         size: samples become ``size`` x ``size``. Without it they stay as stored, and must share one size.
         fit: how pictures of another shape become square: they are stretched, or ``pad`` makes the longer side ``size``
             and adds black, not valid in maps, at the right and at the bottom.

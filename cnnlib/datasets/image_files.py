@@ -199,8 +199,8 @@ def _check_sums(path: Path) -> None:
 
 
 def _turned(image: Image.Image) -> Image.Image:
-    """Upright, and without an orientation that would turn it again; those that do not exist, and EXIF data that cannot be
-    read, say nothing.
+    """Upright, and without an orientation that would turn it again; those that do not exist, and EXIF data that cannot
+    be read, say nothing.
     """
     try:
         turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
