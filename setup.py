@@ -42,10 +42,13 @@ setup(
     extras_require={
         "adapters": ["peft>=0.18,<1"],
         "exr": ["openexr>=3.3,<4"],
+        "huggingface": ["datasets>=5,<6"],
         "multitask": ["torchjd[full]>=0.18,<0.19"],
+        "shards": ["webdataset>=1,<2"],
         "video": ["av>=15,<19"],
         "dev": [
             "av>=15,<19",
+            "datasets>=5,<6",
             "hypothesis>=6.120",
             "jsonschema>=4.23",
             "openexr>=3.3,<4",
@@ -57,6 +60,7 @@ setup(
             "ruff>=0.9",
             "scikit-image>=0.25",
             "torchjd[full]>=0.18,<0.19",
+            "webdataset>=1,<2",
         ],
     },
     classifiers=[

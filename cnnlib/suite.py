@@ -13,8 +13,16 @@ from pathlib import Path
 
 from torch import Tensor
 
-from cnnlib.assembly import check_pretrained, check_targets, measure_constant_predictor, open_data, shapes_of
+from cnnlib.assembly import (
+    check_pretrained,
+    check_targets,
+    measure_constant_predictor,
+    open_data,
+    refuse_leaks,
+    shapes_of,
+)
 from cnnlib.config import SuiteConfig
+from cnnlib.datasets.fingerprints import Fingerprints
 from cnnlib.estimate import epochs_left, time_trials
 from cnnlib.experiment import run_experiment
 from cnnlib.files import write_atomically, write_csv, write_json
@@ -196,13 +204,15 @@ def _note_failure(run: Run, error: str) -> None:
 
 
 def _with_checked_data(runs: Sequence[Run]) -> list[Run]:
-    """Opens every data set once before anything trains: bad data are found now, and weights that do not fit where a
-    run starts from another; caches are filled.
+    """Opens every data set once before anything trains: bad data are found now, the same picture in two splits, and
+    weights that do not fit where a run starts from another; caches are filled.
 
     Each run is given the constant predictor's metrics, measured once for all runs on the same data and tasks.
     """
     sources: dict[str, DataSource] = {}
     constants: dict[str, dict[str, float]] = {}
+    known: dict[str, Fingerprints] = {}
+    divided: set[str] = set()
     shapes: dict[Path, dict[str, Tensor] | None] = {}
     targets: dict[Path, Mapping[str, TargetInfo]] = {}
     related = {run.folder for run in runs if run.parent is not None} | {run.parent for run in runs}
@@ -214,6 +224,10 @@ def _with_checked_data(runs: Sequence[Run]) -> list[Run]:
             sources[name] = data.source
             if check := getattr(data.source, "check", None):
                 check()
+        division = name + json.dumps(run.config.dataset.fold_of(run.seed))
+        if division not in divided:
+            divided.add(division)
+            refuse_leaks(run.config, data.source, run.seed, known.setdefault(name, Fingerprints()))
         tasks = {task: [c.name, c.options] for task, c in run.config.tasks.items()}
         training = run.config.training
         few = training.overfit_batches and training.overfit_batches * training.batch_size

@@ -123,6 +123,8 @@ class SampleSource(Protocol):
       that is trained on; without it, every sample is taken to have some.
     - ``group(index)``, the sample's group, and ``label_class(index)``, its class, each a string or ``None``: where all
       samples tell them, folds keep groups together and the classes' shares alike.
+    - ``files(index)``, the paths of the files that a sample is read from, its own picture's first, or ``None``. Then
+      training is refused where the same picture is in two splits. Samples that are rendered have none.
     """
 
     def __len__(self) -> int: ...
@@ -220,9 +222,9 @@ class TaskWeighting(Protocol):
     constant: ClassVar[bool]
     """It weighs all tasks alike in every step, whether they have a label or not: nothing need be read for it."""
     reads_losses: ClassVar[bool]
-    """``TrainingStep.losses`` is filled when ``update`` is called."""
+    """``TrainingStep.losses`` is filled when ``combine`` and ``update`` are called."""
     weighs_by_losses: ClassVar[bool]
-    """It is filled when ``weights`` is called, too."""
+    """It is filled when ``weights`` is called, too; otherwise it is empty there. Not with ``reads_gradients``."""
     reads_gradients: ClassVar[bool]
     """The tasks' gradients of the shared parameters are kept apart, and ``combine`` is called."""
     looks_again: ClassVar[bool]

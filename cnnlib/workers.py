@@ -7,11 +7,16 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import TypeVar
 
 Job = TypeVar("Job")
+
+_CGROUP = Path("/sys/fs/cgroup")
+_runs_at_a_time = 1
 
 
 def run_in_processes(
@@ -34,7 +39,7 @@ def run_in_processes(
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["cnnlib.experiment"])
-    threads = max(1, _cores() // parallel)
+    _start_fork_server()
     waiting = list(jobs)
     running: dict[int, tuple[BaseProcess, Job]] = {}
     try:
@@ -45,7 +50,7 @@ def run_in_processes(
                 if (at := next(ready, None)) is None:
                     break
                 job = waiting.pop(at)
-                process = context.Process(target=_enter, args=(work, job, threads))
+                process = context.Process(target=_enter, args=(work, job, parallel))
                 process.start()
                 running[process.sentinel] = process, job
             if not running:
@@ -60,16 +65,46 @@ def run_in_processes(
             process.join()
 
 
-def _cores() -> int:
-    """That this process may use, where the system tells (Linux); else all."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def usable_cores() -> int:
+    """The processor cores that this process may use, at least 1: those that the system gives it (affinity and the
+    quota of its control group, on Linux; elsewhere all), divided by the runs at a time that it is one of.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, _quota(_CGROUP) or cores) // _runs_at_a_time)
 
 
-def _enter(work: Callable[[Job], None], job: Job, threads: int) -> None:
+def _quota(cgroup: Path) -> int | None:
+    """Whole cores of time that a container is given; ``None`` where it is not limited."""
+    try:
+        if (cgroup / "cpu.max").exists():  # version 2
+            quota, period = (cgroup / "cpu.max").read_text().split()
+        else:
+            quota, period = ((cgroup / f"cpu/cpu.cfs_{what}_us").read_text() for what in ("quota", "period"))
+        return max(1, int(quota) // int(period)) if int(quota) > 0 else None
+    except (OSError, ValueError):  # no such file; "max"
+        return None
+
+
+def _start_fork_server() -> None:
+    """Deaf to Ctrl-C, which reaches all processes of a terminal: interrupted in its imports, it would show
+    a traceback.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _enter(work: Callable[[Job], None], job: Job, parallel: int) -> None:
     import torch
 
+    global _runs_at_a_time
+    _runs_at_a_time = parallel
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the runs
-    torch.set_num_threads(min(threads, torch.get_num_threads()))  # fewer where OMP_NUM_THREADS says so
+    torch.set_num_threads(min(usable_cores(), torch.get_num_threads()))  # fewer where OMP_NUM_THREADS says so
     threading.Thread(target=_die_with_parent, daemon=True).start()
     work(job)
 

@@ -72,6 +72,20 @@ def tells_the_labels_of_a_sample(data: DataSource) -> None:
             assert labels is None or set(labels) == split[index].keys() & data.targets.keys()
 
 
+def tells_the_files_of_a_sample(data: DataSource) -> None:
+    """Its own picture first, which no other sample has; all of a data set have files, or none."""
+    found = [
+        split.files(i)
+        for split in map(data.split, PARTS)
+        if hasattr(split, "files")
+        for i in range(len(split))
+    ]
+    known = [files for files in found if files]
+    assert len(known) in (0, len(list(_samples(data))))
+    assert len({files[0] for files in known}) == len(known)
+    assert all(path.is_file() for files in known for path in files)
+
+
 def gives_a_sample_by_its_index_alone(data: DataSource) -> None:
     for part in PARTS:
         split = data.split(part)
@@ -135,6 +149,7 @@ DATASET_CONTRACT: tuple[Callable[[DataSource], None], ...] = (
     gives_targets_that_fit_their_tasks,
     has_nothing_else_in_a_sample,
     tells_the_labels_of_a_sample,
+    tells_the_files_of_a_sample,
     gives_a_sample_by_its_index_alone,
     has_no_sample_outside_of_its_length,
     shares_no_sample_and_no_group_between_splits,

@@ -223,6 +223,21 @@ def _through_a_file(stored: np.ndarray | dict) -> np.ndarray | dict:
     return stored
 
 
+def describes_a_target_in_numbers_and_texts(task: Task) -> None:
+    """The same columns whatever is known, and finite numbers where all is."""
+    described = [
+        task.describe(Target(value, valid))
+        for validity in VALIDITY
+        for value, valid in zip(*random_targets(task, 2, validity), strict=True)
+    ]
+    assert described[0]
+    for each in described:
+        assert each.keys() == described[0].keys()
+        assert not any("/" in what for what in each)
+        assert all(isinstance(value, float | str) for value in each.values())
+    assert all(isinstance(value, str) or math.isfinite(value) for value in described[0].values())
+
+
 def draws_whatever_is_known(task: Task) -> None:
     image = torch.rand(3, *SIZE)
     prediction = task.decode(raw_outputs(task, 1), SIZE)[0]
@@ -323,6 +338,7 @@ TASK_CONTRACT: tuple[Callable[[Task], None], ...] = (
     leaves_out_what_is_not_valid,
     is_undefined_where_nothing_is_valid,
     reads_what_it_stores,
+    describes_a_target_in_numbers_and_texts,
     draws_whatever_is_known,
     draws_an_error_unlike_a_success,
     moves_with_the_view,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -139,3 +139,32 @@ def test_training_samples_may_be_repeated() -> None:
             images[name].append(image)
     assert all(len(same) == 3 for same in images.values())
     assert not any(torch.equal(*same[:2]) for same in images.values())  # augmented anew
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")  # more than this machine has
+@pytest.mark.parametrize(
+    ("milliseconds", "cores", "expected"),
+    [(0.5, 16, 0), (5, 1, 0), (5, 2, 1), (5, 6, 5), (5, 64, 8)],
+)
+def test_how_many_workers_auto_takes(
+    milliseconds: float, cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that each sample moves on, the first one more; the samples stay the same."""
+    now = [0.0]
+
+    def slow(index: int, sample: Sample) -> Sample:
+        now[0] += milliseconds / 1000 * (100 if now[0] == 0 else 1)
+        return sample
+
+    monkeypatch.setattr("cnnlib.assembly.loader_workers.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("cnnlib.assembly.data.usable_cores", lambda: cores)
+    source = Scenes(size=16, train=12, val=2, test=2)
+    names = []
+    for workers in ("auto", 0):
+        config = parse_suite(TINY | {"training": {"epochs": 1, "workers": workers}}).experiments["tiny"]
+        data = open_data(config, 0, source)
+        loaders = make_loaders(config, replace(data, train=Changed(data.train, slow)), seed=3)
+        if workers == "auto":
+            assert {loader.num_workers for loader in loaders} == {expected}
+        names.append(list(loaders.train.sampler))
+    assert names[0] == names[1]

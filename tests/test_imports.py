@@ -35,7 +35,7 @@ ALLOWED = {
     "config": LEAVES | TABLES,
     **dict.fromkeys(SIDE_BY_SIDE, LEAVES | {"tasks"}),
 }
-ROOF = ("assembly", "runs", "parents", "inference", "experiment", "estimate", "suite")
+ROOF = ("assembly", "inspection", "runs", "parents", "inference", "experiment", "estimate", "suite")
 """These put the parts together: each may import all packages, and those of the roof that stand before it."""
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from cnnlib.workers import run_in_processes
+from cnnlib import workers
+from cnnlib.workers import run_in_processes, usable_cores
 
 
 def work(job: tuple[str, Path]) -> None:
@@ -35,7 +36,7 @@ def test_a_crash_takes_nothing_with_it(tmp_path: Path) -> None:
 def test_jobs_share_the_cores(tmp_path: Path, parallel: int) -> None:
     jobs = [(kind, tmp_path) for kind in ("one", "two", "three")]
     assert all(code == 0 for _, code in run_in_processes(work, jobs, parallel))
-    expected = max(1, min(len(os.sched_getaffinity(0)) // parallel, torch.get_num_threads()))
+    expected = max(1, min(usable_cores() // parallel, torch.get_num_threads()))
     assert {path.read_text() for path in tmp_path.glob("*.threads")} == {str(expected)}
 
 
@@ -95,3 +96,32 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"cpu.max": "150000 100000\n"}, 1),
+        ({"cpu.max": "400000 100000\n"}, 4),
+        ({"cpu.max": "50000 100000\n"}, 1),  # half a core is one process
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ({}, None),
+    ],
+)
+def test_the_quota_of_a_container(files: dict[str, str], expected: int | None, tmp_path: Path) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert workers._quota(tmp_path) == expected
+
+
+def test_usable_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(7)), raising=False)
+    monkeypatch.setattr(workers, "_CGROUP", tmp_path)
+    assert usable_cores() == 7
+    monkeypatch.setattr(workers, "_runs_at_a_time", 2)
+    assert usable_cores() == 3
+    (tmp_path / "cpu.max").write_text("100000 100000")
+    assert usable_cores() == 1

@@ -166,7 +166,9 @@ def goes_on_as_if_never_interrupted(name: str, folder: Path) -> None:
     resumed.fit(train_loader(), val_loader())
     whole, again = (load_checkpoint(folder / each / "last.ckpt", NET) for each in ("whole", "broken"))
     for key, value in whole["model"].items():
-        assert torch.equal(value, again["model"][key]), key
+        assert torch.equal(value, again["model"][key]), (
+            f"{key}: does state_dict hold all that weights depend on?"
+        )
     assert _plain(whole["weighting"]) == _plain(again["weighting"])
 
 

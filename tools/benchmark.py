@@ -1,7 +1,9 @@
-"""Times training against the plain way and against Lightning, in one process, and the latency of models.
+"""Times training against the plain way and against Lightning, ways to load data, and the latency of models.
 
 python tools/benchmark.py training
 python tools/benchmark.py lightning
+python tools/benchmark.py data
+python tools/benchmark.py memory
 python tools/benchmark.py inference configs/l1_depth.yaml
 """
 
@@ -14,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))  # where ``tools`` is, from wherever this is called
 
 from cnnlib.types import CnnlibError
-from tools.benchmarks import inference, lightning, training
+from tools.benchmarks import data, inference, lightning, loading_memory, training
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,6 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     what = parser.add_subparsers(required=True)
     training.add_arguments(what.add_parser("training", help="the engine against a plain loop"))
     lightning.add_arguments(what.add_parser("lightning", help="the engine against Lightning's Trainer"))
+    data.add_arguments(what.add_parser("data", help="composites and decoded samples against files"))
+    loading_memory.add_arguments(what.add_parser("memory", help="memory over an epoch of shards"))
     inference.add_arguments(what.add_parser("inference", help="latency of the models of a config"))
     return parser
 

@@ -1,6 +1,6 @@
 """From a configuration to parts: data, tasks, model, losses, trainer."""
 
-from cnnlib.assembly.data import ExperimentData, Loaders, make_loaders, open_data
+from cnnlib.assembly.data import ExperimentData, Loaders, make_loaders, open_data, refuse_leaks, splits_of
 from cnnlib.assembly.learning_rate import find_learning_rate, finds_learning_rate, with_learning_rate
 from cnnlib.assembly.model import (
     check_pretrained,

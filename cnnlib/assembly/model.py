@@ -12,12 +12,20 @@ from torch import Tensor, nn
 from cnnlib.config import ExperimentConfig, build
 from cnnlib.engine.precision import best_precision
 from cnnlib.models import MODELS
+from cnnlib.models.standardization import standardize_images
 from cnnlib.tasks import Task
 
 
 def make_model(config: ExperimentConfig, tasks: Mapping[str, Task], inputs: Mapping[str, int]) -> nn.Module:
-    heads = {name: task.head for name, task in tasks.items()}
-    return build(config.model, MODELS, in_channels=sum(inputs.values()), heads=heads)
+    """
+    Raises:
+        CnnlibError: the data set's ``normalize`` is set, and the model standardizes images itself.
+    """
+    heads, channels = {name: task.head for name, task in tasks.items()}, sum(inputs.values())
+    model = build(config.model, MODELS, in_channels=channels, heads=heads)
+    if config.dataset.normalize is not None:
+        standardize_images(model, channels)
+    return model
 
 
 def shapes_of(
@@ -41,7 +49,8 @@ def describe_net(config: ExperimentConfig, tasks: Mapping[str, Task], inputs: Ma
     """Which net it is, in a line: checkpoints carry it, and are refused by any other."""
     options = ", ".join(f"{name}={value}" for name, value in config.model.options.items())
     heads = ", ".join(f"{name} {task.head.shape} {task.head.channels}" for name, task in tasks.items())
-    return f"{config.model.name}({options}) from {sum(inputs.values())} channels to {heads}"
+    channels = f"{sum(inputs.values())} channels" + (", standardized," if config.dataset.normalize else "")
+    return f"{config.model.name}({options}) from {channels} to {heads}"
 
 
 def resolve_precision(precision: str) -> str:

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 
 import torch
 from PIL import Image
-from torch import Tensor
 
 from cnnlib.augmentations.base import Geometric, Photometric
 from cnnlib.augmentations.pipeline import Pipeline
 from cnnlib.tasks import Task
-from cnnlib.tasks.drawing import to_uint8
 from cnnlib.tasks.page import PALE, Page
-from cnnlib.tasks.panel import input_pictures
+from cnnlib.tasks.sample_pictures import sample_pictures
 from cnnlib.types import Sample
 
-_SMALLEST, _LARGEST = 256, 512  # a picture's longer side
 _MOST_TRIES = 1000
 _TITLE, _HEADING, _TEXT = 24, 20, 15  # font sizes
 _GAP = 8
@@ -54,7 +51,7 @@ def before_and_after(
     """
     before = Pipeline([], tasks)(sample)
     known = {name: task for name, task in tasks.items() if before[name].valid.any()}
-    start = _pictures(before, inputs, known)
+    start = sample_pictures(before, inputs, known)
     page = Page(max(len(start), 1 + draws), start["image"].width)
     page.text(title, _TITLE)
     for each in shown:
@@ -63,7 +60,7 @@ def before_and_after(
         page.text(each.name, _HEADING)
         page.text(each.text, _TEXT, PALE)
         page.text(note, _TEXT, PALE)
-        _add_rows(page, start, [_pictures(moved, inputs, known) for moved in samples])
+        _add_rows(page, start, [sample_pictures(moved, inputs, known) for moved in samples])
     page.gap(2 * _GAP)
     for name, task in known.items():
         page.text(f"{name}: {task.legend}", _TEXT, PALE)
@@ -100,25 +97,6 @@ def _add_rows(
         rows = [[(f"{name}: {draw}", drawn[name]) for draw, drawn in columns] for name in changed]
     for row in filter(None, rows):
         page.row(row)
-
-
-def _pictures(sample: Sample, inputs: Mapping[str, int], tasks: Mapping[str, Task]) -> dict[str, Image.Image]:
-    """The image, and the target of each task as it draws it, all of one size."""
-    image = list(input_pictures(sample["image"], inputs).values())[-1]
-    height, width = image.shape[1:]
-    scale = min(-(-_SMALLEST // max(height, width)), _LARGEST / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    drawn = {"image": _resized(to_uint8(image), size, Image.Resampling.BICUBIC)}
-    for name, task in tasks.items():
-        value, valid = sample[name]
-        picture = task.draw(task.as_prediction(value), image, valid)
-        drawn[name] = _resized(picture, size, Image.Resampling.NEAREST)  # maps keep their pixels
-    return drawn
-
-
-def _resized(picture: Tensor, size: tuple[int, int], enlarging: Image.Resampling) -> Image.Image:
-    image = Image.fromarray(picture.permute(1, 2, 0).contiguous().numpy())
-    return image.resize(size, enlarging if image.width < size[0] else Image.Resampling.LANCZOS)
 
 
 def _differ(one: Image.Image, other: Image.Image) -> bool:

@@ -88,6 +88,19 @@ class DatasetConfig(Component):
     files."""
     max_skipped: Annotated[float, Ge(0), Lt(1)] = 0.05
     """The largest share of all samples that ``on_error: skip`` may leave out."""
+    leaks: Literal["refuse", "allow"] = "refuse"
+    """What happens where files of equal content are in two splits, so that the test would measure memory: nothing is
+    trained, or that is reported, and all is trained. Pictures that look nearly the same are reported either way."""
+    normalize: Literal["auto"] | None = None
+    """Whether the model sees images less the mean, over the deviation, of each channel, measured on the training split
+    over all of its pixels; checkpoints hold these figures beside the weights. null shows images as they are, in [0, 1].
+    Models that standardize inside, such as multi_task with published encoders, refuse auto."""
+
+    cache: bool = False
+    """Decode every sample of a data set of files once, and keep it in the cache folder, for all runs and workers:
+    images as bytes, masks and classes exactly, depths exactly or as float16."""
+    cache_limit: Annotated[float, Gt(0)] = 20.0
+    """GiB that a decoded split may take."""
 
     @model_validator(mode="after")
     def _check_fold(self) -> DatasetConfig:
@@ -116,8 +129,9 @@ class TrainingConfig(Section):
     """Passes over the training split."""
     batch_size: Annotated[int, Ge(1)] = 16
     """Samples per batch."""
-    workers: Annotated[int, Ge(0)] = 2
-    """Processes that load data; 0 loads in the training process."""
+    workers: Annotated[int, Ge(0)] | Literal["auto"] = 2
+    """Processes that load data; 0 loads in the training process. auto takes 0 where a sample is ready in less than
+    1 ms, else one less than the cores that the run may use, at most 8. Results do not depend on it."""
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
     """Number format of the forward pass; auto takes bf16-mixed where the hardware is quick at it."""
     clip_norm: Annotated[float, Gt(0)] | None = None

@@ -48,6 +48,37 @@ def cache_root(cache_dir: str | Path | None = None) -> Path:
     return Path.home() / ".cache" / "cnnlib"
 
 
+@dataclass(frozen=True)
+class CacheEntry:
+    """What one data set's split takes.
+
+    Attributes:
+        size: in bytes.
+        read: when it was last read, or made, in seconds since 1970.
+    """
+
+    folder: Path
+    size: int
+    read: float
+
+
+def cache_entries(root: Path) -> list[CacheEntry]:
+    """All entries below ``root``, the largest first; what is no entry of ours is passed over."""
+    found = []
+    for manifest in sorted(root.rglob(MANIFEST)) if root.is_dir() else []:
+        files = [path.stat() for path in manifest.parent.iterdir() if path.is_file()]
+        read = max(max(each.st_atime, each.st_mtime) for each in files)
+        found.append(CacheEntry(manifest.parent, sum(each.st_size for each in files), read))
+    return sorted(found, key=lambda entry: -entry.size)
+
+
+def remove_entry(entry: CacheEntry) -> None:
+    """Takes it away at once, so that nobody reads half of it, and then deletes it."""
+    gone = entry.folder.with_name(f".{entry.folder.name}-removed-{os.getpid()}")
+    entry.folder.rename(gone)
+    shutil.rmtree(gone)
+
+
 def cached_arrays(
     folder: Path, made_from: Mapping[str, Any], specs: Mapping[str, ArraySpec], batches: Batches
 ) -> dict[str, np.ndarray]:

@@ -8,9 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from annotated_types import Ge, Gt
 
 from cnnlib.checks import checked
+from cnnlib.datasets.annotation_pairs import report_left_out
 from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
 from cnnlib.datasets.image_files import ImageFileError
 from cnnlib.datasets.listing import (
@@ -48,21 +50,26 @@ class FgBg(FileDataSource):
             ``img_0049``; with ``floor`` (numbers that start at 0), ``img_0051`` to ``img_0059``. A divisor of
             ``None`` takes the group as text.
         background_file: instead of the four, a CSV file (a relative path starts at ``root``) with the columns
-            ``image``, ``background`` and, for ``group_by: foreground``, ``foreground``.
+            ``image``, ``background`` and, where ``group_by`` is ``foreground`` or ``both``, ``foreground``.
         depth_scale: metres per grey level. ``None`` is 0.001 (millimetres) for 16-bit files, and 1/255 for
             8-bit ones, whose unit is then the farthest depth that can be stored.
         depth_zero_is_invalid: whether level 0 means that the depth is not known.
         val, test: shares of the samples for validation and test; the rest is for training.
         seed: of the split, and of ``limit``.
         group_by: what is never shared between two splits. ``background``: the test shows places that were
-            not seen in training. ``foreground``: objects. ``sample``: samples are split one by one.
+            not seen in training. ``foreground``: objects. ``both``: each kind is divided by the shares, and samples
+            whose background and foreground fall on different sides are left out, and counted. ``sample``: samples are
+            split one by one.
         foreground_pattern: a regular expression whose one group, found in the image's name, names its
-            foreground; needed for ``group_by: foreground`` unless ``background_file`` has that column.
+            foreground; needed for ``group_by: foreground`` and ``both`` unless ``background_file`` has that column.
         limit: use only so many samples, chosen at random.
         check: how many samples ``check`` decodes, spread evenly; by default all.
 
     Raises:
         CnnlibError: as ``Folders``.
+
+    Attributes:
+        left_out: the names of samples that are in no split.
     """
 
     @checked
@@ -85,7 +92,7 @@ class FgBg(FileDataSource):
         val: Share = 0.1,
         test: Share = 0.1,
         seed: Annotated[int, Ge(0)] = 0,
-        group_by: Literal["background", "foreground", "sample"] = "background",
+        group_by: Literal["background", "foreground", "both", "sample"] = "background",
         foreground_pattern: str | None = None,
         limit: Annotated[int, Ge(3)] | None = None,
         check: Annotated[int, Ge(1)] | None = None,
@@ -126,16 +133,28 @@ class FgBg(FileDataSource):
         names = paired_names(inputs, targets, problems)
         if limit is not None:
             names = [names[index] for index in tiny_subset(len(names), limit, seed)]
-        group_of = rule
-        if group_by == "foreground":
-            group_of = _foreground_rule(foreground_pattern, background_file and base / background_file)
-        groups = groups_of(names, group_of, "foreground", problems)
+        kinds = [] if group_by == "foreground" else [groups_of(names, rule, "background", problems)]
+        if group_by in ("foreground", "both"):
+            named_by = _foreground_rule(
+                group_by, foreground_pattern, background_file and base / background_file
+            )
+            kinds.append(groups_of(names, named_by, "foreground", problems))
         problems.raise_any()
         try:
-            parts = split_indices(len(names), val, test, seed, None if group_by == "sample" else groups)
+            parts = split_indices(len(names), val, test, seed, *([] if group_by == "sample" else kinds))
         except CnnlibError as error:
             raise CnnlibError(f"with group_by: {group_by}, {error}") from error
-        super().__init__(FileSamples(names, inputs, targets, size, groups, fit), parts, what, check)
+        super().__init__(FileSamples(names, inputs, targets, size, kinds[0], fit), parts, what, check)
+        used = set(np.concatenate(list(parts.values())).tolist())
+        self.left_out = [name for index, name in enumerate(names) if index not in used]
+        # Folds know one kind of group: they would show foregrounds of the test in training.
+        self.fixed_test = group_by == "both"
+
+    def check(self) -> None:
+        """As every data set of files; reports on stderr what is left out."""
+        super().check()
+        kind = "images whose background and foreground fall into different splits (group_by: both)"
+        report_left_out(self._what, {kind: self.left_out})
 
     @classmethod
     def partners(cls, **options: Any) -> dict[str, Partner]:
@@ -198,14 +217,14 @@ def _listed(path: Path, column: str) -> dict[str, str]:
     return found
 
 
-def _foreground_rule(pattern: str | None, background_file: Path | None) -> Partner:
+def _foreground_rule(group_by: str, pattern: str | None, background_file: Path | None) -> Partner:
     if pattern is not None:
         return name_part("foreground_pattern", pattern)
     if background_file is not None:
         return _listed(background_file, "foreground").get
     raise CnnlibError(
-        "group_by: foreground needs foreground_pattern, or a background_file with the column 'foreground'; neither is "
-        "set"
+        f"group_by: {group_by} needs foreground_pattern, or a background_file with the column 'foreground'; neither "
+        "is set"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -84,6 +84,14 @@ class FileSamples:
         )
         return next(found, None)
 
+    def files(self, index: int) -> list[Path]:
+        """The sample's own picture, then its other inputs, then the files of its targets."""
+        name = self.names[index]
+        inputs = [each.path(name) for each in reversed(list(self.inputs.values()))]
+        return inputs + [
+            self.targets[key].names.path(name) for key in self.labels(index) if self._has_file(key)
+        ]
+
     def __getitem__(self, index: int) -> Sample:
         name = self.names[index]
         pictures = [read_color(each.path(name)) for each in self.inputs.values()]
@@ -105,6 +113,9 @@ class FileSamples:
         if self.groups is not None:
             sample["group"] = self.groups[index]
         return sample
+
+    def _has_file(self, key: str) -> bool:
+        return isinstance(self.targets[key].names, ImageFolder)
 
     def _main_path(self, name: str) -> Path:
         return list(self.inputs.values())[-1].path(name)
@@ -144,6 +155,13 @@ class FileDataSource:
         if part not in self._splits:
             raise CnnlibError(f"a split is one of {', '.join(self._splits)}; got {part!r}")
         return Subset(self._samples, self._splits[part])
+
+    def listed(self) -> Iterator[tuple[Split, str, str | None, list[Path]]]:
+        """Of each sample in a split: the split, its name, its class where it has one, and its files; none is read."""
+        samples = self._samples
+        for part, indices in self._splits.items():
+            for index in indices.tolist():
+                yield part, samples.names[index], samples.label_class(index), samples.files(index)
 
     def check(self) -> None:
         """Decodes the files; raises ``CnnlibError`` with every kind of problem, its count, and the first few."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -40,6 +41,10 @@ class Joined:
     def label_class(self, index: int) -> str | None:
         split, own = self._places[index]
         return told(split, "label_class", own)
+
+    def files(self, index: int) -> Sequence[Path] | None:
+        split, own = self._places[index]
+        return told(split, "files", own)
 
 
 def fold_splits(source: DataSource, folds: int, fold: int, partition: int) -> dict[Split, SampleSource]:

@@ -55,7 +55,7 @@ _WHITE_IS_ZERO = 0  # of TIFF's tag PhotometricInterpretation
 class ImageFileError(CnnlibError):
     """One file that is not the picture it should be: ``kind`` says what is wrong, ``detail`` where and how."""
 
-    def __init__(self, kind: str, path: Path, reason: str) -> None:
+    def __init__(self, kind: str, path: Path | str, reason: str) -> None:
         self.kind = kind
         self.detail = f"{path}: {reason}"
         super().__init__(f"{kind}: {self.detail}")
@@ -103,6 +103,14 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16 bits: Pillow's own conversion would clip them
         image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
     return image.convert("RGB")
+
+
+def read_cutout(path: Path) -> Image.Image:
+    """A picture with transparency as 8-bit RGBA."""
+    image = _upright(path)
+    if not image.has_transparency_data:
+        raise ImageFileError("without transparency, so nothing is cut out", path, f"mode {image.mode}")
+    return image.convert("RGBA")
 
 
 def on_black(image: Image.Image) -> Image.Image:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import islice, repeat
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cnnlib.datasets.splits import Subset, told_of_all
@@ -64,6 +64,10 @@ class EpochSampler(Sampler[tuple[int, int]]):
     """Yields ``(epoch, index)``; shuffled by (seed, epoch) or in order. Set ``epoch`` before iterating.
 
     With ``weights`` (length,), as many are drawn at random, with replacement, each as often as its weight says.
+
+    Of ``ranks`` processes that train together each takes every ``ranks``-th of one order, from its ``rank`` on: step k
+    of all, with batches of b, has the samples of step k of a single process with batches of ``ranks`` b. So that all
+    have equally many, what is left over (fewer than ``ranks``; others in each epoch) is passed over.
     """
 
     length: int
@@ -71,12 +75,15 @@ class EpochSampler(Sampler[tuple[int, int]]):
     shuffle: bool
     weights: Tensor | None = None
     epoch: int = 0
+    rank: int = 0
+    ranks: int = 1
 
     def __len__(self) -> int:
-        return self.length
+        return self.length // self.ranks
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        return zip(repeat(self.epoch), self._order())
+        own = islice(self._order(), self.rank, len(self) * self.ranks, self.ranks)
+        return zip(repeat(self.epoch), own)
 
     def _order(self) -> Iterable[int]:
         if not self.shuffle:
@@ -97,6 +104,8 @@ def training_loader(
 ) -> DataLoader[Sample]:
     """Shuffled batches. The last batch is dropped where it is not full, unless it is the only one.
 
+    Of processes that train together (in a group of ``torch.distributed``) each gets its share.
+
     Batch normalisation would give one or two images that are left over the weight, and the noise, of a whole batch.
 
     Args:
@@ -108,19 +117,22 @@ def training_loader(
 def evaluation_loader(
     source: SampleSource, transform: Callable[[Sample], Sample], batch_size: int, workers: int
 ) -> DataLoader[Sample]:
-    """Every sample once, in order."""
+    """Every sample once, in order; all of them in each of several processes."""
     return _loader(SeededSamples(source, transform, seed=0), batch_size, workers, shuffle=False)
 
 
 def _loader(
     samples: SeededSamples, batch_size: int, workers: int, shuffle: bool, weights: Tensor | None = None
 ) -> DataLoader[Sample]:
+    together = shuffle and distributed.is_available() and distributed.is_initialized()
+    rank, ranks = (distributed.get_rank(), distributed.get_world_size()) if together else (0, 1)
+    sampler = EpochSampler(len(samples), samples.seed, shuffle, weights, rank=rank, ranks=ranks)
     return DataLoader(
         samples,
         batch_size=batch_size,
-        sampler=EpochSampler(len(samples), samples.seed, shuffle, weights),
+        sampler=sampler,
         num_workers=workers,
-        drop_last=shuffle and len(samples) > batch_size,
+        drop_last=shuffle and len(sampler) > batch_size,
         pin_memory=torch.cuda.is_available(),
         persistent_workers=workers > 0,
         # Forked workers watch the process that they serve; those of a fork server would outlive it when it is killed.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import ImageChops
+from PIL import Image, ImageChops
 
 from cnnlib.datasets.array_files import read_numbers
 from cnnlib.datasets.exr_files import read_exr
@@ -24,19 +24,15 @@ def read_gray(path: Path) -> np.ndarray:
     if _holds_numbers(path):
         array = _numbers(path)
         return array.astype(np.uint8) * 255 if array.dtype == bool else _levels(array, path)
-    return _brightness(read_stored(path), path)
+    return to_gray(_stored(path).image, path)
 
 
 def read_indices(path: Path) -> np.ndarray:
     """A map of classes, uint8 or uint16: of a palette image the indices, else the levels."""
     if _holds_numbers(path):
         return _levels(_numbers(path), path)
-    stored = read_stored(path)
-    if stored.image.mode == "P":
-        return np.array(stored.image)
-    if stored.image.mode == "L":
-        return _unstretched(np.array(stored.image), stored.white)
-    return _unstretched(_brightness(stored, path), stored.white)
+    stored = _stored(path)
+    return _unstretched(to_indices(stored.image, path), stored.white)
 
 
 def read_lengths(path: Path) -> np.ndarray:
@@ -46,10 +42,33 @@ def read_lengths(path: Path) -> np.ndarray:
     if _holds_numbers(path):
         array = _numbers(path)
         return array.astype(np.float32) if array.dtype.kind == "f" else _levels(array, path)
-    stored = read_stored(path)
-    if stored.image.mode == "F":
-        return np.array(stored.image)
-    return _unstretched(_brightness(stored, path), stored.white)
+    stored = _stored(path)
+    return _unstretched(to_lengths(stored.image, path), stored.white)
+
+
+def to_gray(image: Image.Image, path: Path | str) -> np.ndarray:
+    """An upright picture as ``read_gray`` gives it; ``path`` is named in errors."""
+    if image.mode == "F":
+        raise ImageFileError("floats, where levels are expected", path, "store 8 or 16 bits")
+    image = on_black(image)
+    if image.mode.startswith("I"):
+        return np.asarray(image).astype(np.uint16)
+    if image.mode not in ("L", "1"):
+        red, green, blue = image.convert("RGB").split()
+        apart = ImageChops.lighter(ImageChops.difference(red, green), ImageChops.difference(green, blue))
+        if np.asarray(apart).mean() > _MAX_GRAY_SPREAD:
+            raise ImageFileError("in colour, where grey levels are expected", path, f"mode {image.mode}")
+    return np.array(image.convert("L"))
+
+
+def to_indices(image: Image.Image, path: Path | str) -> np.ndarray:
+    """An upright picture as ``read_indices`` gives it; ``path`` is named in errors."""
+    return np.array(image) if image.mode in ("P", "L") else to_gray(image, path)
+
+
+def to_lengths(image: Image.Image, path: Path | str) -> np.ndarray:
+    """An upright picture as ``read_lengths`` gives it; ``path`` is named in errors."""
+    return np.array(image) if image.mode == "F" else to_gray(image, path)
 
 
 def kind_of_levels(path: Path) -> str:
@@ -63,21 +82,12 @@ def kind_of_levels(path: Path) -> str:
     return "floats" if mode == "F" else "16 bits" if mode.startswith("I") else "8 bits"
 
 
-def _brightness(stored: Stored, path: Path) -> np.ndarray:
-    if stored.image.mode == "F":
-        raise ImageFileError("floats, where levels are expected", path, "store 8 or 16 bits")
+def _stored(path: Path) -> Stored:
+    stored = read_stored(path)
     if stored.deep_color:
         reason = "16 bits in several channels; store one channel of 16 bits, or 8 bits in several"
         raise ImageFileError("not readable as a map", path, reason)
-    image = on_black(stored.image)
-    if image.mode.startswith("I"):
-        return np.asarray(image).astype(np.uint16)
-    if image.mode not in ("L", "1"):
-        red, green, blue = image.convert("RGB").split()
-        apart = ImageChops.lighter(ImageChops.difference(red, green), ImageChops.difference(green, blue))
-        if np.asarray(apart).mean() > _MAX_GRAY_SPREAD:
-            raise ImageFileError("in colour, where grey levels are expected", path, f"mode {image.mode}")
-    return np.array(image.convert("L"))
+    return stored
 
 
 def _unstretched(levels: np.ndarray, white: int | None) -> np.ndarray:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Annotated, Literal, TypeAlias
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from annotated_types import Gt, Lt
@@ -37,13 +38,16 @@ class Subset:
     def label_class(self, index: int) -> str | None:
         return told(self._source, "label_class", self._own(index))
 
+    def files(self, index: int) -> Sequence[Path] | None:
+        return told(self._source, "files", self._own(index))
+
     def _own(self, index: int) -> int:
         if not 0 <= index < len(self):
             raise IndexError(f"there are {len(self)} samples; there is no index {index}")
         return int(self._indices[index])
 
 
-def told(source: SampleSource, what: Literal["group", "label_class"], index: int) -> str | None:
+def told(source: SampleSource, what: Literal["group", "label_class", "files"], index: int) -> Any:
     """What ``source`` says of a sample; ``None`` where it does not know, or has no such method."""
     return getattr(source, what)(index) if hasattr(source, what) else None
 
@@ -61,7 +65,12 @@ def repeated(source: SampleSource, times: int) -> SampleSource:
 
 @checked
 def split_indices(
-    count: int, val: Share, test: Share | None, seed: int, groups: Sequence[str] | None = None
+    count: int,
+    val: Share,
+    test: Share | None,
+    seed: int,
+    groups: Sequence[str] | None = None,
+    *others: Sequence[str],
 ) -> dict[Split, np.ndarray]:
     """Divides ``count`` samples at random; the same for the same arguments, on every machine.
 
@@ -70,29 +79,44 @@ def split_indices(
         groups: the group of each sample. A group is never divided, so that what its samples share (a
             background, a foreground) is not known from training when it comes in the test; shares are then
             met as nearly as whole groups allow. Without it, each sample is a group of its own.
+        others: the groups of further kinds, each of all samples. No group of any kind is divided: every kind is
+            divided on its own, by the same shares, and a sample whose groups fall on different sides is in no split.
 
     Returns:
         For each split its indices, ascending, int64. Each split has at least one group, but for a test of ``None``.
 
     Raises:
-        CnnlibError: nothing is left for training, or there are fewer groups than splits.
+        CnnlibError: nothing is left for training, there are fewer groups than splits, or a split gets no sample as
+            groups of several kinds fall on different sides.
     """
     if val + (test or 0) >= 1:
         raise CnnlibError(f"val and test must leave samples for training; got val={val} + test={test}")
     shares = {"val": val} if test is None else {"test": test, "val": val}
+    parts = _parts_of(count, groups, shares, seed)
+    for kind in others:
+        parts = np.where(parts == _parts_of(count, kind, shares, seed), parts, "")
+    divided = {
+        part: np.flatnonzero(parts == part) for part in ("train", "val", "test") if part in ("train", *shares)
+    }
+    if empty := [part for part, indices in divided.items() if not len(indices)]:
+        raise CnnlibError(
+            f"the {empty[0]} split gets none of the {count} samples, for in none of them do the groups of all kinds "
+            "fall on that side: give val and test larger shares, another seed, or group by one kind alone"
+        )
+    return divided
+
+
+def _parts_of(count: int, groups: Sequence[str] | None, shares: dict[str, float], seed: int) -> np.ndarray:
+    """The part of each sample, (N,)."""
     group_of_sample = np.arange(count) if groups is None else np.unique(groups, return_inverse=True)[1]
     sizes = np.bincount(group_of_sample)
     if len(sizes) <= len(shares):
-        parts = "training and validation" if test is None else "training, validation and test"
+        parts = "training, validation and test" if "test" in shares else "training and validation"
         raise CnnlibError(
             f"{parts} need at least {len(shares) + 1} samples that may be separated; there are {count} "
             f"samples in {len(sizes)} group{'' if len(sizes) == 1 else 's'}"
         )
-    wanted = {part: share * count for part, share in shares.items()}
-    parts = _assign(sizes, wanted, seed)[group_of_sample]
-    return {
-        part: np.flatnonzero(parts == part) for part in ("train", "val", "test") if part in ("train", *wanted)
-    }
+    return _assign(sizes, {part: share * count for part, share in shares.items()}, seed)[group_of_sample]
 
 
 def split_free(
@@ -112,6 +136,28 @@ def split_free(
 def tiny_subset(count: int, size: int, seed: int) -> np.ndarray:
     """``size`` of ``count`` indices (all, if there are no more) at random, ascending, int64."""
     return np.sort(np.random.default_rng(seed).permutation(count)[:size])
+
+
+def stratified_subset(strata: Sequence[str], size: int, seed: int) -> np.ndarray:
+    """``size`` indices (all, if there are no more) at random, ascending, int64: of each stratum its share.
+
+    Shares are met to one sample, but no stratum is left without a sample, unless there are more strata than ``size``.
+
+    Args:
+        strata: of each sample, such as its class.
+    """
+    _, stratum, counts = np.unique(np.array(strata), return_inverse=True, return_counts=True)
+    size = min(size, len(strata))
+    shares, least = size * counts / max(1, len(strata)), int(size >= len(counts))
+    taken = np.maximum(shares.astype(np.int64), least)
+    while taken.sum() != size:
+        step = int(np.sign(size - taken.sum()))
+        free = taken < counts if step > 0 else taken > least
+        taken[np.argmax(np.where(free, step * (shares - taken), -np.inf))] += step
+    order = np.random.default_rng(seed).permutation(len(strata))
+    return np.sort(
+        np.concatenate([order[:0], *(order[stratum[order] == i][:n] for i, n in enumerate(taken))])
+    )
 
 
 def _assign(sizes: np.ndarray, wanted: dict[str, float], seed: int) -> np.ndarray:

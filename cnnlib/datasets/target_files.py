@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,7 @@ _READERS: dict[str, Callable[[Path], np.ndarray]] = {
 }
 _INFO = TypeAdapter(TargetInfo)
 _PLACES = {"folder": (str, "text"), "file": (str, "text"), "by_folder": (bool, "true or false")}
-_ABOUT_DATA = ("names", "flip_order", "unit", "multi_label", "inverse")  # what goes into the TargetInfo
+ABOUT_DATA = ("names", "flip_order", "unit", "multi_label", "inverse")  # what goes into the TargetInfo
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,15 @@ def target_source(
     """
     options = dict(given)
     kind = options.pop("kind", key)
-    about = {name: options.pop(name) for name in _ABOUT_DATA if name in options}
-    info = _info({"kind": kind, **about})
+    about = {name: options.pop(name) for name in ABOUT_DATA if name in options}
+    info = target_info({"kind": kind, **about})
     task = find(kind, TASKS, f"kind of target (targets.{key})", needs=("kind",))
     place = place_of(given)
     for name in _PLACES:
         options.pop(name, None)
     if place == "folder" and not hasattr(task, "from_pixels"):
         raise CnnlibError(f"a target of kind {kind!r} cannot be read from images")
-    _check_options(task.from_pixels if place == "folder" else None, options)
+    check_options(task.from_pixels if place == "folder" else None, options)
     if folder is not None:
         return TargetSource(info, folder, partial(_read_map, task, folder, options), task.bits_matter)
     if place == "file":
@@ -115,7 +115,8 @@ def place_of(given: Mapping[str, Any]) -> str:
     return places[0]
 
 
-def _info(given: Mapping[str, Any]) -> TargetInfo:
+def target_info(given: Mapping[str, Any]) -> TargetInfo:
+    """Raises ``CnnlibError`` for a key or a value that a target cannot have."""
     try:
         return _INFO.validate_python(given)
     except ValidationError as error:
@@ -124,14 +125,17 @@ def _info(given: Mapping[str, Any]) -> TargetInfo:
         raise CnnlibError(f"{place} must be {expectation(detail)}; it is {detail['input']!r}") from None
 
 
-def _check_options(reader: Callable[..., Target] | None, options: Mapping[str, Any]) -> None:
+def check_options(
+    reader: Callable[..., Target] | None, options: Mapping[str, Any], places: Iterable[str] = _PLACES
+) -> None:
+    """Raises ``CnnlibError`` for what ``reader`` does not take; ``places`` are the keys that say where a target is."""
     parameters = inspect.signature(reader).parameters.values() if reader else ()
     allowed = [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
     for name in options:
         if name not in allowed:
             raise CnnlibError(
                 f"it has no option {name!r}{did_you_mean(name, allowed)}; it may have "
-                f"{', '.join(['kind', *_PLACES, *_ABOUT_DATA, *allowed])}"
+                f"{', '.join(['kind', *places, *ABOUT_DATA, *allowed])}"
             )
     if reader:
         check_arguments(reader, options)
@@ -175,7 +179,7 @@ def _read_map(
         value, valid = task.from_pixels(array, **options)
     except CnnlibError as error:
         raise ImageFileError(f"not usable as {task.kind}", path, str(error)) from None
-    return Target(_resized(value, size), None if valid is None else _resized(valid, size))
+    return Target(resized(value, size), None if valid is None else resized(valid, size))
 
 
 def _read_row(
@@ -209,7 +213,7 @@ def read_class(
     return Target(torch.tensor(names.index(classes[name])))
 
 
-def _resized(maps: Tensor, size: Size | None) -> Tensor:
+def resized(maps: Tensor, size: Size | None) -> Tensor:
     """(C, H, W) at another size, by the value at each new pixel's centre: no new values arise."""
     if size is None or tuple(maps.shape[-2:]) == tuple(size):
         return maps

@@ -24,10 +24,18 @@ _OF_TIMM = "tu-"
 class FeatureSource(Protocol):
     """What an encoder is to decoders.
 
+    It may also have:
+
+    - ``multiple``: what the image's sides must be multiples of, where that is not ``stride``;
+    - ``check_pretrained()`` and ``load_pretrained()``, as ``MultiTask`` has them, where it takes ``weights``: these are
+      loaded by the second, and not when the encoder is made;
+    - ``block_channels``, ``has_tokens`` and ``with_blocks(image)``, as ``TimmEncoder`` has them, where it is a vision
+      transformer.
+
     Attributes:
         in_channels: of the image.
-        skip_channels: of the skips, from fine to coarse, one for each power of two below ``stride``; 0 where there is
-            no map of that stride. Empty where the stride is no power of two.
+        skip_channels: of the skips, from fine to coarse, one for each power of two below ``stride``, 1 included; 0
+            where there is no map of that stride, such as the image's own. Empty where the stride is no power of two.
         out_channels: of the bottom.
         stride: by which height and width at the bottom are smaller.
         stages: from the image to the bottom; together they hold every parameter and buffer once.

@@ -49,13 +49,9 @@ class MultiTask(nn.Module):
         heads: what each task asks for, in the order in which ``forward`` gives it.
         encoder: a name, or a mapping with ``name`` and ``weights``, which are loaded before training starts: null,
             ``imagenet``, or a file (``.safetensors``, ``.pth``); of encoders of SMP also ``output_stride`` (8 or 16,
-<<<<<<< HEAD
-            for ``deeplabv3plus``); of vision transformers of timm also ``adapters``, which are trained in place of the
+            for the two of DeepLab); of vision transformers of timm also ``adapters``, which are trained in place of the
             encoder's own weights: a mapping with ``rank``, ``alpha``, ``layers`` (attention or all) and ``dropout``; of
             ``resunet`` and ``phone_locator`` instead ``widths``.
-=======
-            for the two of DeepLab); of ``resunet`` and ``phone_locator`` instead ``widths``.
->>>>>>> papers
         decoder: a name, or a mapping with ``name`` and options: ``unet`` and ``unetplusplus`` (``channels`` from coarse
             to fine, ``attention``: scse), ``fpn`` (``pyramid_channels``, ``channels``, ``dropout``, ``merge``),
             ``deeplabv3`` and ``deeplabv3plus`` (``channels``, ``atrous_rates``, ``dropout``), ``manet`` (``channels``,
@@ -152,6 +148,11 @@ class MultiTask(nn.Module):
             blocks = self.encoder.with_blocks(image)
             return Features(blocks[-1].map, (), blocks)
         return Features(*self.encoder(image))
+
+    @property
+    def standardizes(self) -> bool:
+        """Images are standardized inside."""
+        return hasattr(self.encoder, "standardize")
 
     def shared_parameters(self) -> Iterator[nn.Parameter]:
         """Those that every task's output depends on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -37,6 +38,11 @@ def signed_percent(share: float) -> str:
     return f"{100 * share:+.1f} %".replace("-0.0", "0.0") if math.isfinite(share) else "n/a"
 
 
+def sum_of(counts: Mapping[str, int]) -> int:
+    """Of all values of a mapping."""
+    return sum(counts.values())
+
+
 TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     autoescape=True,
@@ -49,6 +55,7 @@ TEMPLATES.filters |= {
     "compact": compact,
     "percent": percent,
     "signed_percent": signed_percent,
+    "sum_of": sum_of,
 }
 TEMPLATES.globals |= {
     "effect_words": effect_words,

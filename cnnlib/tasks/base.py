@@ -123,6 +123,10 @@ class Task(ABC):
         """
         return torch.zeros(0, 2)
 
+    def describe(self, target: Target) -> dict[str, float | str]:
+        """What a table of samples says of a target, as ``check`` gives it: numbers, and texts to be counted."""
+        return {"known": float(target.valid.float().mean())}
+
     # Training
 
     def loss_inputs(self, values: str, raw: Tensor, target: Target, size: Size) -> LossInputs:

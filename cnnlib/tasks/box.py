@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -46,6 +47,13 @@ class BoxTask(CoordinatesTask):
                 f"{[round(edge, 2) for edge in values[empty][0].tolist()]}: convert boxes given by width and height, "
                 "and mark missing ones as not valid"
             )
+
+    def describe(self, target: Target) -> dict[str, float | str]:
+        """Width and height in pixels."""
+        if not target.valid:
+            return {"width": math.nan, "height": math.nan}
+        xmin, ymin, xmax, ymax = target.value.tolist()
+        return {"width": xmax - xmin, "height": ymax - ymin}
 
     def move(self, target: Target, view: View) -> Target:
         """The box around the moved corners, cut to the image; not valid with less than a tenth of its area left."""

@@ -113,6 +113,12 @@ class DepthTask(DenseTask):
         value = np.where(known, array, 0).astype(np.float32) * np.float32(scale or default)
         return Target(torch.from_numpy(value)[None], torch.from_numpy(known)[None])
 
+    def describe(self, target: Target) -> dict[str, float | str]:
+        """The range of what is known."""
+        values = self.valid_values(target)
+        near, far = (float(values.min()), float(values.max())) if len(values) else (math.nan, math.nan)
+        return {"nearest": near, "farthest": far, **super().describe(target)}
+
     def decode(self, raw: Tensor, size: Size) -> Tensor:
         return self.min_depth + (self.max_depth - self.min_depth) * torch.sigmoid(raw.float())
 

@@ -61,6 +61,10 @@ class LabelTask(RowTask):
                 "each class must be 0 (no) or 1 (yes); mark those that are not known as not valid"
             )
 
+    def describe(self, target: Target) -> dict[str, float | str]:
+        """The class; of several, all that are true."""
+        return {"class": self._classes(self.as_prediction(target.value), target.valid)}
+
     def move(self, target: Target, view: View) -> Target:
         return target
 

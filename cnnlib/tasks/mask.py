@@ -59,6 +59,10 @@ class MaskTask(DenseTask):
                 f"{values.max():.4g}: compare them with a threshold, or mark what is not known as not valid"
             )
 
+    def describe(self, target: Target) -> dict[str, float | str]:
+        """The share of foreground in what is known."""
+        return {"foreground": float(self.valid_values(target).double().mean()), **super().describe(target)}
+
     def decode(self, raw: Tensor, size: Size) -> Tensor:
         return torch.sigmoid(raw.float())
 

@@ -59,6 +59,12 @@ class SemanticTask(DenseTask):
     def check_values(self, values: Tensor) -> None:
         check_classes(values, self.info.names)
 
+    def describe(self, target: Target) -> dict[str, float | str]:
+        """The share of each class in what is known."""
+        values = self.valid_values(target)
+        counts = torch.bincount(values, minlength=len(self.info.names)).double() / max(1, len(values))
+        return dict(zip(self.info.names, counts.tolist(), strict=True)) | super().describe(target)
+
     def loss_inputs(self, values: str, raw: Tensor, target: Target, size: Size) -> LossInputs:
         if values == "classes":
             return LossInputs(raw, target.value.squeeze(1), target.valid.squeeze(1))

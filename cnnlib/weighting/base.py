@@ -27,6 +27,10 @@ class Weighting:
         tasks: that are trained, in their order.
 
     Class attributes: see ``cnnlib.types.TaskWeighting``.
+
+    Raises:
+        TypeError: when a class is derived that reads gradients and weighs by losses: tasks' own parameters have their
+            gradients before all losses of a step are known.
     """
 
     constant: ClassVar[bool] = False
@@ -34,6 +38,13 @@ class Weighting:
     weighs_by_losses: ClassVar[bool] = False
     reads_gradients: ClassVar[bool] = False
     looks_again: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        if cls.reads_gradients and cls.weighs_by_losses:
+            raise TypeError(
+                f"{cls.__name__}: reads_gradients and weighs_by_losses cannot both be true, for weights() would not be "
+                "asked; set reads_losses instead, and use step.losses in combine()"
+            )
 
     def __init__(self, tasks: Sequence[str]) -> None:
         self.tasks = tuple(tasks)

@@ -92,7 +92,7 @@ def test_a_suite_of_typos_is_reported_at_once(tmp_path: Path) -> None:
         "dataset: scene\n"
         "model: {name: resunet, width: [8]}\n"
         "tasks: {mask: {loss: [bce, {name: dise, weight: -1}]}}\n"
-        "optimizer: adam\n"
+        "optimizer: adan\n"
         "training: {epochs: 1}\n"
         "grid: {}\n"
     )

@@ -513,7 +513,7 @@ def test_a_problem_of_the_only_experiment_names_it_where_its_override_brought_it
         "experiment 'only']"
     ]
     assert [problem for problem in reported if "workers" in problem] == [
-        "training.workers: must be at least 0; it is -1"
+        "training.workers: must be at least 0 or 'auto'; it is -1"
     ]
 
 
@@ -782,6 +782,10 @@ def test_a_saved_run_is_complete_and_says_nothing_of_how_the_suite_is_compared(
             "balance": False,
             "on_error": "raise",
             "max_skipped": 0.05,
+            "leaks": "refuse",
+            "normalize": None,
+            "cache": False,
+            "cache_limit": 20.0,
         },
         "augmentations": [],
         "model": {

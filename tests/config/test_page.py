@@ -30,4 +30,4 @@ def test_every_key_of_the_suite_is_on_it_with_its_range() -> None:
 def test_every_option_is_on_it(registry: str, name: str) -> None:
     section = render().partition(f"\n### {name}\n")[2].partition("\n### ")[0].partition("\n## ")[0]
     for option in options_of(load_tables()[registry][name], REGISTRIES[registry].injected).names:
-        assert f"`{option}`" in section
+        assert f"`{option}`" in section, "run: make schema"

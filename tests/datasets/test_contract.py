@@ -18,15 +18,20 @@ from cnnlib.datasets import (
     Feet,
     FgBg,
     Folders,
+    HuggingFace,
     Keypoints,
     LabelStudio,
     NYUv2,
     Phones,
     Scenes,
+    Shards,
 )
+from cnnlib.datasets.shard_writer import write_shards
 from cnnlib.types import DataSource
 from tests.dataset_contract import DATASET_CONTRACT
 from tests.datasets.box_files import voc
+from tests.datasets.composites.made_pictures import composites, write_pictures
+from tests.datasets.hugging_face_tables import TARGETS, write_table
 from tests.datasets.paper_files import save_picture
 from tests.datasets.pictures import HEIGHT, WIDTH, disc, photo, ramp, save, write_csv
 
@@ -169,6 +174,27 @@ def cityscapes(root: Path) -> DataSource:
     return Cityscapes(str(root), classes=19, val=0.3)
 
 
+def shards(root: Path) -> DataSource:
+    """Of the folders: two inputs, a target of every sort, groups and missing labels."""
+    write_shards(folders(root / "files"), root / "shards", {}, samples_per_shard=4)
+    return Shards(str(root / "shards"))
+
+
+def hugging_face(root: Path) -> DataSource:
+    """A target of every sort from the columns of one table, groups, and missing labels."""
+    write_table(root / "table", 14)
+    return HuggingFace(
+        str(root / "table"),
+        {"room": "photo", "image": "photo"},
+        TARGETS,
+        val=0.2,
+        test=0.2,
+        group_column="scene",
+        size=16,
+        fit="pad",
+    )
+
+
 EXAMPLES: dict[str, Callable[[Path], DataSource]] = {
     "scenes": scenes,
     "cropped_scenes": cropped_scenes,
@@ -182,6 +208,9 @@ EXAMPLES: dict[str, Callable[[Path], DataSource]] = {
     "label_studio": label_studio,
     "nyuv2": nyuv2,
     "cityscapes": cityscapes,
+    "composite": lambda folder: composites(write_pictures(folder), positions=1),
+    "shards": shards,
+    "hugging_face": hugging_face,
 }
 """A small data set of each entry of ``DATASETS``, with its files in a folder."""
 

@@ -106,6 +106,33 @@ def test_a_foreground_is_in_one_split_when_asked(root: Path) -> None:
         FgBg(str(root), group_by="foreground", foreground_pattern=r"_fg([02])")
 
 
+def test_neither_a_background_nor_a_foreground_is_in_two_splits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for background in range(6):
+        save(photo(background), tmp_path / "bg" / f"bg_{background}.png")
+        for foreground in range(6):
+            name = f"bg_{background}_fg{foreground}.png"
+            save(photo(10 * background + foreground), tmp_path / "fg_bg" / name)
+            save(disc(), tmp_path / "fg_bg_mask" / name)
+    options = {"depth_folder": None, "background_pattern": r"(bg_\d)", "background_divisor": None}
+    options |= {"background_name": "{}", "foreground_pattern": r"_fg(\d)", "val": 0.3, "test": 0.3}
+    data = FgBg(str(tmp_path), group_by="both", **options)
+    names = [{split[i]["name"] for i in range(len(split))} for split in map(data.split, PARTS)]
+    for letters in (slice(3, 4), slice(-1, None)):
+        sides = [{name[letters] for name in part} for part in names]
+        assert all(sides)
+        assert sum(map(len, sides)) == 6
+    assert sum(map(len, names)) + len(data.left_out) == 36
+    assert len(data.left_out) == 36 - 3 * 4
+    data.check()
+    assert (
+        "left out 24 images whose background and foreground fall into different splits"
+        in capsys.readouterr().err
+    )
+    assert data.fixed_test
+
+
 def test_masks_of_jpeg_greys_become_0_and_1(root: Path) -> None:
     for file in (root / "fg_bg_mask").iterdir():
         file.unlink()

@@ -119,3 +119,42 @@ def test_without_a_test_there_are_two_splits(groups: list[str], val: float, seed
     assert members[0].isdisjoint(members[1])
     assert np.array_equal(split_indices(50, 0.2, None, 3)["val"], split_indices(50, 0.2, None, 3)["val"])
     assert len(split_indices(50, 0.2, None, 3)["val"]) == 10
+
+
+@given(
+    rows=st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from("rstuvw")), min_size=3, max_size=80),
+    seed=st.integers(0, 1000),
+)
+def test_no_group_of_either_kind_is_in_two_splits(rows: list[tuple[str, str]], seed: int) -> None:
+    kinds = list(zip(*rows, strict=True))
+    try:
+        parts = split_indices(len(rows), 0.3, 0.3, seed, *kinds)
+    except CnnlibError:  # too few groups, or a split without a sample: what is said of these is tested below
+        return
+    used = np.concatenate(list(parts.values())).tolist()
+    assert len(used) == len(set(used))
+    for kind in kinds:
+        members = [{kind[index] for index in indices} for indices in parts.values()]
+        assert all(members)
+        assert sum(map(len, members)) == len(set().union(*members))
+
+
+def test_only_samples_whose_groups_fall_on_different_sides_are_left_out() -> None:
+    rows = [(background, foreground) for background in range(10) for foreground in range(10)]
+    backgrounds, foregrounds = zip(*rows, strict=True)
+    parts = split_indices(100, 0.2, 0.2, 0, backgrounds, foregrounds)
+    assert [len(indices) for indices in parts.values()] == [36, 4, 4]  # 6 x 6, 2 x 2, 2 x 2
+    alike = split_indices(100, 0.2, 0.2, 0, backgrounds, backgrounds)
+    assert sum(map(len, alike.values())) == 100
+
+
+def test_a_split_that_would_be_empty_is_told() -> None:
+    """Three backgrounds with one foreground each, turned by one: no sample falls on one side with both."""
+    backgrounds = np.repeat([0, 1, 2], 5)
+    found = [
+        np.unique(backgrounds[indices]) for indices in split_indices(15, 0.3, 0.3, 0, backgrounds).values()
+    ]
+    turned = np.empty(3, np.int64)
+    turned[np.concatenate(found)] = np.roll(np.concatenate(found), 1)
+    with pytest.raises(CnnlibError, match="the train split gets none of the 15 samples"):
+        split_indices(15, 0.3, 0.3, 0, backgrounds, turned[backgrounds])

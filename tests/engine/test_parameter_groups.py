@@ -24,7 +24,12 @@ OF_GROUPS = {
     "decoders": 0.5,
     "heads": 2.0,
 }
-OPTIONS = {"one_cycle": {"warmup": 0.2}, "cosine": {"final_factor": 0.05}, "plateau": {"patience": 2}}
+OPTIONS = {
+    "step": {"factor": 0.05},
+    "one_cycle": {"warmup": 0.2},
+    "cosine": {"final_factor": 0.05},
+    "plateau": {"patience": 2},
+}
 
 
 def grouped(build=adamw, factors=FACTORS, rate: float = 0.3):

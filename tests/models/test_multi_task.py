@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 from torchvision.models import get_model_weights
 
 from cnnlib.assembly import make_trainer, open_data
@@ -15,8 +17,11 @@ from cnnlib.engine.freezing import encoder_stages
 from cnnlib.experiment import run_experiment
 from cnnlib.inference import load_run
 from cnnlib.models import MultiTask
-from cnnlib.models.encoders import make_encoder
+from cnnlib.models.decoders import DECODERS
+from cnnlib.models.encoders import ENCODERS as FAMILIES
+from cnnlib.models.encoders import FeatureSource, make_encoder
 from cnnlib.models.layers import SmpEncoder, TimmEncoder
+from cnnlib.models.parts import name_and_options
 from cnnlib.reporting.progress import SilentProgress
 from cnnlib.suite import plan
 from cnnlib.types import CnnlibError, Head
@@ -64,6 +69,11 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Head]]] = {
 }
 
 
+def test_every_decoder_keeps_the_contract() -> None:
+    tried = {name_and_options(options["decoder"], "decoder")[0] for options, _ in VARIANTS.values()}
+    assert tried == DECODERS.keys(), "add a variant of the decoder to VARIANTS above"
+
+
 NOT_KEPT = {("manet", trains_every_parameter)}
 """MA-Net weighs channels through a ReLU on a few values per image, which may all be below 0 when training begins."""
 KEPT = [
@@ -102,12 +112,35 @@ ENCODERS = (
 """Of every family of SMP's, of many of timm's, and ours: the smallest."""
 
 
+def has_the_maps_that_it_tells(
+    encoder: FeatureSource, bottom: Tensor, skips: Sequence[Tensor | None]
+) -> None:
+    """A skip for each stride of 1, 2, 4, ... below that of the bottom, or for none."""
+    height, width = (side * encoder.stride for side in bottom.shape[2:])
+    assert bottom.shape[1] == encoder.out_channels
+    strides = [2**level for level in range(len(encoder.skip_channels))]
+    assert not strides or encoder.stride == 2 * strides[-1]
+    told = [
+        (2, channels, height // stride, width // stride) if channels else None
+        for channels, stride in zip(encoder.skip_channels, strides, strict=True)
+    ]
+    assert [None if skip is None else tuple(skip.shape) for skip in skips] == told
+
+
+def test_an_encoder_of_every_family_is_tried() -> None:
+    known = {name: family for family in reversed(FAMILIES) for name in FAMILIES[family].names()}
+    assert {known[name] for name in ENCODERS} == FAMILIES.keys(), "add a name of the family to ENCODERS above"
+
+
 @pytest.mark.parametrize("name", dict.fromkeys(ENCODERS))
 def test_an_encoder_runs_forward_and_backward(name: str) -> None:
     torch.manual_seed(0)
     options = {"decoder": {"name": "segformer", "channels": 8}}
     model = MultiTask(6, {"m": Head("map", 2), "v": Head("vector", 3)}, name, **options)
+    seen: list[Any] = []
+    model.encoder.register_forward_hook(lambda *call: seen.append(call[-1]))
     outputs = model(torch.rand(2, 6, 40, 64))
+    has_the_maps_that_it_tells(model.encoder, *seen[0])
     assert {task: value.shape for task, value in outputs.items()} == {"m": (2, 2, 40, 64), "v": (2, 3)}
     sum((value - 1).square().mean() for value in outputs.values()).backward()
     for key, parameter in model.named_parameters():

@@ -18,4 +18,8 @@ def test_contract(promise: Promise, name: str, tmp_path: Path) -> None:
 
 
 def test_every_weighting_has_an_oracle() -> None:
-    assert ORACLES.keys() == WEIGHTINGS.keys()
+    lacking, unknown = WEIGHTINGS.keys() - ORACLES.keys(), ORACLES.keys() - WEIGHTINGS.keys()
+    assert not lacking, (
+        f"add an implementation that is not ours to ORACLES in tests/weighting/oracles.py: {lacking}"
+    )
+    assert not unknown, f"ORACLES names what is not in WEIGHTINGS: {unknown}"

@@ -20,6 +20,7 @@ from cnnlib.weighting import (
     GradNorm,
     RandomLossWeighting,
     Uncertainty,
+    Weighting,
 )
 from cnnlib.weighting.learned import LearnedNumbers
 from tests.weighting.test_aggregators import Rows
@@ -181,3 +182,12 @@ def test_a_number_without_a_gradient_stays_whatever_adam_knows_of_it() -> None:
 def test_options_are_held_to_their_ranges(name: str, options: dict[str, object], message: str) -> None:
     with pytest.raises(CnnlibError, match=message):
         WEIGHTINGS[name](("a", "b"), **options)
+
+
+def test_gradients_and_weights_by_losses_exclude_each_other() -> None:
+    with pytest.raises(
+        TypeError, match=r"Both: reads_gradients and weighs_by_losses.*set reads_losses instead"
+    ):
+
+        class Both(Weighting):
+            reads_gradients = weighs_by_losses = True

@@ -1,0 +1,78 @@
+"""The figures that ``dataset.normalize: auto`` standardizes images by."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from cnnlib.assembly.data import ExperimentData
+from cnnlib.config import ExperimentConfig
+from cnnlib.datasets.cache import cache_root
+from cnnlib.datasets.splits import told
+from cnnlib.datasets.statistics import channel_statistics
+from cnnlib.files import write_atomically
+from cnnlib.types import SampleSource
+
+
+class ImageFigures(NamedTuple):
+    """Of each channel of the training split's images, over all of their pixels."""
+
+    mean: list[float]
+    std: list[float]
+
+
+def image_figures(config: ExperimentConfig, data: ExperimentData) -> ImageFigures | None:
+    """Those of the training split alone, as the data set gives its images; ``None`` unless they are asked for.
+
+    Those of data sets of files are kept in the user's cache, by the files' names, sizes and times: the runs of a suite
+    read the files once.
+    """
+    if config.dataset.normalize is None:
+        return None
+    files = list(_files(data.all_train))
+    if not files:
+        return _measured(data.all_train)
+    options = [config.dataset.name, config.dataset.options, files]
+    key = hashlib.sha256(json.dumps(options, default=str, sort_keys=True).encode()).hexdigest()
+    path = cache_root() / "statistics" / f"{key}.json"
+    try:
+        return ImageFigures(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):  # it is missing, or damaged
+        figures = _measured(data.all_train)
+    _keep(path, figures)
+    return figures
+
+
+def _measured(samples: SampleSource) -> ImageFigures:
+    statistics = channel_statistics(_images(samples))
+    return ImageFigures(statistics.mean, statistics.std)
+
+
+def _images(samples: SampleSource) -> Iterator[Tensor]:
+    return (samples[index]["image"] for index in range(len(samples)))
+
+
+def _files(samples: SampleSource) -> Iterator[tuple[Any, ...]]:
+    """What tells that the files are still the same."""
+    if hasattr(samples, "files"):
+        for index in range(len(samples)):
+            for path in told(samples, "files", index) or ():
+                yield _state(path)
+
+
+def _state(path: Path) -> tuple[Any, ...]:
+    state = path.stat()
+    return str(path.absolute()), state.st_size, state.st_mtime_ns
+
+
+def _keep(path: Path, figures: ImageFigures) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(figures._asdict()))
+    except OSError:  # they are measured again next time
+        return

@@ -1,0 +1,223 @@
+"""The data set of composites."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+import numpy as np
+import torch
+from annotated_types import Ge, Gt, Le, MaxLen, MinLen
+
+from cnnlib.checks import checked
+from cnnlib.datasets.composites.compose import compose, depth_levels
+from cnnlib.datasets.composites.pictures import Pictures, open_pictures
+from cnnlib.datasets.composites.recipe import Recipes
+from cnnlib.datasets.listing import ImageFolder, list_folders
+from cnnlib.datasets.problems import Problems
+from cnnlib.datasets.splits import Share, split_indices, tiny_subset
+from cnnlib.tasks import TASKS
+from cnnlib.types import CnnlibError, Sample, Split, Target, TargetInfo
+
+Kind: TypeAlias = Literal["background", "foreground"]
+Count: TypeAlias = Annotated[int, Ge(1)]
+Strength: TypeAlias = Annotated[float, Ge(0), Le(1)]
+_PARTS: tuple[Split, ...] = ("train", "val", "test")
+
+
+class CompositeSplit:
+    """Some of a virtual data set's samples.
+
+    Args:
+        indices: of the samples in the whole.
+    """
+
+    def __init__(self, source: Composites, indices: np.ndarray) -> None:
+        self._source = source
+        self._indices = indices
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self._source.sample(self._own(index))
+
+    def labels(self, index: int) -> Collection[str]:
+        self._own(index)
+        return list(self._source.targets)
+
+    def group(self, index: int) -> str:
+        """The background's name: samples that share it are not independent."""
+        return self._source.parts_of(self._own(index))[1]
+
+    def _own(self, index: int) -> int:
+        if not 0 <= index < len(self):
+            raise IndexError(f"there are {len(self)} composites; there is no index {index}")
+        return int(self._indices[index])
+
+
+class Composites:
+    """Cut-outs on backgrounds, put together when a sample is asked for: nothing is stored but the pictures themselves.
+
+    There are foregrounds x 2 (mirrored) x backgrounds x ``positions`` samples: 208 cut-outs and 110 backgrounds with 10
+    positions make 457,600. Sample i is a pure function of (seed, i): which foreground, where it stands, how large it
+    is. Cut-outs are resized with antialiasing and laid over the background by their alpha; the mask is where they cover
+    half of a pixel or more. The inputs are the background, ``bg``, and the composite, ``fg_bg``.
+
+    Pictures are decoded once, at the size that is asked for, and kept in the cache.
+
+    Args:
+        foregrounds: a folder of pictures with transparency (PNG): what is opaque is the foreground.
+        backgrounds: a folder of photographs; their middle becomes ``size`` x ``size``.
+        depths: a folder with a depth map of each background, of the same name, paired by name. A foreground has the
+            depth of the ground at its feet. Without it there is no depth.
+        size: height and width of the samples.
+        positions: of each foreground on each background, mirrored or not.
+        flips: each foreground also mirrored.
+        scale: the smallest and the largest height of a foreground, as a share of the picture's.
+        shadow: how much of the light a soft shadow under the foreground takes; 0: no shadow.
+        match_colors: how far the foreground's mean colour goes towards that of its place; 0: not at all.
+        background_input: false leaves the background out of the input, which is then the composite alone.
+        depth_scale, depth_zero_is_invalid: of ``depths``, as in ``fg_bg``.
+        val, test: shares of the backgrounds, and of the foregrounds, that only validation and test have.
+        apart: what is in no two splits: both by default. Of an empty list, samples are divided one by one, and the same
+            persons and places are in training and test: their figures say nothing of new ones.
+        train_count, val_count, test_count: so many of a split's samples, drawn at random; by default all.
+        seed: of all that is drawn.
+        cache_dir: where decoded pictures are kept; by default ``$CNNLIB_CACHE`` or the user's cache folder.
+
+    Raises:
+        CnnlibError: with every folder and picture that cannot be used; too few pictures for three splits.
+    """
+
+    @checked
+    def __init__(
+        self,
+        foregrounds: str,
+        backgrounds: str,
+        depths: str | None = None,
+        size: Annotated[int, Ge(16)] = 224,
+        positions: Count = 20,
+        flips: bool = True,
+        scale: Annotated[list[Annotated[float, Gt(0), Le(1)]], MinLen(2), MaxLen(2)] | None = None,
+        shadow: Strength = 0.0,
+        match_colors: Strength = 0.0,
+        background_input: bool = True,
+        depth_scale: Annotated[float, Gt(0)] | None = None,
+        depth_zero_is_invalid: bool = True,
+        val: Share = 0.1,
+        test: Share = 0.2,
+        apart: list[Kind] | None = None,
+        train_count: Count | None = None,
+        val_count: Count | None = None,
+        test_count: Count | None = None,
+        seed: Annotated[int, Ge(0)] = 0,
+        cache_dir: str | None = None,
+    ) -> None:
+        low, high = scale or (0.25, 0.75)
+        if low > high:
+            raise CnnlibError(f"scale must be [smallest, largest]; it is [{low:g}, {high:g}]")
+        what = "the composites"
+        problems = Problems(what)
+        roles = {"foregrounds": foregrounds, "backgrounds": backgrounds, "depths": depths}
+        places = {role: {"": Path(place).expanduser()} for role, place in roles.items() if place is not None}
+        folders = list_folders(places, problems)
+        self.size, self.fit = size, "stretch"
+        self.inputs = {"bg": 3, "fg_bg": 3} if background_input else {"fg_bg": 3}
+        self.targets = {"mask": TargetInfo("mask")}
+        self._depth = {"scale": depth_scale, "zero_is_invalid": depth_zero_is_invalid}
+        self._names = sorted(folders["foregrounds"]), sorted(folders["backgrounds"])
+        self._looks = shadow, match_colors
+        self._pictures = _open(folders, size, cache_dir, what)
+        if (maps := self._pictures.depths) is not None:
+            self.targets["depth"] = TargetInfo("depth", unit="m" if depth_scale or maps.itemsize == 2 else "")
+        self._recipes = Recipes(
+            self._pictures.shapes, len(self._names[1]), positions, flips, size, (low, high), seed
+        )
+        counts = dict(zip(_PARTS, (train_count, val_count, test_count), strict=True))
+        self._splits = self._divide(
+            val, test, ("background", "foreground") if apart is None else apart, counts
+        )
+
+    def __len__(self) -> int:
+        return len(self._recipes)
+
+    def split(self, part: Split) -> CompositeSplit:
+        if part not in self._splits:
+            raise CnnlibError(f"a split is one of {', '.join(self._splits)}; got {part!r}")
+        return CompositeSplit(self, self._splits[part])
+
+    def parts_of(self, index: int) -> tuple[str, str]:
+        """The names of a sample's foreground and background."""
+        foreground, _, background, _ = self._recipes.parts(index)
+        return self._names[0][foreground], self._names[1][background]
+
+    def name_of(self, index: int) -> str:
+        foreground, mirrored, background, position = self._recipes.parts(index)
+        own, place = self._names[0][foreground], self._names[1][background]
+        return f"{own}-{'m' if mirrored else 'o'}-{place}-{position:03d}"
+
+    def background(self, index: int) -> np.ndarray:
+        """What a sample stands in front of, uint8 (H, W, 3)."""
+        return np.ascontiguousarray(
+            self._pictures.backgrounds[self._recipes.parts(index)[2]].transpose(1, 2, 0)
+        )
+
+    def sample(self, index: int) -> Sample:
+        """Sample ``index`` of the whole."""
+        recipe = self._recipes[index]
+        image = np.empty((3 * len(self.inputs), self.size, self.size), np.float32)
+        np.divide(self._pictures.backgrounds[recipe.background], np.float32(255), out=image[-3:])
+        image[:3] = image[-3:]
+        mask = compose(self._pictures, recipe, image[-3:], *self._looks)
+        sample: Sample = {
+            "image": torch.from_numpy(image),
+            "mask": Target(torch.from_numpy(mask[None]).float()),
+            "name": self.name_of(index),
+            "group": self._names[1][recipe.background],
+        }
+        if "depth" in self.targets:
+            levels = depth_levels(self._pictures, recipe, mask, self._depth["zero_is_invalid"])
+            sample["depth"] = TASKS["depth"].from_pixels(levels, **self._depth)
+        return sample
+
+    def _divide(
+        self, val: float, test: float, apart: Collection[Kind], counts: dict[Split, int | None]
+    ) -> dict[Split, np.ndarray]:
+        seed = self._recipes.seed
+        whole = np.arange(len(self._recipes))
+        if not apart:
+            parts = split_indices(len(whole), val, test, seed)
+        else:
+            foreground, background = self._numbers()
+            parts = {part: np.ones(len(whole), dtype=bool) for part in _PARTS}
+            for kind, numbers, names in (
+                ("foreground", foreground, self._names[0]),
+                ("background", background, self._names[1]),
+            ):
+                if kind in apart:
+                    try:
+                        own = split_indices(len(names), val, test, seed)
+                    except CnnlibError as error:
+                        raise CnnlibError(f"{kind}s: {error}; or leave {kind} out of apart") from None
+                    for part in _PARTS:
+                        parts[part] &= np.isin(numbers, own[part])
+            parts = {part: whole[chosen] for part, chosen in parts.items()}
+        return {
+            part: own if counts[part] is None else own[tiny_subset(len(own), counts[part], seed)]
+            for part, own in parts.items()
+        }
+
+    def _numbers(self) -> tuple[np.ndarray, np.ndarray]:
+        """Foreground and background of every sample."""
+        recipes = self._recipes
+        shape = (len(self._names[0]), 2 if recipes.flips else 1, recipes.backgrounds, recipes.positions)
+        foreground, _, background, _ = np.indices(shape, dtype=np.int32, sparse=True)
+        return tuple(np.broadcast_to(each, shape).reshape(-1) for each in (foreground, background))
+
+
+def _open(folders: dict[str, ImageFolder], size: int, cache_dir: str | None, what: str) -> Pictures:
+    return open_pictures(
+        folders["foregrounds"], folders["backgrounds"], folders.get("depths"), size, cache_dir, what
+    )

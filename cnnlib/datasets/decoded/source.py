@@ -1,0 +1,182 @@
+"""A data set that is decoded once: its samples are then read from memory maps that all runs and workers share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from cnnlib.datasets.cache import cache_root, cached_arrays
+from cnnlib.datasets.decoded.files import fingerprint
+from cnnlib.datasets.decoded.packing import NotExactError
+from cnnlib.datasets.decoded.rows import Layout
+from cnnlib.datasets.splits import told
+from cnnlib.files import write_atomically
+from cnnlib.types import CnnlibError, DataSource, Sample, SampleSource, Split
+
+VERSION = 1
+"""Counted up whenever what is stored changes."""
+_PROBED = 24
+_THREADS = 4
+_GIB = 1024**3
+_LAYOUT = "layout.json"
+
+
+class DecodedSplit:
+    """One split.
+
+    Args:
+        samples: the same, undecoded: it tells labels, groups and classes.
+    """
+
+    def __init__(self, samples: SampleSource, layout: Layout, arrays: Mapping[str, np.ndarray]) -> None:
+        self._samples, self._layout, self._arrays = samples, layout, arrays
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __getitem__(self, index: int) -> Sample:
+        if not 0 <= index < len(self):
+            raise IndexError(f"there are {len(self)} samples; there is no index {index}")
+        return self._layout.unpack(self._arrays, index)
+
+    def labels(self, index: int) -> Collection[str]:
+        if hasattr(self._samples, "labels"):
+            return self._samples.labels(index)
+        there = {key: self._arrays[f"{key}.there"] for key in self._layout.values}
+        return [key for key, known in there.items() if known[index]]
+
+    def files(self, index: int) -> list[Path] | None:
+        return told(self._samples, "files", index)
+
+    def group(self, index: int) -> str | None:
+        return told(self._samples, "group", index)
+
+    def label_class(self, index: int) -> str | None:
+        return told(self._samples, "label_class", index)
+
+
+class Decoded:
+    """``source``, each split of which is decoded when it is first asked for, and kept in the cache.
+
+    Images are stored as bytes, targets in the smallest type that gives them back exactly (masks and classes as bytes,
+    depths of 16-bit files as they are), else as float16, within 0.05 % of their value.
+
+    Args:
+        options: that the data set was made with. The cache goes by them, and by path, size and time of change of every
+            file that they lead to.
+        limit: the largest size of a split in GiB.
+        cache_dir: by default ``$CNNLIB_CACHE`` or the user's cache folder.
+
+    Raises:
+        CnnlibError: its options name no files, or its images have no one size.
+    """
+
+    def __init__(
+        self,
+        source: DataSource,
+        name: str,
+        options: Mapping[str, Any],
+        limit: float,
+        cache_dir: str | None = None,
+    ) -> None:
+        made_from = fingerprint(options)
+        if made_from is None:
+            raise CnnlibError(f"dataset {name!r} is not read from files: leave cache out")
+        if source.size is None:
+            raise CnnlibError(f"dataset {name!r}: its images have no one size; set size, or leave cache out")
+        self._source, self._limit, self._checked = source, limit, False
+        self._root = cache_root(cache_dir)
+        self._made_from = {"version": VERSION, "name": name, "options": dict(options), "files": made_from}
+        self.inputs, self.targets, self.size = source.inputs, source.targets, source.size
+        self.fit = getattr(source, "fit", "stretch")
+        self.skipped = getattr(source, "skipped", None)
+        self.fixed_test = getattr(source, "fixed_test", False)
+
+    def check(self) -> None:
+        """Nothing: what was decoded was checked before."""
+
+    def split(self, part: Split) -> SampleSource:
+        samples = self._source.split(part)
+        if len(samples) == 0:
+            return samples
+        made_from = self._made_from | {"split": part, "count": len(samples)}
+        digest = hashlib.sha256(json.dumps(made_from, sort_keys=True, default=str).encode()).hexdigest()
+        folder = self._root / "decoded" / f"{made_from['name']}-{part}-{digest[:20]}"
+        layout = self._known_layout(folder) or self._probed_layout(samples)
+        while True:
+            try:
+                arrays = self._arrays(folder, made_from, samples, layout)
+                break
+            except NotExactError as error:
+                layout = layout.in_half(str(error))
+        if self._known_layout(folder) != layout:
+            with suppress(OSError):  # then it is decoded again next time
+                write_atomically(folder / _LAYOUT, layout.to_json())
+        return DecodedSplit(samples, layout, arrays)
+
+    @staticmethod
+    def _known_layout(folder: Path) -> Layout | None:
+        try:
+            return Layout.from_json((folder / _LAYOUT).read_text())
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _probed_layout(self, samples: SampleSource) -> Layout:
+        """By some samples, spread evenly; all files are checked before."""
+        if not self._checked and hasattr(self._source, "check"):
+            self._source.check()
+        self._checked = True
+        probed = set(
+            np.linspace(0, len(samples) - 1, min(_PROBED, len(samples))).round().astype(int).tolist()
+        )
+        if hasattr(samples, "labels"):  # a rare target is probed too
+            with_label = {key: index for index in range(len(samples)) for key in samples.labels(index)}
+            probed |= set(with_label.values())
+        return Layout.of([samples[index] for index in sorted(probed)], list(self.targets))
+
+    def _arrays(
+        self, folder: Path, made_from: Mapping[str, Any], samples: SampleSource, layout: Layout
+    ) -> dict[str, np.ndarray]:
+        specs = layout.specs(len(samples))
+        size = sum(np.dtype(spec.dtype).itemsize * int(np.prod(spec.shape)) for spec in specs.values())
+        if size > self._limit * _GIB:
+            raise CnnlibError(
+                f"dataset {made_from['name']!r}: decoded, its {made_from['split']} split takes {size / _GIB:.3g} GiB, "
+                f"more than cache_limit, {self._limit:g} GiB: raise it, make size smaller, or leave cache out"
+            )
+
+        def batches() -> Iterator[Mapping[str, np.ndarray]]:
+            words = f"{size / _GIB:.1f} GiB" if size >= _GIB else f"{size / 1024**2:.1f} MiB"
+            print(
+                f"decoding {len(samples)} {made_from['split']} samples once, {words}, into {folder}",
+                file=sys.stderr,
+            )
+            return _packed(samples, layout)
+
+        return cached_arrays(folder, dict(made_from) | {"layout": layout.to_json()}, specs, batches)
+
+
+def _packed(samples: SampleSource, layout: Layout) -> Iterator[Mapping[str, np.ndarray]]:
+    console = Console(stderr=True)
+    with ThreadPool(_THREADS) as pool:
+        rows = pool.imap(lambda index: layout.pack(samples[index]), range(len(samples)), 8)
+        shown = track(
+            rows,
+            "decoding",
+            total=len(samples),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        for row in shown:
+            yield {key: array[None] for key, array in row.items()}

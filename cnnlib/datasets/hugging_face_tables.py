@@ -1,0 +1,89 @@
+"""Tables of the Hugging Face ``datasets`` library, which stay on disk, as Arrow files."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from cnnlib.checks import did_you_mean
+from cnnlib.types import CnnlibError
+
+Table: TypeAlias = Any
+"""A ``datasets.Dataset``. The library is optional, and imported where it is first needed."""
+
+_ON_THE_HUB = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
+
+
+def library() -> Any:
+    """The module ``datasets``; raises ``CnnlibError`` where it is not installed."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of libraries that it imports
+            import datasets
+    except ImportError:
+        raise CnnlibError(
+            "tables of Hugging Face need datasets, which is not installed: pip install 'cnnlib[huggingface]'"
+        ) from None
+    return datasets
+
+
+def open_tables(path: str) -> dict[str, Table]:
+    """The tables by split; a table without splits is called ``all``.
+
+    Args:
+        path: what ``save_to_disk`` wrote; a parquet or Arrow file; a folder of files that ``load_dataset`` knows; or,
+            where no such path exists, a name on the hub.
+
+    Raises:
+        CnnlibError: it cannot be opened.
+    """
+    datasets, place = library(), Path(path).expanduser()
+    try:
+        if (place / "dataset_dict.json").exists() or (place / "state.json").exists():
+            found = datasets.load_from_disk(str(place))
+        elif place.suffix == ".arrow" and place.is_file():
+            found = datasets.Dataset.from_file(str(place))
+        elif place.suffix == ".parquet" and place.is_file():
+            found = datasets.Dataset.from_parquet(str(place))
+        elif not place.exists() and not _ON_THE_HUB.fullmatch(path):
+            raise FileNotFoundError(f"{place.absolute()} does not exist")
+        else:
+            found = datasets.load_dataset(str(place) if place.exists() else path)
+    except Exception as error:  # of its own, of Arrow, of the network
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CnnlibError(
+            f"path {path!r} cannot be opened as a Hugging Face data set ({reason}); expected a folder that "
+            "save_to_disk wrote, a parquet or Arrow file, or a name on the hub"
+        ) from None
+    return dict(found) if isinstance(found, Mapping) else {"all": found}
+
+
+def check_column(tables: Iterable[Table], column: str, option: str) -> None:
+    """Raises ``CnnlibError`` unless every table has the column; it names ``option``."""
+    for table in tables:
+        if column not in table.column_names:
+            raise CnnlibError(
+                f"{option}: there is no column {column!r}{did_you_mean(column, table.column_names)}; there are "
+                f"{', '.join(table.column_names)}"
+            )
+
+
+def known(table: Table, column: str) -> np.ndarray:
+    """Which rows have a value in a column, bool (N,); pictures are not decoded."""
+    parts = [np.asarray(each.is_valid()) for each in _arrow(table, column)]
+    return np.concatenate(parts) if parts else np.zeros(0, bool)
+
+
+def values(table: Table, column: str) -> list[Any]:
+    """A column of texts or numbers."""
+    return [value for each in _arrow(table, column) for value in each.to_pylist()]
+
+
+def _arrow(table: Table, column: str) -> Iterator[Any]:
+    for batch in table.select_columns([column]).with_format("arrow").iter(1000):
+        yield batch.column(column)

@@ -1,0 +1,183 @@
+"""Samples from tar shards: for data that no memory holds, and no folder with millions of files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import numpy as np
+from annotated_types import Ge
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+from rich.progress import track
+
+from cnnlib.checks import checked
+from cnnlib.datasets.problems import Problems
+from cnnlib.datasets.shard_index import ShardIndex, read_sample, shard_index
+from cnnlib.datasets.shard_members import SampleCodec
+from cnnlib.tasks.saved import DataDescription
+from cnnlib.types import CnnlibError, Sample, SampleSource, Split
+
+DESCRIPTION = "shards.json"
+
+
+@dataclass(frozen=True)
+class ShardSet:
+    """What ``shards.json`` holds."""
+
+    data: DataDescription
+    splits: dict[Split, list[str]]
+    """The tar files of each split, in order."""
+    fixed_test: bool = False
+    """As of ``DataSource``."""
+    made_from: dict[str, Any] = field(default_factory=dict)
+    """What they were made from, to go on with that and nothing else."""
+
+
+SHARD_SET = TypeAdapter(ShardSet)
+
+
+class Shards:
+    """The data set that ``tools/make_shards.py`` wrote: ``shards.json`` and tar files in the layout of WebDataset.
+
+    Any sample is read by itself, from the bytes where an index says that it lies. So the order of samples, what is
+    drawn for each, and going on after an interruption are those of every other data set: functions of seed, epoch and
+    sample, for any number of workers. Memory holds the index alone, some 30 bytes per sample and what its group's name
+    takes. A read opens one file and reads one range of it: next to nothing on a local disk, but one or two requests on
+    a network disk, or a seek on a hard disk. Where that is too slow, copy the shards to a local disk, or take more
+    ``workers``.
+
+    Shards that ``webdataset`` wrote with the same members (``cnnlib/datasets/shard_members.py``) are indexed when they
+    are first used; ``shards.json`` may be written by hand.
+
+    Args:
+        root: the folder of the shards.
+        check: how many samples ``check`` decodes, spread evenly; by default all.
+
+    Raises:
+        CnnlibError: ``root`` holds no finished set of shards, or a shard is damaged; it is named.
+    """
+
+    @checked
+    def __init__(self, root: str, check: Annotated[int, Ge(1)] | None = None) -> None:
+        folder = Path(root).expanduser()
+        shards = read_shard_set(folder)
+        missing = [
+            name for names in shards.splits.values() for name in names if not (folder / name).is_file()
+        ]
+        if missing:
+            raise CnnlibError(
+                f"{folder.absolute()}: {len(missing)} shards are missing, such as {missing[0]}; where "
+                "tools/make_shards.py was interrupted, the same command goes on"
+            )
+        self.inputs, self.targets = shards.data.inputs, shards.data.targets
+        self.size, self.fit = shards.data.size, shards.data.fit
+        self.fixed_test = shards.fixed_test
+        self._what = f"the data set in {folder.absolute()}"
+        self._count = check
+        codec = SampleCodec(shards.data)
+        self._splits: dict[str, ShardSplit] = {}
+        for part in get_args(Split):
+            paths = [folder / name for name in shards.splits.get(part, ())]
+            parts = [shard_index(path, codec) for path in _shown(paths, f"indexing {part}")]
+            ends = np.cumsum([len(each) for each in parts], dtype=np.int64)
+            self._splits[part] = ShardSplit(codec, paths, ends, ShardIndex.joined(parts, len(self.targets)))
+
+    def split(self, part: Split) -> SampleSource:
+        if part not in self._splits:
+            raise CnnlibError(f"a split is one of {', '.join(self._splits)}; got {part!r}")
+        return self._splits[part]
+
+    def check(self) -> None:
+        """Decodes the samples; raises ``CnnlibError`` with every kind of problem, its count, and the first few."""
+        problems = Problems(self._what)
+        places = [(part, index) for part, split in self._splits.items() for index in range(len(split))]
+        count = min(len(places), self._count or len(places))
+        seen: dict[str, Split] = {}
+        for at in _shown(np.linspace(0, len(places) - 1, count).round().astype(int), "checking shards"):
+            part, index = places[at]
+            try:
+                name = self._splits[part][index]["name"]
+            except CnnlibError as error:
+                problems.add("samples that cannot be read", str(error))
+                continue
+            if name in seen:
+                problems.add("names that two samples have", f"{name}: in {seen[name]} and {part}")
+            seen[name] = part
+        problems.raise_any()
+
+
+@dataclass
+class ShardSplit:
+    """The samples of one split."""
+
+    codec: SampleCodec
+    paths: Sequence[Path]
+    ends: np.ndarray
+    """How many samples there are up to the end of each shard, int64."""
+    index: ShardIndex
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, index: int) -> Sample:
+        """
+        Raises:
+            CnnlibError: the sample is damaged; its shard is named.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"there are {len(self)} samples; there is no index {index}")
+        shard = self.paths[int(np.searchsorted(self.ends, index, side="right"))]
+        span = (int(each[index]) for each in (self.index.start, self.index.stop, self.index.checksum))
+        members = read_sample(shard, *span)
+        with _named(shard, self.index.start[index]):
+            return self.codec.decode(members)
+
+    def labels(self, index: int) -> Collection[str]:
+        return [key for key, there in zip(self.codec.tasks, self.index.labels[index], strict=True) if there]
+
+    def group(self, index: int) -> str | None:
+        return self.index.group[index].decode() or None
+
+    def label_class(self, index: int) -> str | None:
+        return self.index.label_class[index].decode() or None
+
+
+def read_shard_set(folder: Path) -> ShardSet:
+    """What ``shards.json`` in a folder holds.
+
+    Raises:
+        CnnlibError: it is missing or damaged.
+    """
+    path = folder / DESCRIPTION
+    try:
+        return SHARD_SET.validate_json(path.read_bytes())
+    except OSError as error:
+        raise CnnlibError(
+            f"{path.absolute()}: cannot be read ({error.strerror}); tools/make_shards.py writes it with the shards"
+        ) from None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise CnnlibError(f"{path.absolute()}: damaged ({place}: {first['msg']})") from None
+
+
+@contextmanager
+def _named(shard: Path, start: int) -> Iterator[None]:
+    """Errors name the shard."""
+    try:
+        yield
+    except Exception as error:  # damaged members raise whatever Pillow, NumPy and JSON do
+        text = str(error) if isinstance(error, CnnlibError) else f"{type(error).__name__}: {error}"
+        raise CnnlibError(
+            f"{shard}: the sample at byte {start} is no sample of this data set: {text}"
+        ) from None
+
+
+def _shown(items: Sequence[Any], what: str) -> Iterator[Any]:
+    """With a progress bar, where somebody looks."""
+    console = Console(stderr=True)
+    return track(items, what, console=console, transient=True, disable=not console.is_terminal)

@@ -1,0 +1,230 @@
+"""Composites: exact masks, depth, splits that do not leak, the same bytes whoever asks, pictures that are broken."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from cnnlib.datasets.composites import Composites
+from cnnlib.types import CnnlibError
+from tests.datasets.composites.made_pictures import composites, write_pictures
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_pictures(tmp_path_factory.mktemp("pictures"))
+
+
+def test_a_composite_is_pillows(root: Path) -> None:
+    """Pillow lays the resized cut-out over the background; the mask is its alpha."""
+    data = composites(root)
+    for index in range(0, len(data), 7):
+        sample, recipe = data.sample(index), data._recipes[index]
+        left, top, right, bottom = recipe.box
+        height, width = data._pictures.shapes[recipe.foreground]
+        stored = data._pictures.cutouts[recipe.foreground, :height, :width]
+        cutout = Image.frombytes("RGBa", (int(width), int(height)), stored.tobytes()).convert("RGBA")
+        if recipe.mirrored:
+            cutout = cutout.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        cutout = cutout.resize((right - left, bottom - top), Image.Resampling.BILINEAR)
+        background = np.array(data._pictures.backgrounds[recipe.background]).transpose(1, 2, 0)
+        expected = Image.fromarray(background).convert("RGBA")
+        expected.alpha_composite(cutout, (left, top))
+        ours = sample["image"][3:].permute(1, 2, 0).numpy() * 255
+        assert np.abs(ours - np.array(expected)[..., :3]).max() < 3.0
+        assert np.array_equal(sample["image"][:3].permute(1, 2, 0).numpy(), background / np.float32(255))
+        mask = np.zeros((32, 32))
+        mask[top:bottom, left:right] = np.array(cutout)[..., 3] >= 127.5
+        assert (mask != sample["mask"].value[0].numpy()).mean() < 0.005
+        assert sample["mask"].value.sum() > 0
+
+
+def test_the_foreground_stands_as_far_as_its_feet(root: Path) -> None:
+    data = composites(root)
+    for index in range(0, len(data), 5):
+        sample, recipe = data.sample(index), data._recipes[index]
+        depth, valid = sample["depth"]
+        mask = sample["mask"].value.bool()
+        behind = torch.from_numpy(data._pictures.depths[recipe.background].astype(np.float32) / 1000)
+        feet = behind[recipe.box[3] - 1, 0]  # rows of the made maps are constant
+        assert torch.allclose(depth[mask], feet.expand(int(mask.sum())), atol=2e-3)
+        assert torch.allclose(depth[~mask], behind[None][~mask])
+        assert valid.all()
+
+
+def test_depth_that_is_not_known_at_the_feet_is_not_valid(tmp_path: Path) -> None:
+    root = write_pictures(tmp_path)
+    for path in (root / "depth").iterdir():
+        levels = np.array(Image.open(path))
+        levels[32:] = 0
+        Image.fromarray(levels).save(path)
+    sample = composites(root).sample(0)
+    assert not sample["depth"].valid[sample["mask"].value.bool()].any()
+    assert sample["depth"].valid.any()
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.sampled_from([None, ["background"], ["foreground"]]), st.integers(0, 50))
+def test_no_background_and_no_foreground_is_in_two_splits(
+    root: Path, apart: list[str] | None, seed: int
+) -> None:
+    data = composites(root, apart=apart, seed=seed)
+    seen: dict[str, list[set[str]]] = {"foreground": [], "background": []}
+    indices = []
+    for part in ("train", "val", "test"):
+        split = data.split(part)
+        assert len(split)
+        own = [data.parts_of(split._own(index)) for index in range(len(split))]
+        seen["foreground"].append({foreground for foreground, _ in own})
+        seen["background"].append({background for _, background in own})
+        indices.append({split._own(index) for index in range(len(split))})
+        assert split.group(0) == split[0]["group"] == own[0][1]
+    for kind in apart or ["foreground", "background"]:
+        train, val, test = seen[kind]
+        assert not train & val
+        assert not train & test
+        assert not val & test
+    assert not indices[0] & indices[1]
+    assert not (indices[0] | indices[1]) & indices[2]
+
+
+def test_nothing_apart_divides_the_samples(root: Path) -> None:
+    data = composites(root, apart=[])
+    assert sum(len(data.split(part)) for part in ("train", "val", "test")) == len(data) == 4 * 2 * 5 * 2
+
+
+def test_counts_draw_from_the_split_they_are_of(root: Path) -> None:
+    whole, some = composites(root), composites(root, train_count=5, test_count=10**6)
+    assert len(some.split("train")) == 5
+    assert set(some.split("train")._indices) < set(whole.split("train")._indices)
+    assert len(some.split("test")) == len(whole.split("test"))
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # more workers than there are cores
+def test_the_same_bytes_whoever_asks(root: Path) -> None:
+    """With 0, 1 and 4 workers, from any start, and from an object made anew after the cache is gone."""
+
+    def digest(data: Composites, workers: int, start: int = 0) -> list[bytes]:
+        split = torch.utils.data.Subset(data.split("train"), range(start, len(data.split("train"))))
+        loader = DataLoader(split, batch_size=None, num_workers=workers)
+        return [
+            sample["image"].numpy().tobytes() + sample["depth"].value.numpy().tobytes() for sample in loader
+        ]
+
+    options = {"shadow": 0.5, "match_colors": 0.5}
+    expected = digest(composites(root, **options), 0)
+    assert len(set(expected)) == len(expected)
+    for workers in (1, 4):
+        assert digest(composites(root, **options), workers) == expected
+    assert digest(composites(root, **options), 0, start=7) == expected[7:]
+    shutil.rmtree(root / "cache")
+    assert digest(composites(root, **options), 0) == expected
+
+
+def test_a_changed_picture_is_decoded_again(tmp_path: Path) -> None:
+    root = write_pictures(tmp_path)
+    before = composites(root).sample(0)["image"]
+    Image.new("RGB", (80, 64), "white").save(root / "bg" / "room_0.jpg")
+    assert (composites(root).sample(0)["image"] - before).abs().max() > 0.1
+
+
+def test_a_shadow_darkens_the_ground_and_nothing_else(root: Path) -> None:
+    plain, dark = (composites(root, shadow=shadow).sample(3) for shadow in (0.0, 0.8))
+    difference = plain["image"][3:] - dark["image"][3:]
+    outside = ~plain["mask"].value.bool()[0]
+    assert difference.min() > -1e-6
+    assert difference[:, outside].max() > 0.1
+    assert difference[:, plain["mask"].value.bool()[0]].max() < 0.4  # at the soft edge alone
+    assert torch.equal(plain["mask"].value, dark["mask"].value)
+    assert torch.equal(plain["image"][:3], dark["image"][:3])
+
+
+def test_colours_come_nearer_to_their_place(root: Path) -> None:
+    def distance(share: float) -> float:
+        found = []
+        for index in range(0, 80, 9):
+            sample = composites(root, match_colors=share).sample(index)
+            inside = sample["mask"].value.bool()[0]
+            of_bg, of_fg = (sample["image"][part][:, inside].mean(1) for part in (slice(3), slice(3, 6)))
+            found.append((of_bg - of_fg).abs().mean())
+        return float(torch.stack(found).mean())
+
+    assert distance(1.0) < distance(0.5) < distance(0.0)
+
+
+def test_the_background_may_be_left_out(root: Path) -> None:
+    both, one = composites(root), composites(root, background_input=False)
+    assert one.inputs == {"fg_bg": 3}
+    assert torch.equal(one.sample(4)["image"], both.sample(4)["image"][3:])
+
+
+def test_without_depths_there_is_no_depth(root: Path) -> None:
+    data = composites(root, depths=None)
+    assert list(data.targets) == ["mask"]
+    assert "depth" not in data.sample(0)
+
+
+def broken(tmp_path: Path, kind: str) -> Path:
+    root = write_pictures(tmp_path)
+    if kind == "opaque":
+        Image.new("RGB", (9, 9), "red").save(root / "fg" / "person_1.png")
+    elif kind == "transparent":
+        Image.new("RGBA", (9, 9)).save(root / "fg" / "person_1.png")
+    elif kind == "truncated":
+        path = root / "bg" / "room_2.jpg"
+        path.write_bytes(path.read_bytes()[:200])
+    elif kind == "empty":
+        (root / "bg" / "room_2.jpg").write_bytes(b"")
+    elif kind == "unpaired":
+        (root / "depth" / "room_3.png").rename(root / "depth" / "room_30.png")
+    elif kind == "bits":
+        Image.new("L", (80, 64), 9).save(root / "depth" / "room_3.png")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("opaque", "files that are without transparency, so nothing is cut out: 1\n.*person_1.png"),
+        ("transparent", "files that are transparent everywhere: 1\n.*person_1.png"),
+        ("truncated", "files that are not readable as an image: 1\n.*room_2.jpg"),
+        ("empty", "files that are not readable as an image: 1\n.*room_2.jpg"),
+        ("unpaired", "backgrounds without a depth map of the same name in .*: 1\n    room_3"),
+        ("bits", "another number of bits than the first depth map: 1\n.*room_3.png"),
+    ],
+)
+def test_pictures_that_cannot_be_used_are_told(tmp_path: Path, kind: str, expected: str) -> None:
+    for _ in range(2):  # nothing of it is left in the cache
+        with pytest.raises(CnnlibError, match=expected):
+            composites(broken(tmp_path, kind))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"scale": [0.8, 0.4]}, r"scale must be \[smallest, largest\]; it is \[0.8, 0.4\]"),
+        ({"foregrounds": "nowhere"}, "folders that do not exist"),
+        ({"size": 8}, "size"),
+        ({"val": 0.6, "test": 0.6}, "val and test must leave samples for training"),
+    ],
+)
+def test_options_that_cannot_work_are_told(root: Path, options: dict[str, object], expected: str) -> None:
+    with pytest.raises(CnnlibError, match=expected):
+        composites(root, **options)
+
+
+def test_too_few_pictures_to_keep_apart_are_told(tmp_path: Path) -> None:
+    root = write_pictures(tmp_path, foregrounds=2)
+    with pytest.raises(
+        CnnlibError, match=r"foregrounds: .* need at least 3 .*; or leave foreground out of apart"
+    ):
+        composites(root)
+    assert len(composites(root, apart=["background"]).split("train"))

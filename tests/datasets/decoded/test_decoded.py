@@ -1,0 +1,200 @@
+"""Data sets that are decoded once: the same samples, no file read again, and no more room than is allowed."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cnnlib.assembly import open_data
+from cnnlib.config import parse_suite
+from cnnlib.datasets import Scenes
+from cnnlib.datasets.decoded import Decoded
+from cnnlib.datasets.decoded.files import fingerprint
+from cnnlib.datasets.file_samples import FileSamples
+from cnnlib.types import CnnlibError, DataSource, Target
+from tests.datasets.pictures import PARTS, disc, photo, ramp, save
+from tests.datasets.test_contract import EXAMPLES
+from tools.cache import main as cache_tool
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CNNLIB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def decoded(source: DataSource, root: Path, limit: float = 1.0) -> Decoded:
+    return Decoded(source, "folders", {"root": str(root), "size": 16}, limit)
+
+
+@pytest.mark.parametrize("name", ["folders", "keypoints", "boxes", "label_studio"])
+def test_samples_are_the_same(name: str, tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    source = EXAMPLES[name](tmp_path / "files")
+    again = decoded(source, tmp_path / "files")
+    assert (again.inputs, again.targets, again.size) == (source.inputs, source.targets, source.size)
+    for part in PARTS:
+        plain, stored = source.split(part), again.split(part)
+        assert len(plain) == len(stored)
+        for index in range(len(plain)):
+            one, other = plain[index], stored[index]
+            assert one.keys() == other.keys()
+            assert set(stored.labels(index)) == set(plain.labels(index))
+            assert stored.group(index) == plain.group(index)
+            assert stored.label_class(index) == plain.label_class(index)
+            for key, value in one.items():
+                if isinstance(value, Target):
+                    assert torch.equal(other[key].value, value.value)
+                    assert other[key].value.dtype == value.value.dtype
+                    if value.valid is None:
+                        assert other[key].valid is None
+                    else:
+                        assert torch.equal(other[key].valid, value.valid)
+                elif key == "image":
+                    assert torch.equal(other[key], value)
+                else:
+                    assert other[key] == value
+        with pytest.raises(IndexError):
+            stored[len(stored)]
+
+
+def files(root: Path, count: int = 12) -> Path:
+    for number in range(count):
+        save(photo(number, 48, 48), root / "image" / f"{number:03d}.png")
+        save(disc(48, 48), root / "mask" / f"{number:03d}.png")
+        save(ramp(48, 48), root / "depth" / f"{number:03d}.png")
+    return root
+
+
+def suite(root: Path, **options: object):
+    dataset = {"name": "folders", "root": str(root), "inputs": {"image": "image"}, "size": 48}
+    dataset |= {"targets": {"mask": "mask", "depth": "depth"}, "val": 0.2, "test": 0.2, **options}
+    parts = {"model": "resunet", "optimizer": "adamw", "training": {"epochs": 1}}
+    return parse_suite({"dataset": dataset, "tasks": {"mask": {}, "depth": {}}, **parts}).experiments["suite"]
+
+
+def test_a_second_run_decodes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = suite(files(tmp_path / "files"), cache=True)
+    first = open_data(config, 0)
+    expected = [first.train[index] for index in range(len(first.train))]
+
+    def forbidden(self: FileSamples, index: int) -> None:
+        raise AssertionError(f"sample {index} was decoded again")
+
+    monkeypatch.setattr(FileSamples, "__getitem__", forbidden)
+    second = open_data(config, 1)
+    second.source.check()
+    for index, sample in enumerate(expected):
+        again = second.train[index]
+        assert torch.equal(again["image"], sample["image"])
+        assert torch.equal(again["depth"].value, sample["depth"].value)
+
+
+def test_a_changed_file_or_option_is_decoded_again(tmp_path: Path) -> None:
+    root = files(tmp_path / "files")
+    before = open_data(suite(root, cache=True), 0)
+    name = before.train[0]["name"]
+    path = root / "image" / f"{name}.png"
+    save(photo(999, 48, 48), path)
+    os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns + 1_000_000))
+    after = open_data(suite(root, cache=True), 0)
+    assert not torch.equal(after.train[0]["image"], before.train[0]["image"])
+    smaller = open_data(suite(root, cache=True, size=24), 0)
+    assert smaller.train[0]["image"].shape[-1] == 24
+
+
+def test_a_broken_file_is_told_before_anything_is_stored(tmp_path: Path, own_cache: Path) -> None:
+    root = files(tmp_path / "files")
+    (root / "image" / "003.png").write_bytes(b"no image")
+    with pytest.raises(CnnlibError, match=r"not readable as an image: 1\n.*003.png"):
+        open_data(suite(root, cache=True), 0)
+    assert not list(own_cache.rglob("*.npy"))
+
+
+def test_what_is_too_large_is_refused_before_it_is_made(tmp_path: Path, own_cache: Path) -> None:
+    with pytest.raises(
+        CnnlibError, match=r"its train split takes .* more than cache_limit, 1e-06 GiB: raise it"
+    ):
+        open_data(suite(files(tmp_path / "files"), cache=True, cache_limit=1e-6), 0)
+    assert not list(own_cache.rglob("*.npy"))
+
+
+def test_the_size_is_told_before_it_is_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    open_data(suite(files(tmp_path / "files"), cache=True), 0)
+    assert "decoding 8 train samples once, 0.1 MiB, into" in capsys.readouterr().err
+
+
+def test_a_layout_that_later_samples_break_is_widened(tmp_path: Path) -> None:
+    """All depths that are probed are levels of 8 bits, one that is not has another value."""
+
+    class Odd:
+        inputs, size = {"image": 3}, 48
+        targets = Scenes.targets
+
+        def split(self, part: str) -> list[dict[str, object]]:
+            found = []
+            for number in range(100):
+                depth = torch.full((1, 48, 48), 0.5 if number != 1 else 0.123456)
+                found.append({"image": torch.zeros(3, 48, 48), "name": str(number), "depth": Target(depth)})
+            return found
+
+    (tmp_path / "root").mkdir()
+    split = decoded(Odd(), tmp_path / "root").split("train")
+    assert split[1]["depth"].value[0, 0, 0] == pytest.approx(0.123456, rel=5e-4)
+    assert split[2]["depth"].value[0, 0, 0] == 0.5
+    assert decoded(Odd(), tmp_path / "root").split("train")[1]["depth"].value[0, 0, 0] == pytest.approx(
+        0.123456, rel=5e-4
+    )
+
+
+def test_what_is_not_read_from_files_needs_no_cache() -> None:
+    with pytest.raises(CnnlibError, match="'scenes' is not read from files: leave cache out"):
+        Decoded(Scenes(size=16), "scenes", {"size": 16}, 1.0)
+
+
+def test_images_of_many_sizes_are_refused(tmp_path: Path) -> None:
+    source = EXAMPLES["fg_bg"](tmp_path / "files")
+    with pytest.raises(CnnlibError, match="its images have no one size; set size"):
+        Decoded(source, "fg_bg", {"root": str(tmp_path / "files")}, 1.0)
+
+
+def test_the_fingerprint_is_of_all_files_that_options_lead_to(tmp_path: Path) -> None:
+    root = files(tmp_path / "files", 3)
+    table = tmp_path / "table.csv"
+    table.write_text("a")
+    options = {"root": str(root), "nested": {"files": [str(table)]}, "size": 3, "other": "no path\0at all"}
+    first = fingerprint(options)
+    assert fingerprint(options) == first
+    table.write_text("ab")
+    second = fingerprint(options)
+    (root / "mask" / "000.png").unlink()
+    third = fingerprint(options)
+    assert len({first, second, third}) == 3
+    assert fingerprint({"size": 3, "name": "nothing"}) is None
+
+
+def test_the_cache_can_be_seen_and_cleaned(
+    tmp_path: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_data(suite(files(tmp_path / "files"), cache=True), 0)
+    entries = [path.parent for path in own_cache.rglob("manifest.json")]
+    assert cache_tool([]) == 0
+    shown = capsys.readouterr().out
+    assert f"{own_cache}: 3 entries" in shown
+    assert all(entry.name in shown for entry in entries)
+    assert cache_tool(["--remove-older", "1"]) == 0
+    assert "removed 0" in capsys.readouterr().out
+    long_ago = time.time() - 40 * 24 * 3600
+    for path in entries[0].iterdir():
+        os.utime(path, (long_ago, long_ago))
+    assert cache_tool(["--remove-older", "30"]) == 0
+    assert "removed 1" in capsys.readouterr().out
+    assert not entries[0].exists()
+    assert np.all([entry.exists() for entry in entries[1:]])
+    assert cache_tool(["--cache-dir", str(tmp_path / "nothing")]) == 0
+    assert "0 entries" in capsys.readouterr().out

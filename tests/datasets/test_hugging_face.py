@@ -1,0 +1,209 @@
+"""Tables of Hugging Face's ``datasets``: what is read of them, and what is said of those that do not fit."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset, DatasetDict
+
+from cnnlib.datasets import HuggingFace
+from cnnlib.types import CnnlibError
+from tests.datasets.hugging_face_tables import TARGETS, rows, table, write_table
+from tests.datasets.pictures import HEIGHT, PARTS, WIDTH, disc, photo, ramp, samples
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("hugging_face") / "table"
+    write_table(path, 9)
+    return path
+
+
+def opened(path: Path, **options: Any) -> HuggingFace:
+    given = {"inputs": {"image": "photo"}, "targets": TARGETS, "name_column": "id"} | options
+    return HuggingFace(str(path), **given)
+
+
+def test_what_is_read_is_what_was_written(saved: Path) -> None:
+    found = samples(opened(saved))
+    assert [sample["name"] for sample in found] == [f"x{number}" for number in range(9)]
+    for number, sample in enumerate(found):
+        assert torch.equal(sample["image"], torch.from_numpy(photo(number)).permute(2, 0, 1) / 255)
+        assert ("mask" in sample) == (number % 3 != 1)
+        if "mask" in sample:
+            assert np.array_equal(sample["mask"].value[0], disc() // 255)
+        depth = sample["far"]
+        assert np.allclose(depth.value[0], ramp() * 0.02)
+        assert np.array_equal(depth.valid[0], ramp() > 0)
+        assert np.array_equal(sample["semantic"].value[0], disc() // 255)
+        assert sample["label"].value == number % 2
+        assert sample["kinds"].value.tolist() == [[0, 0, 0], [0, 1, 0], [1, 0, 1]][number % 3]
+        assert sample["points"].valid.tolist() == [True, number > 0]
+        assert sample["points"].value[0].tolist() == [3 + number, 4]
+        assert sample["box"].value.tolist() == [1, 2, 21, 12]
+
+
+def test_what_the_table_says_of_classes_is_known(saved: Path) -> None:
+    data = opened(saved)
+    assert data.targets["label"].names == ("cat", "dog")
+    assert not data.targets["label"].multi_label
+    assert data.targets["kinds"].names == ("big", "dark", "wet")
+    assert data.targets["kinds"].multi_label
+    split = data.split("train")
+    assert [split.label_class(index) for index in range(len(split))] == [
+        data.targets["label"].names[split[index]["label"].value] for index in range(len(split))
+    ]
+
+
+def test_places_follow_the_picture_to_another_size(saved: Path) -> None:
+    data = opened(saved, size=2 * WIDTH, fit="pad", targets={"box": "frame", "mask": "cutout"})
+    for sample in samples(data):
+        assert sample["image"].shape == (3, 2 * WIDTH, 2 * WIDTH)
+        assert sample["box"].value.tolist() == [2, 4, 42, 24]
+        if "mask" in sample:
+            assert sample["mask"].valid.sum() == 2 * HEIGHT * 2 * WIDTH
+
+
+@pytest.mark.parametrize("ending", ["parquet", "arrow", "folder"])
+def test_other_files_hold_the_same(ending: str, saved: Path, tmp_path: Path) -> None:
+    expected = samples(opened(saved, targets={"mask": "cutout"}))
+    if ending == "arrow":
+        path = next(saved.glob("*.arrow"))
+    else:
+        path = tmp_path / "x.parquet"
+        table(9).to_parquet(path)
+        path = tmp_path if ending == "folder" else path
+    found = samples(opened(path, targets={"mask": "cutout"}))
+    assert [sample["name"] for sample in found] == [sample["name"] for sample in expected]
+    assert all(torch.equal(one["image"], other["image"]) for one, other in zip(found, expected, strict=True))
+
+
+def test_splits_are_the_tables(tmp_path: Path) -> None:
+    whole = table(12)
+    parts = {
+        "train": whole.select(range(7)),
+        "validation": whole.select([8, 7]),
+        "test": whole.select(range(9, 12)),
+    }
+    DatasetDict(parts).save_to_disk(tmp_path / "three")
+    data = opened(tmp_path / "three")
+    names = {part: [data.split(part)[i]["name"] for i in range(len(data.split(part)))] for part in PARTS}
+    assert names["val"] == ["x8", "x7"]
+    assert names["test"] == ["x9", "x10", "x11"]
+    del parts["validation"]
+    DatasetDict(parts).save_to_disk(tmp_path / "two")
+    data = opened(tmp_path / "two", val=0.3, group_column="scene")
+    assert len(data.split("test")) == 3
+    assert len(data.split("train")) + len(data.split("val")) == 7
+    groups = [{data.split(part).group(i) for i in range(len(data.split(part)))} for part in ("train", "val")]
+    assert not groups[0] & groups[1]
+    data = opened(tmp_path / "three", splits={"train": "test", "val": "train", "test": "validation"})
+    assert [len(data.split(part)) for part in PARTS] == [3, 7, 2]
+    for splits, message in (
+        (
+            {"train": "tain", "test": "test"},
+            r"splits.train: there is no table 'tain' \(did you mean 'train'\?\)",
+        ),
+        ({"train": "train"}, "test is missing, and .* has train, validation, test"),
+        ({"train": "train", "test": "train"}, "different tables"),
+    ):
+        with pytest.raises(CnnlibError, match=message):
+            opened(tmp_path / "three", splits=splits)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"inputs": {"image": "foto"}},
+            r"inputs.image: there is no column 'foto' \(did you mean 'photo'\?\)",
+        ),
+        (
+            {"targets": {"mask": "cut_out"}},
+            r"targets.mask: there is no column 'cut_out' \(did you mean 'cutout'",
+        ),
+        (
+            {"targets": {"mask": {"kind": "mask"}}},
+            r"targets.mask needs column, the name of a column; it has kind",
+        ),
+        ({"targets": {"mask": {"column": "cutout", "scal": 1}}}, r"targets.mask: it has no option 'scal'"),
+        ({"targets": {"msk": "cutout"}}, r"no kind of target \(targets.msk\) is named 'msk' .*'mask'"),
+        ({"targets": {"semantic": "parts"}}, r"targets.semantic: a semantic target needs the names"),
+        ({"group_column": "scen"}, r"group_column: there is no column 'scen' \(did you mean 'scene'"),
+        ({"name_column": "photo"}, r"row 0: column 'photo' must hold a text or an integer"),
+        ({"fit": "pad"}, "fit: pad needs size"),
+    ],
+)
+def test_options_that_do_not_fit_are_named(options: dict[str, Any], message: str, saved: Path) -> None:
+    with pytest.raises(CnnlibError, match=message):
+        opened(saved, **options)
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ({"mask": "photo"}, r"row \d+, column 'photo': .*in colour, where grey levels are expected"),
+        ({"mask": "id"}, r"column 'id': not usable as mask: expected a picture, or levels"),
+        (
+            {"label": {"column": "scene", "names": ["a", "b"]}},
+            r"column 'scene': .*there are 2 classes; there is no index",
+        ),
+        (
+            {"label": {"column": "id", "names": ["x0", "x11"]}},
+            r"column 'id': .*no class is named 'x\d' \(did you mean",
+        ),
+        ({"box": "animal"}, r"column 'animal': not usable as box: expected 4 numbers; it has 1"),
+        ({"box": "cutout"}, r"column 'cutout': not usable as box: "),
+        (
+            {"points": {"column": "frame", "names": ["nose"]}},
+            r"column 'frame': .*expected 2 numbers; it has 4",
+        ),
+    ],
+)
+def test_columns_that_hold_something_else_are_named(
+    targets: dict[str, Any], message: str, saved: Path
+) -> None:
+    with pytest.raises(CnnlibError, match=message):
+        opened(saved, targets=targets).check()
+
+
+def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
+    broken = table(6).with_format("arrow")[:].to_pylist()
+    broken[2]["photo"]["bytes"] = broken[2]["photo"]["bytes"][:60]
+    broken[4]["photo"] = None
+    Dataset.from_list(broken, features=table(1).features).save_to_disk(tmp_path / "broken")
+    with pytest.raises(CnnlibError, match=r"rows that cannot be used: 2\n(?s:.*)") as caught:
+        opened(tmp_path / "broken").check()
+    assert "all, row 2: cannot be read" in str(caught.value)
+    assert "all, row 4, column 'photo': expected a picture (a column of type Image); it holds nothing" in str(
+        caught.value
+    )
+
+
+def test_pictures_of_several_sizes_need_a_size(tmp_path: Path) -> None:
+    several = rows(6)
+    several[3]["photo"] = several[3]["photo"].resize((10, 10))
+    Dataset.from_list(several, features=table(1).features).save_to_disk(tmp_path / "sizes")
+    with pytest.raises(
+        CnnlibError, match="row 3 is 10 x 10 pixels, others are 24 x 32; set size to resize all"
+    ):
+        opened(tmp_path / "sizes", targets={"label": "animal"}).check()
+    opened(tmp_path / "sizes", targets={"label": "animal"}, size=12).check()
+
+
+def test_what_cannot_be_opened_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x.parquet").write_bytes(b"no parquet")
+    for path, message in (
+        (tmp_path / "x.parquet", "cannot be opened"),
+        (tmp_path / "nothing", "does not exist"),
+    ):
+        with pytest.raises(CnnlibError, match=message):
+            opened(path)
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(CnnlibError, match=r"pip install 'cnnlib\[huggingface\]'"):
+        opened(tmp_path)

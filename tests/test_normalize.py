@@ -1,0 +1,95 @@
+"""dataset.normalize: auto, from the training split's pixels to a prediction on a new picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cnnlib.assembly import open_data
+from cnnlib.assembly.normalize import image_figures
+from cnnlib.config import load_suite
+from cnnlib.inference import load_run
+from cnnlib.models.standardization import figures_of
+from cnnlib.suite import run_suite
+from cnnlib.types import CnnlibError
+from tests.datasets.pictures import PARTS, disc, photo, save
+from tests.tiny_suite import write_suite
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Dark pictures to train on, bright ones to test on."""
+    folder = tmp_path_factory.mktemp("data")
+    for part, factor in zip(PARTS, (0.4, 0.7, 1.0), strict=True):
+        for number in range(6):
+            picture = (photo(10 * PARTS.index(part) + number) * factor).astype(np.uint8)
+            save(picture, folder / "photo" / part / f"{number}.png")
+            save(disc(), folder / "mask" / part / f"{number}.png")
+    return folder
+
+
+def suite_file(folder: Path, root: Path, **changes: object) -> Path:
+    dataset = {
+        "name": "folders",
+        "root": str(root),
+        "size": 16,
+        "normalize": "auto",
+        "inputs": {"image": "photo"},
+    }
+    dataset |= {"targets": {"mask": "mask"}, "splits": {part: part for part in PARTS}}
+    tasks = {"mask": {"loss": "bce"}}
+    training = {"epochs": 1, "batch_size": 3, "workers": 0, "ema_decay": 0.5}
+    return write_suite(folder, **{"dataset": dataset, "tasks": tasks, "training": training, **changes})
+
+
+def test_a_run_keeps_the_training_splits_figures_and_predicts_with_them(tmp_path: Path, root: Path) -> None:
+    suite = load_suite(suite_file(tmp_path, root))
+    run_suite(suite, tmp_path)
+    folder = tmp_path / "tiny" / "tiny" / "seed-0"
+    train = open_data(suite.experiments["tiny"], 0).all_train
+    pixels = np.concatenate([train[i]["image"].numpy().reshape(3, -1) for i in range(len(train))], 1)
+    result = json.loads((folder / "result.json").read_text())
+    np.testing.assert_allclose(result["normalize"]["mean"], pixels.mean(1, dtype=np.float64), atol=1e-6)
+    np.testing.assert_allclose(result["normalize"]["std"], pixels.std(1, dtype=np.float64), atol=1e-6)
+    run = load_run(folder)
+    assert figures_of(run.model) == result["normalize"]
+    image = torch.rand(3, 16, 16)
+    with_figures = run.predict(image)["mask"]
+    run.model.image_mean.zero_()
+    assert not torch.allclose(run.predict(image)["mask"], with_figures)
+
+
+def test_files_are_read_once_and_again_when_they_change(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNNLIB_CACHE", str(tmp_path / "cache"))
+    config = load_suite(suite_file(tmp_path, root)).experiments["tiny"]
+    data = open_data(config, 0)
+    first = image_figures(config, data)
+    (kept,) = (tmp_path / "cache" / "statistics").iterdir()
+    monkeypatch.setattr(type(data.source._samples), "__getitem__", None)
+    assert image_figures(config, data) == first
+    monkeypatch.undo()
+    monkeypatch.setenv("CNNLIB_CACHE", str(tmp_path / "cache"))
+    kept.write_text("{")  # damaged
+    assert image_figures(config, data) == first
+    path = root / "photo" / "train" / "0.png"
+    before = path.read_bytes()
+    save(photo(77), path)
+    assert image_figures(config, data) != first
+    path.write_bytes(before)
+
+
+def test_a_model_that_standardizes_inside_is_refused_before_training(tmp_path: Path, root: Path) -> None:
+    path = suite_file(tmp_path, root, model={"name": "multi_task", "encoder": "resnet18"})
+    with pytest.raises(CnnlibError, match=r"dataset.normalize: auto: the model standardizes images inside"):
+        run_suite(load_suite(path), tmp_path)
+
+
+def test_images_stay_as_they_are_unless_asked(tmp_path: Path) -> None:
+    config = load_suite(write_suite(tmp_path)).experiments["tiny"]
+    assert image_figures(config, open_data(config, 0)) is None
