@@ -41,6 +41,7 @@ setup(
     ],
     extras_require={
         "adapters": ["peft>=0.18,<1"],
+        "exr": ["openexr>=3.3,<4"],
         "huggingface": ["datasets>=5,<6"],
         "multitask": ["torchjd[full]>=0.18,<0.19"],
         "shards": ["webdataset>=1,<2"],
@@ -50,6 +51,7 @@ setup(
             "datasets>=5,<6",
             "hypothesis>=6.120",
             "jsonschema>=4.23",
+            "openexr>=3.3,<4",
             "peft>=0.18,<1",
             "playwright>=1.49",
             "pre-commit>=4",

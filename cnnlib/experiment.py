@@ -39,6 +39,7 @@ from cnnlib.tasks.class_counts import counts_to_json
 from cnnlib.tasks.saved import write_data
 
 _PANELS_PER_EPOCH = 4
+_SKIPPED_SHOWN = 20
 
 
 def run_experiment(run: Run) -> None:
@@ -123,6 +124,8 @@ def run_experiment(run: Run) -> None:
         "by_class": counts_to_json(counts),
         "ranked_by": ranked_by,
     }
+    if data.skipped is not None:
+        result["skipped"] = {"count": len(data.skipped), "first": data.skipped[:_SKIPPED_SHOWN]}
     if figures := figures_of(trainer.evaluated):
         result["normalize"] = figures
     if finds_learning_rate(run.config):

@@ -23,9 +23,13 @@ def file_stem(name: str) -> str:
     """``name`` as a file's name: what is unsafe becomes %XX, so that ``urllib.parse.unquote`` gives it back.
 
     Raises:
-        CnnlibError: it is empty or too long.
+        CnnlibError: it is empty, too long or no text.
     """
     stem = _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", name)
+    if any(
+        "\ud800" <= character <= "\udfff" for character in stem
+    ):  # bytes of another encoding, in a file's name
+        raise CnnlibError(f"{ascii(name)[:60]} cannot name a file: it is no text in UTF-8; rename the file")
     if not 0 < len(stem.encode()) <= _LONGEST_STEM:
         raise CnnlibError(
             f"{name[:60]!r}{'...' if len(name) > 60 else ''} cannot name a file: a sample's name must have 1 "

@@ -22,7 +22,7 @@ from cnnlib.config import ExperimentConfig, load_experiment
 from cnnlib.datasets import DATASETS
 from cnnlib.datasets.fitting import fitted_size, padded
 from cnnlib.datasets.image_files import read_color, to_image, to_rgb
-from cnnlib.datasets.listing import ImageFolder
+from cnnlib.datasets.listing import ImageFolder, listed_suffixes
 from cnnlib.engine.checkpoint import load_checkpoint, load_weights
 from cnnlib.lookup import find
 from cnnlib.tasks import Task
@@ -160,7 +160,7 @@ def _listed(place: Path) -> list[Path]:
     if folder.ambiguous:
         raise CnnlibError(f"{place}: several images are called {folder.ambiguous[0]!r}; keep one of them")
     if not folder:
-        raise CnnlibError(f"{place}: holds no jpg or png image")
+        raise CnnlibError(f"{place}: holds no image ({listed_suffixes()})")
     return [folder.path(name) for name in sorted(folder)]
 
 

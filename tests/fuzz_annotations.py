@@ -386,7 +386,7 @@ def attempt(format: Format, root: Path, content: str | bytes) -> str:
     given = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
     (root / format.file).write_bytes(given)
     told = io.StringIO()
-    with _limited(MOST_SECONDS), warnings.catch_warnings(), redirect_stderr(told):
+    with limited(MOST_SECONDS), warnings.catch_warnings(), redirect_stderr(told):
         warnings.simplefilter("error")
         try:
             data = format.open(str(root), format.annotations)
@@ -421,7 +421,7 @@ def _use(data: DataSource, root: Path) -> None:
 
 
 @contextmanager
-def _limited(seconds: int) -> Iterator[None]:
+def limited(seconds: int) -> Iterator[None]:
     def stop(*_: object) -> None:
         raise TooSlow(f"more than {seconds} s")
 

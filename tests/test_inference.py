@@ -259,7 +259,7 @@ def test_what_cannot_be_predicted_is_reported(
         "leave out sky": [str(run), given, *background, "--input", f"sky={pictures}"],
         "nowhere.png: no such file": [str(run), str(pictures / "nowhere.png"), *background],
         "text.png": [str(run), str(pictures / "text.png"), "--background", str(pictures / "bg/a.png")],
-        "holds no jpg or png": [str(run), str(pictures / "empty"), *background],
+        "holds no image": [str(run), str(pictures / "empty"), *background],
         "both results would be called 'a'": [str(run), given, str(pictures / "in2"), *background],
         "holds no bg for the image 'b'": [str(run), given, "--background", str(pictures / "in2")],
         "no config.yaml": [str(pictures), given, *background],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, get_args
 
@@ -40,6 +41,8 @@ class ExperimentData:
     """Its samples that have a label for a task that is trained."""
     val: SampleSource
     test: SampleSource
+    skipped: Sequence[str] | None = None
+    """The samples that were left out for their broken files; ``None`` where none may be."""
     weights: Tensor | None = None
     """How often each sample of ``train`` is drawn; ``None``: once in an epoch."""
 
@@ -82,7 +85,15 @@ def open_data(config: ExperimentConfig, seed: int, source: DataSource | None = N
                 f"{' or '.join(trained)}; move labelled samples there, or split in another way"
             )
     train = repeated(with_label["train"], config.dataset.repeat)
-    data = ExperimentData(source, tasks, splits["train"], train, splits["val"], splits["test"])
+    data = ExperimentData(
+        source,
+        tasks,
+        splits["train"],
+        train,
+        splits["val"],
+        splits["test"],
+        getattr(source, "skipped", None),
+    )
     if config.training.overfit_batches is not None:
         return _few_batches(data, config.training)
     return replace(data, weights=balanced_weights(train)) if config.dataset.balance else data
@@ -90,7 +101,17 @@ def open_data(config: ExperimentConfig, seed: int, source: DataSource | None = N
 
 def _make_source(config: DatasetConfig) -> DataSource:
     source = build(config, DATASETS)
+    if config.on_error == "skip":
+        _skip_broken(config, source)
     return Decoded(source, config.name, config.options, config.cache_limit) if config.cache else source
+
+
+def _skip_broken(config: DatasetConfig, source: DataSource) -> None:
+    if not hasattr(source, "skip_broken"):
+        raise CnnlibError(
+            f"dataset {config.name!r}: on_error: skip is for data sets of image files; leave it out"
+        )
+    source.skip_broken(config.max_skipped)
 
 
 def splits_of(config: ExperimentConfig, source: DataSource, seed: int) -> dict[Split, SampleSource]:

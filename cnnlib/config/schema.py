@@ -82,6 +82,12 @@ class DatasetConfig(Component):
     epoch would be a few steps."""
     balance: bool = False
     """An epoch draws as many training samples as there are, with replacement, each class as often as any other."""
+    on_error: Literal["raise", "skip"] = "raise"
+    """What a file that cannot be used does, such as a truncated picture: it is reported and nothing is trained, or its
+    sample is left out, as a whole, of all splits, and counted in ``result.json``; each run then looks into all
+    files."""
+    max_skipped: Annotated[float, Ge(0), Lt(1)] = 0.05
+    """The largest share of all samples that ``on_error: skip`` may leave out."""
     leaks: Literal["refuse", "allow"] = "refuse"
     """What happens where files of equal content are in two splits, so that the test would measure memory: nothing is
     trained, or that is reported, and all is trained. Pictures that look nearly the same are reported either way."""

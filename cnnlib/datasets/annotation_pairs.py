@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from cnnlib.datasets.listing import ImageFolder, Partner, list_folders, without_suffix
+from cnnlib.datasets.listing import ImageFolder, Partner, composed, list_folders, without_suffix
 from cnnlib.datasets.problems import Problems, as_line
 from cnnlib.types import CnnlibError
 
@@ -46,7 +46,7 @@ def folders_of(images: str | Sequence[str], files: int) -> tuple[list[str], list
         raise CnnlibError(
             f"images must name one folder, or one for each of the {files} annotations; it names {len(folders)}"
         )
-    return folders, [f"{folder}/" if len(folders) > 1 else "" for folder in folders]
+    return folders, [composed(f"{folder}/") if len(folders) > 1 else "" for folder in folders]
 
 
 def own_group(group_of: Partner, prefixes: Sequence[str], name: str) -> str | None:

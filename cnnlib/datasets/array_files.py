@@ -5,6 +5,8 @@ Each function raises ``ImageFileError`` if the file is damaged or holds somethin
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,8 @@ from cnnlib.types import Size, Target
 
 _ROUNDING = 0.001  # by which an interpolated picture may leave [0, 1]
 _LENGTH_ERROR = 0.2  # of a file's directions, in the middle
+_ZIP = b"PK\x03\x04"
+_MAX_BYTES = 2**30  # of an unpacked array
 
 
 def read_image(path: Path, size: Size | None) -> Tensor:
@@ -69,15 +73,39 @@ def read_normals(path: Path, size: Size, axes: tuple[int, int, int]) -> Target:
     return Target(stored / length.clamp(min=1e-12) * torch.tensor(axes).view(3, 1, 1), valid)
 
 
-def _read(path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
-    """Finite numbers of that shape; ``None`` is any size."""
+def read_numbers(path: Path) -> np.ndarray:
+    """The one array of a .npy or .npz file: booleans, integers or floats; of .npy files a memory map.
+
+    Nothing is unpickled.
+    """
     try:
-        # As a map first: a header that promises more than the file holds costs no memory. Nothing is unpickled.
-        array = np.lib.format.open_memmap(path, mode="r")
+        with path.open("rb") as file:
+            zipped = file.read(4) == _ZIP
+        # As a map: a header that promises more than the file holds costs no memory.
+        array = _unzipped(path) if zipped else np.lib.format.open_memmap(path, mode="r")
     except Exception as error:  # on damaged files NumPy raises OSError, ValueError, SyntaxError, ...
         reason = f"it is no .npy file of numbers ({str(error) or type(error).__name__})"
         raise ImageFileError("not readable as an array", path, reason) from error
-    if array.dtype.kind not in "iuf":
+    if array.dtype.kind not in "biuf":
+        raise ImageFileError("not readable as an array", path, f"it holds {array.dtype}; expected numbers")
+    return array
+
+
+def _unzipped(path: Path) -> np.ndarray:
+    """The array of a .npz file, whose checksum is right."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if len(members) != 1:
+            raise ValueError(f"{len(members)} arrays in it; expected one")
+        if members[0].file_size > _MAX_BYTES:
+            raise ValueError(f"{members[0].file_size:,} bytes once unpacked; at most {_MAX_BYTES:,} are read")
+        return np.lib.format.read_array(io.BytesIO(archive.read(members[0])), allow_pickle=False)
+
+
+def _read(path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
+    """Finite numbers of that shape; ``None`` is any size."""
+    array = read_numbers(path)
+    if array.dtype.kind == "b":
         raise ImageFileError("not readable as an array", path, f"it holds {array.dtype}; expected numbers")
     fits = len(array.shape) == len(shape) and all(
         wanted in (None, side) for side, wanted in zip(array.shape, shape, strict=True)

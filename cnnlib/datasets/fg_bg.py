@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt
-from PIL import Image
 
 from cnnlib.checks import checked
 from cnnlib.datasets.annotation_pairs import report_left_out
 from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
+from cnnlib.datasets.image_files import ImageFileError
 from cnnlib.datasets.listing import (
     ImageFolder,
     Partner,
@@ -23,6 +24,7 @@ from cnnlib.datasets.listing import (
     read_table,
     without_suffix,
 )
+from cnnlib.datasets.map_files import kind_of_levels
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_indices, tiny_subset
 from cnnlib.datasets.target_files import target_source
@@ -109,7 +111,7 @@ class FgBg(FileDataSource):
                 "mask_folder and depth_folder are both null, so there is no target; give one of them"
             )
         places = {role: {"": base / name} for role, name in roles.items() if name is not None}
-        folders = list_folders(places, problems)
+        folders = list_folders(places, problems, maps={"mask_folder", "depth_folder"})
         images, backgrounds = folders["image_folder"], folders["background_folder"]
         rule, expected = _background_rule(
             root,
@@ -125,7 +127,7 @@ class FgBg(FileDataSource):
             targets["mask"] = target_source("mask", {"folder": mask_folder}, base, images, masks)
         if depths := folders.get("depth_folder"):
             depth = {"folder": depth_folder, "scale": depth_scale, "zero_is_invalid": depth_zero_is_invalid}
-            if depth_scale is not None or _has_16_bits(depths):
+            if depth_scale is not None or _in_metres(depths):
                 depth["unit"] = "m"
             targets["depth"] = target_source("depth", depth, base, images, depths)
         names = paired_names(inputs, targets, problems)
@@ -226,9 +228,8 @@ def _foreground_rule(group_by: str, pattern: str | None, background_file: Path |
     )
 
 
-def _has_16_bits(folder: ImageFolder) -> bool:
-    try:
-        with Image.open(folder.path(next(iter(folder)))) as file:
-            return file.mode.startswith("I")
-    except OSError:  # ``check`` reports it
-        return False
+def _in_metres(folder: ImageFolder) -> bool:
+    for name in folder:
+        with suppress(ImageFileError):  # ``check`` reports it
+            return kind_of_levels(folder.path(name)) != "8 bits"
+    return False

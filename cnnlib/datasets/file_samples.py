@@ -1,24 +1,24 @@
-"""Samples that are read from image files, a data set of them, and all that is wrong with its files."""
+"""Samples that are read from image files, and a data set of them."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from itertools import chain
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from PIL import Image
 
+from cnnlib.datasets.file_checks import check_files
 from cnnlib.datasets.fitting import fitted_size, padded, padded_target
-from cnnlib.datasets.image_files import ImageFileError, read_color, to_image
+from cnnlib.datasets.image_files import read_color, to_image
 from cnnlib.datasets.listing import ImageFolder, Partner
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Subset
 from cnnlib.datasets.target_files import TargetSource
-from cnnlib.datasets.threads import in_threads
 from cnnlib.files import file_stem
 from cnnlib.types import CnnlibError, Fit, Sample, SampleSource, Size, Split
 
@@ -59,6 +59,8 @@ class FileSamples:
     """Of all samples, ``size`` x ``size``; ``None``: as they are stored, which must be one size."""
     groups: Sequence[str] | None
     fit: Fit = "stretch"
+    measured: int = 0
+    """The sample whose size is that of all, without ``size``."""
 
     def __post_init__(self) -> None:
         if self.fit == "pad" and self.size is None:
@@ -120,7 +122,7 @@ class FileSamples:
 
     @cached_property
     def _one_size(self) -> Size:
-        first = read_color(self._main_path(self.names[0]))
+        first = read_color(self._main_path(self.names[self.measured]))
         return first.height, first.width
 
 
@@ -132,6 +134,9 @@ class FileDataSource:
         splits: the indices of each.
         what: the data set in words, for messages.
         check: how many samples ``check`` looks into; ``None``: all.
+
+    Attributes:
+        skipped: the samples that ``skip_broken`` has left out; ``None`` before.
     """
 
     def __init__(
@@ -144,6 +149,7 @@ class FileDataSource:
         self._splits = splits
         self._what = what
         self._count = check
+        self.skipped: tuple[str, ...] | None = None
 
     def split(self, part: Split) -> SampleSource:
         if part not in self._splits:
@@ -159,9 +165,44 @@ class FileDataSource:
 
     def check(self) -> None:
         """Decodes the files; raises ``CnnlibError`` with every kind of problem, its count, and the first few."""
+        if self.skipped is not None:
+            return  # all were looked into
         problems = Problems(self._what)
-        _check_files(self._samples, self._count, problems)
+        check_files(self._samples, self._count, problems, problems)
         problems.raise_any()
+
+    def skip_broken(self, most: float) -> None:
+        """Leaves out of all splits the samples of which a file cannot be used, and reports them on stderr.
+
+        A sample goes as a whole, also where only one of its targets, or a background that it shares, is broken: what
+        is trained and measured then has all its labels. The others stay in the splits that they are in. All files are
+        looked into, whatever ``check`` is.
+
+        Args:
+            most: the largest share of all samples that may be left out.
+
+        Raises:
+            CnnlibError: there are more, or the others do not fit together: see ``check``.
+        """
+        if self.skipped is not None:
+            return
+        broken, at_odds = Problems(self._what), Problems(self._what)
+        lost = check_files(self._samples, None, broken, at_odds)
+        names = self._samples.names
+        told = f"{len(lost)} of {len(names)} samples with broken files"
+        if len(lost) > most * len(names):
+            raise CnnlibError(
+                f"{self._what} has {told}, more than max_skipped: {most:g} allows:\n{broken.told()}"
+            )
+        at_odds.raise_any()
+        if lost:
+            print(f"{self._what}: left out {told}:\n{broken.told()}", file=sys.stderr)
+        self.skipped = tuple(name for name in names if name in lost)
+        self._samples.measured = next(i for i, name in enumerate(names) if name not in lost)
+        self._splits = {
+            part: np.array([i for i in indices if names[i] not in lost], np.int64)
+            for part, indices in self._splits.items()
+        }
 
 
 def paired_names(
@@ -204,78 +245,3 @@ def _check_names(names: Sequence[str], problems: Problems) -> None:
         twin = seen.setdefault(name.casefold(), name)
         if twin != name:
             problems.add("names that differ in upper and lower case alone", f"{twin}, {name}")
-
-
-class _Look(NamedTuple):
-    """What a file turned out to be."""
-
-    role: str = ""  # the target that it belongs to; "" for an image
-    name: str = ""  # of the sample
-    kind: str = ""  # what all files of its role must have in common, in words; "" if that is nothing
-    blank: bool = False  # it is 0 everywhere
-    error: ImageFileError | None = None
-    size: Size | None = None  # of an image
-
-
-def _check_files(samples: FileSamples, count: int | None, problems: Problems) -> None:
-    """Adds what is wrong with the files of ``count`` samples, spread evenly (``None``: of all)."""
-    count = min(len(samples), count or len(samples))
-    names = [samples.names[i] for i in np.linspace(0, len(samples) - 1, count).round().astype(int)]
-    *others, _ = samples.inputs.values()
-    shared = sorted(
-        {each.path(name) for each in others for name in names}
-    )  # a background serves many samples
-    kinds: dict[str, dict[str, str]] = {}  # by role, then kind: the first sample of it
-    blank: dict[str, bool] = {}
-    jobs = [
-        *(partial(_look_at_image, path) for path in shared),
-        *(partial(_look, samples, name) for name in names),
-    ]
-    looks = in_threads(jobs, "checking image files")
-    for role, name, kind, is_blank, error, _ in chain.from_iterable(looks):
-        if error is not None:
-            problems.add(f"files that are {error.kind}", error.detail)
-            continue
-        blank[role] = blank.get(role, True) and is_blank
-        if kind:
-            kinds.setdefault(role, {}).setdefault(kind, name)
-    for role in (role for role, is_blank in blank.items() if is_blank):
-        problems.add(f"a {role} that is 0 everywhere, in all samples", str(samples.targets[role].names))
-    for role, examples in kinds.items():
-        what = f"{role} files of different kinds, which cannot share one scale" if role else ""
-        for kind, name in examples.items() if len(examples) > 1 else ():
-            problems.add(what or "images of different sizes; set size to resize them", f"{kind}: {name}")
-
-
-def _look(samples: FileSamples, name: str) -> list[_Look]:
-    """At the files that belong to one sample alone."""
-    *_, main = samples.inputs.values()
-    targets = {role: target for role, target in samples.targets.items() if name in target.names}
-    looks = _look_at_image(main.path(name), name, samples.size is None)
-    stored = looks[0].size  # without it, no coordinates can be checked
-    return looks + [
-        _look_at_target(role, name, target, stored or (1, 1))
-        for role, target in targets.items()
-        if stored or isinstance(target.names, ImageFolder)
-    ]
-
-
-def _look_at_image(path: Path, name: str = "", of_one_size: bool = False) -> list[_Look]:
-    try:
-        picture = read_color(path)
-    except ImageFileError as error:
-        return [_Look(error=error)]
-    size = (picture.height, picture.width)
-    return [_Look("", name, f"{size[0]} x {size[1]} pixels" if of_one_size else "", size=size)]
-
-
-def _look_at_target(role: str, name: str, source: TargetSource, stored: Size) -> _Look:
-    try:
-        target = source.read(name, stored, None)
-    except ImageFileError as error:
-        return _Look(error=error)
-    if not isinstance(source.names, ImageFolder):
-        return _Look(role, name)
-    with Image.open(source.names.path(name)) as file:
-        kind = "" if not source.bits_matter else "16 bits" if file.mode.startswith("I") else "8 bits"
-    return _Look(role, name, kind, blank=not target.value.any())

@@ -12,7 +12,7 @@ from annotated_types import Ge, MinLen
 
 from cnnlib.checks import checked
 from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
-from cnnlib.datasets.listing import groups_of, list_folders, name_part, without_suffix
+from cnnlib.datasets.listing import composed, groups_of, list_folders, name_part, without_suffix
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_free, split_indices
 from cnnlib.datasets.target_files import place_of, target_source
@@ -22,9 +22,10 @@ from cnnlib.types import CnnlibError, Fit, Split
 class Folders(FileDataSource):
     """Any inputs and any targets, a folder each: ``images/x.jpg``, ``masks/x.png``.
 
-    Files are jpg, jpeg or png, of one channel or several, turned upright as their EXIF orientation says. The files of a
-    sample have equal names and may differ in size: all take the size of its last input. Images are resized with
-    antialiasing, targets by nearest neighbour. A sample without a file of a target has no such target.
+    Pictures are JPEG, PNG, WebP, TIFF, BMP or PGM, PPM and PBM, of one channel or several, turned upright as their EXIF
+    orientation says; maps may also be PFM, OpenEXR, npy or npz with one array (H, W). The files of a sample have equal
+    names and may differ in size: all take the size of its last input. Images are resized with antialiasing, targets by
+    nearest neighbour. A sample without a file of a target has no such target.
 
     Names are paired when the data set is made; ``check`` decodes the files.
 
@@ -36,8 +37,9 @@ class Folders(FileDataSource):
             ``file`` (a CSV table: ``name`` and the columns that such predictions are saved with, in pixels) or
             ``by_folder: true`` (classes: each is a folder of samples); and ``kind``, ``names`` of classes or points,
             ``flip_order``, ``unit``, ``multi_label: true`` (labels: several classes of an image), ``inverse: true``
-            (inverse depths), and what else the kind takes: depth ``scale`` and ``zero_is_invalid``, semantic
-            ``ignore_index``, normals ``green`` (``up`` or ``down``, where a bright green points).
+            (inverse depths), and what else the kind takes: depth ``scale``, ``zero_is_invalid`` and ``swap_bytes`` (the
+            bytes of 16-bit levels stand in the wrong order), semantic ``ignore_index``, normals ``green`` (``up`` or
+            ``down``, where a bright green points).
         size: samples become ``size`` x ``size``. Without it they stay as stored, and must share one size.
         fit: how pictures of another shape become square: they are stretched, or ``pad`` makes the longer side ``size``
             and adds black, not valid in maps, at the right and at the bottom.
@@ -89,11 +91,12 @@ class Folders(FileDataSource):
             {role: _places(base, folder, as_folders) for role, folder in roles.items()},
             problems,
             nested="by_folder" in places.values(),
+            maps={f"targets.{key}" for key in places},
         )
         pictures = {key: Input(folders[f"inputs.{key}"]) for key in inputs}
         main = list(pictures.values())[-1].folder
         for folder in main.empty:
-            problems.add("folders of classes without a jpg or png file", str(folder))
+            problems.add("folders of classes without an image file", str(folder))
         sources = {}
         for key, given in described.items():
             with _named(key):
@@ -151,7 +154,7 @@ def _listed(
         if (root / place).is_file():
             listed = [without_suffix(line.strip()) for line in _lines(root / place) if line.strip()]
         else:
-            listed = [name for name in names if name.startswith(f"{place}/")]
+            listed = [name for name in names if name.startswith(composed(f"{place}/"))]
         for name in listed:
             if name not in known:
                 problems.add(f"names in {place} without an image", name)

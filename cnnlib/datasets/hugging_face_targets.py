@@ -13,13 +13,19 @@ from PIL import Image
 
 from cnnlib.checks import did_you_mean
 from cnnlib.datasets.hugging_face_tables import library
-from cnnlib.datasets.image_files import to_gray, to_indices, to_rgb
+from cnnlib.datasets.image_files import to_rgb
+from cnnlib.datasets.map_files import to_gray, to_indices, to_lengths
 from cnnlib.datasets.target_files import ABOUT_DATA, check_options, resized, target_info
 from cnnlib.lookup import find
 from cnnlib.tasks import TASKS, Task
 from cnnlib.types import CnnlibError, Size, Target, TargetInfo
 
-_FROM_PICTURE = {"gray": to_gray, "index": to_indices, "color": lambda picture, _: np.array(to_rgb(picture))}
+_FROM_PICTURE = {
+    "gray": to_gray,
+    "index": to_indices,
+    "lengths": to_lengths,
+    "color": lambda picture, _: np.array(to_rgb(picture)),
+}
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,55 @@
-"""Reading image files, upright as their EXIF orientation says.
+"""Reading image files, upright as their EXIF orientation says, by their content, whatever they are called.
 
-Each function raises ``ImageFileError`` if the file cannot be decoded to its end, or holds other numbers than levels of
-8 or 16 bits.
+Each function raises ``ImageFileError`` if the file cannot be decoded to its end. What a file's format lets no reader
+notice stays unnoticed: a JPEG and a WebP have no checksums.
 """
 
 from __future__ import annotations
 
+import re
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, ImageChops, ImageOps
+from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
 from cnnlib.types import CnnlibError, Size
 
-# The mean distance between channels, in levels: below 1 for grey saved in colour, 8 to 40 for photographs.
-_MAX_GRAY_SPREAD = 4
+_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "PPM", "BMP", "GIF")
+"""Of Pillow's, those that pictures of data sets have; some of the others run programs."""
+MAX_PIXELS = 89_478_485
+"""What a file may claim to hold, as Pillow's own limit: beyond it, a few bytes could fill the memory."""
+_MODES = {
+    "1",
+    "L",
+    "LA",
+    "P",
+    "PA",
+    "RGB",
+    "RGBA",
+    "RGBX",
+    "CMYK",
+    "YCbCr",
+    "I",
+    "I;16",
+    "I;16B",
+    "I;16L",
+    "F",
+}
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_WHITE_IS_ZERO = 0  # of TIFF's tag PhotometricInterpretation
 
 
 class ImageFileError(CnnlibError):
@@ -27,6 +59,17 @@ class ImageFileError(CnnlibError):
         self.kind = kind
         self.detail = f"{path}: {reason}"
         super().__init__(f"{kind}: {self.detail}")
+
+
+class Stored(NamedTuple):
+    """A decoded file."""
+
+    image: Image.Image
+    """Upright."""
+    deep_color: bool
+    """The file has several channels of 16 bits, of which Pillow gives the upper eight."""
+    white: int | None
+    """The file's highest level, where Pillow has stretched its levels to 255 or 65535."""
 
 
 def to_image(pictures: Sequence[Image.Image], size: Size | None) -> Tensor:
@@ -45,13 +88,18 @@ def to_image(pictures: Sequence[Image.Image], size: Size | None) -> Tensor:
 
 
 def read_color(path: Path) -> Image.Image:
-    """A picture as 8-bit RGB, whatever it is stored as. Transparent parts are black."""
-    return to_rgb(_upright(path))
+    """A picture as 8-bit RGB, whatever it is stored as; of 16 bits, the upper eight. Transparent parts are black."""
+    image = _upright(path)
+    if image.mode == "F":
+        raise ImageFileError(
+            "not readable as a picture", path, "it holds floats; store levels of 8 or 16 bits"
+        )
+    return to_rgb(image)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
     """An upright picture as ``read_color`` gives it."""
-    image = _on_black(image)
+    image = on_black(image)
     if image.mode.startswith("I"):  # 16 bits: Pillow's own conversion would clip them
         image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
     return image.convert("RGB")
@@ -65,53 +113,123 @@ def read_cutout(path: Path) -> Image.Image:
     return image.convert("RGBA")
 
 
-def read_gray(path: Path) -> np.ndarray:
-    """The grey levels of a mask or a depth map, (H, W), uint8 or uint16 as stored; transparent is 0. Not of colours."""
-    return to_gray(_upright(path), path)
-
-
-def to_gray(image: Image.Image, path: Path | str) -> np.ndarray:
-    """An upright picture as ``read_gray`` gives it; ``path`` is named in errors."""
-    image = _on_black(image)
-    if image.mode.startswith("I"):
-        return np.asarray(image).astype(np.uint16)
-    if image.mode not in ("L", "1"):
-        red, green, blue = image.convert("RGB").split()
-        apart = ImageChops.lighter(ImageChops.difference(red, green), ImageChops.difference(green, blue))
-        if np.asarray(apart).mean() > _MAX_GRAY_SPREAD:
-            raise ImageFileError("in colour, where grey levels are expected", path, f"mode {image.mode}")
-    return np.array(image.convert("L"))
-
-
-def read_indices(path: Path) -> np.ndarray:
-    """A map of classes, (H, W), uint8 or uint16: of a palette image the indices, else the grey levels."""
-    return to_indices(_upright(path), path)
-
-
-def to_indices(image: Image.Image, path: Path | str) -> np.ndarray:
-    """An upright picture as ``read_indices`` gives it; ``path`` is named in errors."""
-    return np.array(image) if image.mode in ("P", "L") else to_gray(image, path)
-
-
-def _on_black(image: Image.Image) -> Image.Image:
-    if image.has_transparency_data:
+def on_black(image: Image.Image) -> Image.Image:
+    """The same without transparency."""
+    if image.has_transparency_data and not image.mode.startswith("I"):
         black = Image.new("RGBA", image.size, "black")
         image = Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")
+    elif image.has_transparency_data:  # one level of 16 bits; Pillow would clip the others
+        levels = np.array(image)
+        levels[levels == image.info["transparency"]] = 0
+        image = Image.fromarray(levels)
     return image
 
 
 def _upright(path: Path) -> Image.Image:
+    return read_stored(path).image
+
+
+def read_stored(path: Path) -> Stored:
+    """
+    Raises:
+        ImageFileError: the file is damaged, larger than ``MAX_PIXELS``, of several pages, or holds other numbers than
+            floats and levels of 8 or 16 bits.
+    """
     try:
-        with Image.open(path) as file:
-            # Pillow keeps 16 bits of a single channel only; of several it silently drops the lower eight.
-            if file.format == "PNG" and not file.mode.startswith("I") and "16" in str(file.tile[0].args):
-                raise ValueError(
-                    "16 bits in several channels; store one channel of 16 bits, or 8 bits in several"
-                )
-            image = ImageOps.exif_transpose(file)
+        with Image.open(path, formats=_FORMATS) as file:
+            _check_claims(file)
+            stored = _storage(file)
+            if file.format == "PNG":
+                _check_sums(path)
+            file.load()
+            image = _turned(file)
+        if image.mode in ("I;16B", "I;16L"):  # which Pillow knows little of
+            image = Image.fromarray(np.array(image).astype(np.uint16))
         low, high = image.getextrema() if image.mode.startswith("I") else (0, 0)
-        if image.mode == "F" or low < 0 or high > 65535:
-            raise ValueError("floats, or integers beyond 16 bits; store 8 or 16 bits")
+        if low < 0 or high > 65535:
+            raise ValueError("integers beyond 16 bits; store 8 or 16 bits")
     except Exception as error:  # on damaged files Pillow raises OSError, SyntaxError, struct.error, ...
-        raise ImageFileError("not readable as an image", path, str(error) or type(error).__name__) from error
-    return image
+        raise ImageFileError("not readable as an image", path, _reason(path, error)) from error
+    return Stored(image, *stored)
+
+
+def mode_of(path: Path) -> str:
+    """Pillow's mode of a file; its pixels are not decoded."""
+    try:
+        with Image.open(path, formats=_FORMATS) as file:
+            return file.mode
+    except Exception as error:
+        raise ImageFileError("not readable as an image", path, _reason(path, error)) from error
+
+
+def _check_claims(file: Image.Image) -> None:
+    """What the file says of itself, before its pixels are decoded."""
+    if file.width * file.height > MAX_PIXELS:
+        raise ValueError(_too_large(f"{file.width} x {file.height}"))
+    # An MPO is a phone's JPEG with further views behind the picture.
+    if file.format != "MPO" and getattr(file, "is_animated", False):
+        raise ValueError("it has several pages or frames; store one")
+    if file.mode not in _MODES:
+        raise ValueError(f"colours of the kind {file.mode}; store RGB, grey levels or a palette")
+    if file.format == "TIFF" and file.mode.startswith("I") and file.tag_v2.get(262) == _WHITE_IS_ZERO:
+        raise ValueError("level 0 of 16 bits is white; store 0 as black")  # Pillow would not invert them
+
+
+def _storage(file: Image.Image) -> tuple[bool, int | None]:
+    """``deep_color`` and ``white`` of ``Stored``, by what Pillow's decoder is asked to do."""
+    given = file.tile[0].args if file.tile else ()
+    first, *others = (given,) if isinstance(given, str) else given or ("",)
+    if file.format == "PPM":
+        white = others[0] if first in ("L", "RGB") and others else None
+        return file.mode == "RGB" and (white or 0) > 255, white
+    if file.mode == "1":
+        return False, 1
+    bits = re.match(r"L;([24])", str(first))
+    return "16" in str(first) and not file.mode.startswith("I"), 2 ** int(bits[1]) - 1 if bits else None
+
+
+def _check_sums(path: Path) -> None:
+    """Of a PNG: Pillow passes over those of the pixels."""
+    content = memoryview(path.read_bytes())
+    at = 8
+    while at < len(content):
+        end = at + 8 + int.from_bytes(content[at : at + 4])
+        kind = bytes(content[at + 4 : at + 8])
+        if end + 4 > len(content):
+            raise ValueError("the file ends too early")
+        wrong = zlib.crc32(content[at + 4 : end]) != int.from_bytes(content[end : end + 4])
+        if wrong and kind[:1].isupper():  # the others, such as texts, do not matter
+            raise ValueError(f"the checksum of its {kind.decode('latin-1')} chunk is wrong: it is damaged")
+        if kind == b"IEND":
+            return
+        at = end + 4
+    raise ValueError("the file ends too early")
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    """Upright, and without an orientation that would turn it again; those that do not exist, and EXIF data that cannot
+    be read, say nothing.
+    """
+    try:
+        turn = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    except Exception:  # as for damaged pixels
+        turn = None
+    upright = image.copy() if turn is None else image.transpose(turn)
+    upright.info = {key: value for key, value in image.info.items() if key == "transparency"}
+    return upright
+
+
+def _reason(path: Path, error: Exception) -> str:
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return _too_large(str(error))
+    if isinstance(error, FileNotFoundError) and path.is_symlink():
+        return f"a link to {path.readlink()}, which does not exist"
+    if isinstance(error, UnidentifiedImageError):
+        return (
+            "the file is empty" if path.stat().st_size == 0 else f"it starts as none of {', '.join(_FORMATS)}"
+        )
+    return str(error) or type(error).__name__
+
+
+def _too_large(found: str) -> str:
+    return f"{found} pixels; at most {MAX_PIXELS:,} are read, so that no file can fill the memory: store it smaller"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from cnnlib.datasets.listing import ImageFolder
+from cnnlib.datasets.listing import ImageFolder, composed
 from cnnlib.datasets.problems import Problems
 
 
@@ -39,7 +39,7 @@ def _matches(root: Path, wanted: str) -> Iterable[Path]:
 def participant(path: Path, root: Path) -> str:
     """The folder just below ``root`` that a file is in, with a ``/`` behind it; empty where it is in none."""
     parts = path.relative_to(root).parts if path.is_relative_to(root) else ()
-    return f"{parts[0]}/" if len(parts) > 1 else ""
+    return composed(f"{parts[0]}/") if len(parts) > 1 else ""
 
 
 def folders_without(served: Iterable[str], pictures: ImageFolder) -> list[str]:

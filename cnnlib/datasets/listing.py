@@ -6,8 +6,9 @@ import csv
 import os
 import re
 import sys
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -19,18 +20,22 @@ from cnnlib.types import CnnlibError
 Partner: TypeAlias = Callable[[str], str | None]
 """From a sample's name to that of another file, or of its group; ``None`` where it is not known."""
 
-_SUFFIXES = (".jpg", ".jpeg", ".png")
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".pgm", ".ppm", ".pnm", ".pbm")
+MAPS = (*PICTURES, ".pfm", ".exr", ".npy", ".npz")
+"""Of files that hold a number per pixel."""
 
 
 class ImageFolder(dict[str, str]):
-    """The jpg and png files of one kind: from the name, what stands before the ending, to the ending.
+    """The image files of one kind: from the name, what stands before the ending, to the ending.
 
-    Hidden files and folders, other folders and other formats are passed over.
+    Hidden files and folders, other folders and other formats are passed over. Links are followed, and one that leads
+    to nothing is a file that cannot be read. Names are in Unicode's form NFC, whatever the file system keeps.
 
     Args:
         places: the folders that they are in, each with what it puts in front of the names of its files:
             ``{"": photos}`` or ``{"train/": photos/train, "val/": photos/val}``.
         nested: the files are one folder further down, which is part of their names: ``cats/x``.
+        suffixes: the endings that count, in lower case.
 
     Attributes:
         ambiguous: names that two files have.
@@ -38,9 +43,13 @@ class ImageFolder(dict[str, str]):
         outside: names of files that are in none of the nested folders.
     """
 
-    def __init__(self, places: Mapping[str, Path], nested: bool = False) -> None:
+    def __init__(
+        self, places: Mapping[str, Path], nested: bool = False, suffixes: Sequence[str] = PICTURES
+    ) -> None:
         super().__init__()
-        self.places = dict(places)
+        self.places = {composed(prefix): place for prefix, place in places.items()}
+        self._suffixes = suffixes
+        self._kept_as: dict[str, str] = {}  # what the file system has for a name in another form
         self.ambiguous: list[str] = []
         self.empty: list[Path] = []
         self.outside: list[str] = []
@@ -48,24 +57,26 @@ class ImageFolder(dict[str, str]):
             if not nested:
                 self._list(place, prefix)
                 continue
-            self.outside += ImageFolder({prefix: place})
+            self.outside += ImageFolder({prefix: place}, suffixes=suffixes)
             for folder in sorted(path for path in place.iterdir() if path.is_dir()):
                 if folder.name.startswith("."):
                     continue
                 before = len(self)
-                self._list(folder, f"{prefix}{folder.name}/")
+                self._list(folder, prefix, f"{folder.name}/")
                 if len(self) == before:
                     self.empty.append(folder)
 
-    def _list(self, folder: Path, prefix: str) -> None:
+    def _list(self, folder: Path, prefix: str, inner: str = "") -> None:
         with os.scandir(folder) as entries:
             for entry in entries:
                 stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122 (a Path a file is slow for 400,000)
-                if suffix.lower() not in _SUFFIXES or entry.name.startswith(".") or not entry.is_file():
+                if suffix.lower() not in self._suffixes or entry.name.startswith(".") or not _is_file(entry):
                     continue
-                name = sys.intern(prefix + stem)
+                name = sys.intern(composed(prefix + inner + stem))
                 if name in self:
                     self.ambiguous.append(name)
+                if name != prefix + inner + stem:
+                    self._kept_as[name] = inner + stem
                 self[name] = sys.intern(suffix)
 
     def __str__(self) -> str:
@@ -73,13 +84,33 @@ class ImageFolder(dict[str, str]):
 
     def path(self, name: str) -> Path:
         prefix = next(prefix for prefix in self.places if name.startswith(prefix))
-        return self.places[prefix] / (name.removeprefix(prefix) + self[name])
+        return self.places[prefix] / (self._kept_as.get(name, name.removeprefix(prefix)) + self[name])
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Also a link to nothing, or to itself: reading it tells."""
+    try:
+        return entry.is_file() or (entry.is_symlink() and not Path(entry).exists())
+    except OSError:  # links in a circle
+        return True
+
+
+def composed(name: str) -> str:
+    """One form of names that look the same: some systems keep ``é`` as one character, others as ``e`` and an accent."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def list_folders(
-    folders: Mapping[str, Mapping[str, Path]], problems: Problems, nested: bool = False
+    folders: Mapping[str, Mapping[str, Path]],
+    problems: Problems,
+    nested: bool = False,
+    maps: Collection[str] = (),
 ) -> dict[str, ImageFolder]:
     """The folders by role, given the places of each.
+
+    Args:
+        nested: as ``ImageFolder`` has it.
+        maps: the roles whose files may hold numbers instead of pictures.
 
     Raises:
         CnnlibError: folders are missing or empty, or names occur twice.
@@ -91,13 +122,17 @@ def list_folders(
             problems.add("folders that do not exist", f"{role}: {place.absolute()}")
         if missing:
             continue
-        listed[role] = folder = ImageFolder(places, nested)
+        try:
+            listed[role] = folder = ImageFolder(places, nested, MAPS if role in maps else PICTURES)
+        except OSError as error:
+            problems.add("folders that cannot be read", f"{role}: {error}")
+            continue
         for name in sorted(folder.ambiguous):
             problems.add("names that two files of one folder have", f"{folder.path(name).with_suffix('')}.*")
         for name in sorted(folder.outside):
             problems.add("images beside the folders of classes, and in none of them", f"{folder}: {name}")
         if not folder:
-            problems.add("folders without a jpg or png file", str(folder))
+            problems.add(f"folders without an image file ({listed_suffixes(role in maps)})", str(folder))
     problems.raise_any()
     return listed
 
@@ -167,6 +202,11 @@ def read_table(path: Path, needed: Sequence[str], what: str) -> list[dict[str, s
 
 
 def without_suffix(name: str) -> str:
-    """``img_1`` of ``img_1.jpg``, and of ``img_1``."""
+    """``img_1`` of ``img_1.jpg``, and of ``img_1``; composed."""
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 (a name, not a path)
-    return stem if suffix.lower() in _SUFFIXES else name
+    return composed(stem if suffix.lower() in MAPS else name)
+
+
+def listed_suffixes(maps: bool = False) -> str:
+    """The endings of image files, in words."""
+    return ", ".join(suffix.removeprefix(".") for suffix in (MAPS if maps else PICTURES))

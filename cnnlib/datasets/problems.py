@@ -28,13 +28,17 @@ class Problems:
 
     def raise_any(self) -> None:
         """Raises one ``CnnlibError`` with every kind of problem, its count and the first few, if there is one."""
-        lines = [f"{self._what} cannot be used:"]
+        if self._counts:
+            raise CnnlibError(f"{self._what} cannot be used:\n{self.told()}")
+
+    def told(self) -> str:
+        """Every kind of problem, its count and the first few, in lines."""
+        lines: list[str] = []
         for kind, count in self._counts.items():
             lines += [f"  {kind}: {count}", *(f"    {example}" for example in self._examples[kind])]
             if count > _SHOWN:
                 lines.append(f"    and {count - _SHOWN} more")
-        if self._counts:
-            raise CnnlibError("\n".join(lines))
+        return "\n".join(lines)
 
 
 def as_line(text: str) -> str:

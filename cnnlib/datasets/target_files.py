@@ -21,8 +21,9 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from cnnlib.checks import check_arguments, did_you_mean, expectation
-from cnnlib.datasets.image_files import ImageFileError, read_color, read_gray, read_indices
-from cnnlib.datasets.listing import ImageFolder, read_table, without_suffix
+from cnnlib.datasets.image_files import ImageFileError, read_color
+from cnnlib.datasets.listing import ImageFolder, composed, read_table, without_suffix
+from cnnlib.datasets.map_files import read_gray, read_indices, read_lengths
 from cnnlib.lookup import find
 from cnnlib.tasks import TASKS, Task
 from cnnlib.tasks.row import RowTask
@@ -32,6 +33,7 @@ _READERS: dict[str, Callable[[Path], np.ndarray]] = {
     "gray": read_gray,
     "color": lambda path: np.array(read_color(path)),
     "index": read_indices,
+    "lengths": read_lengths,
 }
 _INFO = TypeAdapter(TargetInfo)
 _PLACES = {"folder": (str, "text"), "file": (str, "text"), "by_folder": (bool, "true or false")}
@@ -86,7 +88,7 @@ def target_source(
     if place == "file":
         return _table(task(info=info), root / given["file"])
     classes = {name: name.split("/")[-2] for name in pictures}
-    info = replace(info, names=info.names or tuple(sorted(set(classes.values()))))
+    info = replace(info, names=tuple(map(composed, info.names)) or tuple(sorted(set(classes.values()))))
     value = task(info=info).missing((1, 1)).value
     if value.shape or value.is_floating_point():
         raise CnnlibError(f"a target of kind {kind!r} cannot be read from the names of folders")

@@ -20,13 +20,14 @@ class DenseTask(Task):
 
     Class attributes:
         pixels: the array that ``from_pixels`` takes: ``gray`` levels (H, W), uint8 or uint16; ``color``, uint8
-            (H, W, 3); or the ``index`` that an image with a palette stores, (H, W).
+            (H, W, 3); the ``index`` that an image with a palette stores, (H, W); or ``lengths`` (H, W), uint8, uint16
+            or float32.
         bits_matter: whether 8 and 16 bits of one level mean different values, so that a data set has one of them.
     """
 
     full_size = True
     alike = (-2, -1)
-    pixels: ClassVar[Literal["gray", "color", "index"]] = "gray"
+    pixels: ClassVar[Literal["gray", "color", "index", "lengths"]] = "gray"
     bits_matter: ClassVar[bool] = False
 
     def missing(self, size: Size) -> Target:

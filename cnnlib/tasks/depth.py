@@ -15,6 +15,7 @@ from cnnlib.checks import checked
 from cnnlib.metrics.depth import DepthMetrics
 from cnnlib.metrics.depth_protocol import Crop, DepthProtocol
 from cnnlib.tasks.averages import median
+from cnnlib.tasks.byte_order import in_order
 from cnnlib.tasks.dense import DenseTask
 from cnnlib.tasks.drawing import color_map, gray_where_invalid
 from cnnlib.types import CnnlibError, Head, Size, SplitMetric, Target, TargetInfo, View
@@ -42,6 +43,7 @@ class DepthTask(DenseTask):
     higher_is_better: ClassVar[bool] = False
     head = Head("map", 1)
     values = ("lengths",)
+    pixels = "lengths"
     bits_matter = True
 
     @checked
@@ -84,17 +86,32 @@ class DepthTask(DenseTask):
 
     @classmethod
     def from_pixels(
-        cls, array: np.ndarray, *, scale: Annotated[float, Gt(0)] | None = None, zero_is_invalid: bool = True
+        cls,
+        array: np.ndarray,
+        *,
+        scale: Annotated[float, Gt(0)] | None = None,
+        zero_is_invalid: bool = True,
+        swap_bytes: bool = False,
     ) -> Target:
         """
         Args:
-            scale: depth per level. ``None`` is 0.001 (millimetres to metres) for 16 bits, and 1/255 for 8 bits, whose
-                unit is then the farthest depth that can be stored.
+            scale: depth per level. ``None`` is 0.001 (millimetres to metres) for 16 bits, 1/255 for 8 bits, whose unit
+                is then the farthest depth that can be stored, and 1 for floats. Of these, NaN, infinite and negative
+                ones are never valid.
             zero_is_invalid: level 0 means that the depth is not known.
+            swap_bytes: the two bytes of 16-bit levels stand in the wrong order, as in PGM files of some Kinect tools.
+
+        Raises:
+            CnnlibError: the bytes of 16 bits look swapped, or have no need to be.
         """
-        scale = scale or (1 / 255 if array.dtype == np.uint8 else 0.001)
-        valid = torch.from_numpy((array > 0) | (not zero_is_invalid))[None]
-        return Target(torch.from_numpy(array.astype(np.float32) * np.float32(scale))[None], valid)
+        if array.dtype == np.uint16:
+            array = in_order(array, swap_bytes)
+        elif swap_bytes:
+            raise CnnlibError(f"swap_bytes is for levels of 16 bits; these are {array.dtype}")
+        default = {np.dtype(np.uint8): 1 / 255, np.dtype(np.uint16): 0.001}.get(array.dtype, 1.0)
+        known = np.isfinite(array) & ((array > 0) if zero_is_invalid else (array >= 0))
+        value = np.where(known, array, 0).astype(np.float32) * np.float32(scale or default)
+        return Target(torch.from_numpy(value)[None], torch.from_numpy(known)[None])
 
     def describe(self, target: Target) -> dict[str, float | str]:
         """The range of what is known."""

@@ -780,6 +780,8 @@ def test_a_saved_run_is_complete_and_says_nothing_of_how_the_suite_is_compared(
             "fold": None,
             "repeat": 1,
             "balance": False,
+            "on_error": "raise",
+            "max_skipped": 0.05,
             "leaks": "refuse",
             "normalize": None,
             "cache": False,

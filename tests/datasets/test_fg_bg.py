@@ -384,9 +384,17 @@ PROBLEMS = {
         lambda root: [file.rename(file.with_stem("img_0040" + "x" * 240)) for file in root.glob("fg_bg*/img_0040.png")],
         "names that predictions cannot be saved under: 1\n    'img_0040x",
     ),
-    "floats": (
+    "floats as mask": (
+        lambda root: Image.fromarray(np.ones((24, 32), np.float32)).save(root / "fg_bg_mask" / "img_0030.png", "TIFF"),
+        "files that are floats, where levels are expected: 1.*img_0030",
+    ),
+    "floats among depths of 8 bits": (
         lambda root: Image.fromarray(np.ones((24, 32), np.float32)).save(root / "fg_bg_depth" / "img_0030.png", "TIFF"),
-        "not readable.*floats, or integers beyond 16 bits",
+        "different kinds, which cannot share one scale: 2\n    8 bits: img_0010\n    floats: img_0030",
+    ),
+    "32 bits": (
+        lambda root: save(np.full((24, 32), 70_000, np.int32), root / "fg_bg_depth" / "img_0030.png", format="TIFF"),
+        "not readable.*integers beyond 16 bits",
     ),
     "colour-coded depth": (lambda root: save(photo(4), root / "fg_bg_depth" / "img_0030.png"), "in colour.*img_0030"),
     "deep colour": (
@@ -419,7 +427,7 @@ PROBLEMS = {
     ),
     "empty folder": (
         lambda root: [file.unlink() for file in (root / "fg_bg_mask").iterdir()],
-        "folders without a jpg or png file: 1\n    .*fg_bg_mask$",
+        "folders without an image file \\(jpg, .*npz\\): 1\n    .*fg_bg_mask$",
     ),
 }  # fmt: skip
 

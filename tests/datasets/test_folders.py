@@ -244,7 +244,7 @@ def test_class_folders_are_full_and_hold_all_images(root: Path) -> None:
         (root / "images" / f"{name}.jpg").unlink()
     assert opened().targets["animal"].names == ("cat", "dog")
     (root / "images" / "empty").mkdir()
-    with pytest.raises(CnnlibError, match=r"folders of classes without a jpg or png file: 1\n    .*empty"):
+    with pytest.raises(CnnlibError, match=r"folders of classes without an image file: 1\n    .*empty"):
         opened()
 
 

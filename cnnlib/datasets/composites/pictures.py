@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from cnnlib.datasets.cache import ArraySpec, cache_root, cached_arrays
-from cnnlib.datasets.image_files import ImageFileError, read_color, read_cutout, read_gray
+from cnnlib.datasets.image_files import ImageFileError, read_color, read_cutout
 from cnnlib.datasets.listing import ImageFolder
+from cnnlib.datasets.map_files import read_gray
 from cnnlib.datasets.problems import Problems
 from cnnlib.types import CnnlibError
 

@@ -99,6 +99,7 @@ class Decoded:
         self._made_from = {"version": VERSION, "name": name, "options": dict(options), "files": made_from}
         self.inputs, self.targets, self.size = source.inputs, source.targets, source.size
         self.fit = getattr(source, "fit", "stretch")
+        self.skipped = getattr(source, "skipped", None)
         self.fixed_test = getattr(source, "fixed_test", False)
 
     def check(self) -> None:

@@ -1,0 +1,126 @@
+"""Reading the maps that targets are: grey levels, classes and lengths, from image files and NumPy's .npy and .npz.
+
+Each function gives an array (H, W), levels as the file stores them, and raises ``ImageFileError`` if the file is
+damaged or holds something else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageChops
+
+from cnnlib.datasets.array_files import read_numbers
+from cnnlib.datasets.exr_files import read_exr
+from cnnlib.datasets.image_files import MAX_PIXELS, ImageFileError, Stored, mode_of, on_black, read_stored
+
+# The mean distance between channels, in levels: below 1 for grey saved in colour, 8 to 40 for photographs.
+_MAX_GRAY_SPREAD = 4
+
+
+def read_gray(path: Path) -> np.ndarray:
+    """How bright each pixel of a mask is, uint8 or uint16; transparent is 0. Not of colours."""
+    if _holds_numbers(path):
+        array = _numbers(path)
+        return array.astype(np.uint8) * 255 if array.dtype == bool else _levels(array, path)
+    return to_gray(_stored(path).image, path)
+
+
+def read_indices(path: Path) -> np.ndarray:
+    """A map of classes, uint8 or uint16: of a palette image the indices, else the levels."""
+    if _holds_numbers(path):
+        return _levels(_numbers(path), path)
+    stored = _stored(path)
+    return _unstretched(to_indices(stored.image, path), stored.white)
+
+
+def read_lengths(path: Path) -> np.ndarray:
+    """A map of depths, uint8, uint16 or float32; levels that are transparent are 0. Not of colours."""
+    if path.suffix.lower() == ".exr":
+        return read_exr(path)
+    if _holds_numbers(path):
+        array = _numbers(path)
+        return array.astype(np.float32) if array.dtype.kind == "f" else _levels(array, path)
+    stored = _stored(path)
+    return _unstretched(to_lengths(stored.image, path), stored.white)
+
+
+def to_gray(image: Image.Image, path: Path | str) -> np.ndarray:
+    """An upright picture as ``read_gray`` gives it; ``path`` is named in errors."""
+    if image.mode == "F":
+        raise ImageFileError("floats, where levels are expected", path, "store 8 or 16 bits")
+    image = on_black(image)
+    if image.mode.startswith("I"):
+        return np.asarray(image).astype(np.uint16)
+    if image.mode not in ("L", "1"):
+        red, green, blue = image.convert("RGB").split()
+        apart = ImageChops.lighter(ImageChops.difference(red, green), ImageChops.difference(green, blue))
+        if np.asarray(apart).mean() > _MAX_GRAY_SPREAD:
+            raise ImageFileError("in colour, where grey levels are expected", path, f"mode {image.mode}")
+    return np.array(image.convert("L"))
+
+
+def to_indices(image: Image.Image, path: Path | str) -> np.ndarray:
+    """An upright picture as ``read_indices`` gives it; ``path`` is named in errors."""
+    return np.array(image) if image.mode in ("P", "L") else to_gray(image, path)
+
+
+def to_lengths(image: Image.Image, path: Path | str) -> np.ndarray:
+    """An upright picture as ``read_lengths`` gives it; ``path`` is named in errors."""
+    return np.array(image) if image.mode == "F" else to_gray(image, path)
+
+
+def kind_of_levels(path: Path) -> str:
+    """What ``read_lengths`` gives, in words: levels of different kinds cannot share a scale."""
+    if path.suffix.lower() == ".exr":
+        return "floats"
+    if _holds_numbers(path):
+        dtype = read_numbers(path).dtype
+        return "floats" if dtype.kind == "f" else "8 bits" if dtype.itemsize == 1 else "16 bits"
+    mode = mode_of(path)
+    return "floats" if mode == "F" else "16 bits" if mode.startswith("I") else "8 bits"
+
+
+def _stored(path: Path) -> Stored:
+    stored = read_stored(path)
+    if stored.deep_color:
+        reason = "16 bits in several channels; store one channel of 16 bits, or 8 bits in several"
+        raise ImageFileError("not readable as a map", path, reason)
+    return stored
+
+
+def _unstretched(levels: np.ndarray, white: int | None) -> np.ndarray:
+    """The file's own levels, of which Pillow has made brightness."""
+    if white is None:
+        return levels
+    return np.rint(levels.astype(np.float64) * white / np.iinfo(levels.dtype).max).astype(levels.dtype)
+
+
+def _holds_numbers(path: Path) -> bool:
+    return path.suffix.lower() in (".npy", ".npz")
+
+
+def _numbers(path: Path) -> np.ndarray:
+    array = read_numbers(path)
+    if array.ndim == 3 and 1 in (array.shape[0], array.shape[2]):
+        array = array.squeeze(0 if array.shape[0] == 1 else 2)
+    if array.ndim != 2 or not array.size:
+        reason = f"it is {array.shape}; expected (H, W)"
+        raise ImageFileError("arrays of another shape", path, reason)
+    if array.size > MAX_PIXELS:
+        raise ImageFileError("arrays of another shape", path, f"{array.shape} is above {MAX_PIXELS:,} pixels")
+    return array
+
+
+def _levels(array: np.ndarray, path: Path) -> np.ndarray:
+    """Integers as uint8 where that is what they are stored as, else as uint16."""
+    if array.dtype.kind == "f":
+        raise ImageFileError("floats, where levels are expected", path, "store 8 or 16 bits")
+    if array.dtype.kind == "b" or array.dtype == np.uint8:
+        return array.astype(np.uint8)
+    low, high = array.min(), array.max()
+    if low < 0 or high > 65535:
+        reason = f"it reaches from {low} to {high}; expected 0 to 65535"
+        raise ImageFileError("not readable as a map", path, reason)
+    return array.astype(np.uint16)

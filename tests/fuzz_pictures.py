@@ -1,0 +1,279 @@
+"""Mutilated image files: each gives what Pillow or NumPy decodes of it, or an error for people, in a bounded time.
+
+python -m tests.fuzz_pictures --count 1000
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import struct
+import tempfile
+import time
+import warnings
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from cnnlib.datasets import Folders
+from cnnlib.datasets.image_files import ImageFileError, read_color
+from cnnlib.datasets.map_files import read_gray, read_indices, read_lengths
+from tests.datasets.pictures import disc, photo, ramp, samples, save
+from tests.fuzz_annotations import LONGEST_MESSAGE, limited
+
+MOST_SECONDS = 30  # of one file, also on a machine with much else to do
+READERS: dict[str, Callable[[Path], Any]] = {
+    "color": lambda path: np.array(read_color(path)),
+    "gray": read_gray,
+    "index": read_indices,
+    "lengths": read_lengths,
+}
+SIDES = [0, 1, 255, 9000, 9500, 60_000, 2**16, 2**24, 2**31 - 1, 2**31, 2**32 - 1]
+
+
+def _encoded(array: np.ndarray, kind: str, mode: str | None = None, **options: Any) -> bytes:
+    picture = Image.fromarray(array) if mode is None else Image.fromarray(array).convert(mode)
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def _numpy(save_array: Callable[..., None], array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    save_array(file, array)
+    return file.getvalue()
+
+
+def sources() -> dict[str, bytes]:
+    """Whole files, each by a name with its ending."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a camera"
+    deep = (ramp().astype(np.uint16) * 200)[:, ::-1]
+    metres = ramp().astype(np.float32) / 25
+    found = {
+        "jpeg.jpg": _encoded(photo(1), "JPEG", quality=90),
+        "turned.jpg": _encoded(photo(1), "JPEG", exif=exif),
+        "progressive.jpg": _encoded(photo(2), "JPEG", progressive=True),
+        "gray.jpg": _encoded(ramp(), "JPEG"),
+        "cmyk.jpg": _encoded(photo(2), "JPEG", "CMYK"),
+        "rgb.png": _encoded(photo(3), "PNG"),
+        "rgba.png": _encoded(np.dstack([photo(3), disc()]), "PNG"),
+        "gray.png": _encoded(disc(), "PNG"),
+        "palette.png": _encoded(photo(3), "PNG", "P"),
+        "bits.png": _encoded(disc() > 0, "PNG"),
+        "deep.png": _encoded(deep, "PNG"),
+        "webp.webp": _encoded(photo(4), "WEBP"),
+        "lossless.webp": _encoded(np.dstack([photo(4), disc()]), "WEBP", lossless=True),
+        "plain.tif": _encoded(photo(5), "TIFF"),
+        "packed.tif": _encoded(photo(5), "TIFF", compression="tiff_lzw"),
+        "deep.tif": _encoded(deep, "TIFF"),
+        "float.tif": _encoded(metres, "TIFF"),
+        "bmp.bmp": _encoded(photo(6), "BMP"),
+        "color.ppm": _encoded(photo(7), "PPM"),
+        "deep.pgm": b"P5\n32 24\n65535\n" + deep.astype(">u2").tobytes(),
+        "few.pgm": b"P5\n32 24\n200\n" + np.minimum(ramp(), 200).tobytes(),
+        "text.pgm": b"P2\n# text\n4 2\n15\n0 1 2 3\n12 13 14 15\n",
+        "bits.pbm": _encoded(disc() > 0, "PPM"),
+        "float.pfm": b"Pf\n32 24\n-1.0\n" + metres.tobytes(),
+        "levels.npy": _numpy(np.save, deep),
+        "float.npy": _numpy(np.save, metres),
+        "mask.npz": _numpy(np.savez_compressed, disc() > 0),
+    }
+    try:
+        import OpenEXR
+    except ImportError:
+        return found
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "z.exr")
+        with OpenEXR.File({"type": OpenEXR.scanlineimage}, {"Z": metres}) as file:
+            file.write(str(path))
+        return found | {"z.exr": path.read_bytes()}
+
+
+SOURCES = sources()
+
+
+def mutilated(generator: np.random.Generator) -> tuple[str, bytes]:
+    """The name of a file and its content, broken in one of the ways in which files are."""
+    names = list(SOURCES)
+    name = str(generator.choice(names))
+    content = SOURCES[name]
+    how = int(generator.integers(9))
+    if how == 0:
+        return name, content[: int(generator.integers(len(content)))]
+    if how in (1, 2):  # anywhere, or where the header is
+        return name, _flipped(content, generator, len(content) if how == 1 else min(64, len(content)))
+    if how == 3:  # the header of one with the body of another
+        other = SOURCES[str(generator.choice(names))]
+        cut = int(generator.integers(1, 64))
+        return name, content[:cut] + other[cut:]
+    if how == 4:
+        return name, bytes(int(generator.integers(3)) * 100) + content[len(content) :]
+    if how == 5:
+        return name, generator.bytes(int(generator.integers(1, 400)))
+    if how == 6:  # absurd sizes
+        return name, _resized(name, content, generator)
+    if how == 7:  # another ending
+        return Path(name).stem + Path(str(generator.choice(names))).suffix, content
+    start, end = sorted(generator.integers(0, len(content), 2).tolist())
+    return name, content[:start] + bytes(end - start if generator.random() < 0.5 else 0) + content[end:]
+
+
+def _flipped(content: bytes, generator: np.random.Generator, until: int) -> bytes:
+    changed = bytearray(content)
+    for at in generator.integers(0, until, int(generator.integers(1, 4))):
+        changed[at] ^= 1 << int(generator.integers(8))
+    return _with_right_sums(bytes(changed)) if generator.random() < 0.5 else bytes(changed)
+
+
+def _with_right_sums(content: bytes) -> bytes:
+    """Of a PNG, so that its faults get past the checksums."""
+    changed, at = bytearray(content), 8
+    while content[:4] == b"\x89PNG" and at + 12 <= len(content):
+        end = at + 8 + int.from_bytes(changed[at : at + 4])
+        if end + 4 > len(content):
+            break
+        changed[end : end + 4] = struct.pack(">I", zlib.crc32(changed[at + 4 : end]))
+        at = end + 4
+    return bytes(changed)
+
+
+def _resized(name: str, content: bytes, generator: np.random.Generator) -> bytes:
+    """With other sides in the header, where it is known where they stand; else with such bytes in the beginning."""
+    width, height = (int(side) for side in generator.choice(SIDES, 2))
+    if Path(name).suffix in (".pgm", ".ppm", ".pbm", ".pfm"):
+        return content.replace(b"32 24", b"%d %d" % (width, height), 1)
+    if name.endswith(".npy"):
+        return content.replace(b"(24, 32)", b"(%d, %d)" % (height, width), 1)
+    changed = bytearray(content)
+    at = 16 if name.endswith(".png") else int(generator.integers(4, 40))
+    changed[at : at + 8] = struct.pack(">II" if name.endswith(".png") else "<II", width, height)
+    return _with_right_sums(bytes(changed))
+
+
+# Trying
+
+
+def attempt(path: Path) -> str:
+    """``refused`` or ``read`` by how many of the readers; anything else is raised."""
+    read = 0
+    with limited(MOST_SECONDS), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, of corrupt EXIF data, are no fault
+        for key, reader in READERS.items():
+            try:
+                found = reader(path)
+            except ImageFileError as error:
+                message = str(error)
+                assert str(path) in message
+                assert len(message) < LONGEST_MESSAGE
+                continue
+            read += 1
+            _check(key, found, path)
+    return f"read by {read} of {len(READERS)}" if read else "refused"
+
+
+def _check(key: str, found: np.ndarray, path: Path) -> None:
+    """Against the libraries' own reading, of the modes in which that needs no care."""
+    assert found.dtype.name in {"color": ("uint8",), "lengths": ("uint8", "uint16", "float32")}.get(
+        key, ("uint8", "uint16")
+    )
+    if key != "color" and path.suffix in (".npy", ".npz", ".exr"):
+        expected = _numbers(path)
+        if expected is not None:
+            scale = 255 if expected.dtype == bool and key == "gray" else 1
+            assert np.array_equal(found, expected.astype(found.dtype) * scale, equal_nan=True)
+        return
+    with Image.open(path) as file:
+        white = file.tile and file.format == "PPM"
+        picture = ImageOps.exif_transpose(file)
+    if key == "color":
+        if picture.mode in ("RGB", "L", "CMYK", "1", "P", "YCbCr") and not picture.has_transparency_data:
+            np.testing.assert_array_equal(found, np.array(picture.convert("RGB")))
+        assert found.shape == (picture.height, picture.width, 3)
+        return
+    assert found.shape == (picture.height, picture.width)
+    plain = picture.mode in ("L", "F") or picture.mode.startswith("I")
+    if plain and not picture.has_transparency_data and (key == "gray" or not white):
+        assert np.array_equal(found, np.array(picture), equal_nan=True)
+
+
+def _numbers(path: Path) -> np.ndarray | None:
+    if path.suffix == ".exr":
+        return None
+    loaded = np.load(path, allow_pickle=False)
+    return loaded if isinstance(loaded, np.ndarray) else loaded[loaded.files[0]]
+
+
+def fuzz(folder: Path, count: int, seed: int) -> Counter[str]:
+    """Tries ``count`` mutilated files in ``folder``; how often each outcome was.
+
+    Raises:
+        AssertionError, or what a reader let pass, with the number of the file.
+    """
+    outcomes: Counter[str] = Counter()
+    for index in range(count):
+        name, content = mutilated(np.random.default_rng((seed, index)))
+        path = folder / name
+        path.write_bytes(content)
+        try:
+            outcomes[attempt(path)] += 1
+        except BaseException as error:
+            error.add_note(f"file {index} under seed {seed}, {name}: {content[:200]!r}")
+            raise
+        path.unlink()
+    return outcomes
+
+
+def fuzz_data_set(root: Path, count: int, seed: int) -> tuple[int, int]:
+    """A data set with ``count`` mutilated pictures or depths among good ones, opened to skip the broken.
+
+    Returns:
+        How many samples were left out, and how many of the mutilated were used.
+    """
+    for index in range(count):
+        name, content = mutilated(np.random.default_rng((seed, index)))
+        of_picture = index % 2 == 0 and not name.endswith((".npy", ".npz", ".exr", ".pfm"))
+        broken, good = ("images", "depth") if of_picture else ("depth", "images")
+        target = root / broken / f"{index:04d}{Path(name).suffix}"
+        save(
+            photo(index) if good == "images" else ramp().astype(np.uint16) * 20,
+            root / good / f"{index:04d}.png",
+        )
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = Folders(str(root), {"image": "images"}, {"depth": {"folder": "depth", "scale": 0.01}}, size=16)
+        kinds = data._samples.targets["depth"]
+        object.__setattr__(kinds, "bits_matter", False)  # here files of all kinds are mixed on purpose
+        data.skip_broken(0.99)
+        used = samples(data)
+    for sample in used:
+        assert sample["image"].isfinite().all()
+        assert sample["depth"].value[sample["depth"].valid].isfinite().all()
+    assert len(used) + len(data.skipped) == count
+    return len(data.skipped), len(used)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--count", type=int, default=1000, help="mutilated files (1000)")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        outcomes = fuzz(Path(folder), options.count, options.seed)
+    told = ", ".join(f"{count} {what}" for what, count in sorted(outcomes.items()))
+    print(f"{options.count} files: {told} in {time.monotonic() - start:.1f} s", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        skipped, used = fuzz_data_set(Path(folder), options.count, options.seed)
+    print(f"as a data set: {skipped} samples skipped, {used} used")
+
+
+if __name__ == "__main__":
+    main()
