@@ -160,7 +160,7 @@ def _with(value: float) -> Callable[[Path], None]:
         ("label", _objects, r"not readable as an array: 1\n    .*train/label/4\.npy: "),
         ("depth", _truncated, r"not readable as an array: 1\n    .*train/depth/4\.npy: "),
         ("depth", lambda path: path.write_bytes(b""), r"not readable as an array: 1\n    .*train/depth/4\.npy: "),
-        ("depth", _archive, r"as an array: 1\n    .*depth/4\.npy: it is no \.npy file of numbers"),
+        ("depth", _archive, r"of another shape: 1\n    .*depth/4\.npy: it is \(3,\); expected \(12, 16, 1\)"),
         ("label", _changed(lambda a: a.astype(str)), r"label/4\.npy: it holds <U32; expected numbers"),
         ("image", _changed(lambda a: a.transpose(2, 0, 1)), r"4\.npy: it is \(3, 12, 16\); expected \(12, 16, 3\)"),
         ("image", _changed(lambda a: a[:6]), r"image/4\.npy: it is \(6, 16, 3\); expected \(12, 16, 3\)"),

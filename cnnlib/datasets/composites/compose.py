@@ -25,7 +25,7 @@ def compose(
             far as a gain of 1.6 brings it.
 
     Returns:
-        The mask, bool (H, W): where the foreground covers half or more of a pixel.
+        The mask, float32 (H, W): 1 where the foreground covers half or more of a pixel, else 0.
     """
     left, top, right, bottom = recipe.box
     if shadow:
@@ -36,7 +36,7 @@ def compose(
         color = _matched(color, alpha, place, match_colors)
     place *= 1 - alpha
     place += color
-    mask = np.zeros(picture.shape[1:], dtype=bool)
+    mask = np.zeros(picture.shape[1:], dtype=np.float32)
     mask[top:bottom, left:right] = alpha >= 0.5
     return mask
 
@@ -49,7 +49,7 @@ def depth_levels(pictures: Pictures, recipe: Recipe, mask: np.ndarray, zero_is_i
     left, _, right, bottom = recipe.box
     feet = levels[bottom - 1, left:right]
     known = feet[feet > 0] if zero_is_invalid else feet
-    levels[mask] = np.median(known) if known.size else 0
+    levels[mask > 0] = np.median(known) if known.size else 0
     return levels
 
 

@@ -91,7 +91,8 @@ def open_pictures(
             problems,
         )
         problems.raise_any()
-    return Pictures(cutouts["cutout"], cutouts["shape"], pictures["background"], maps and maps["depth"])
+    shapes = [(height, width) for height, width in cutouts["shape"].tolist()]
+    return Pictures(cutouts["cutout"], shapes, pictures["background"], maps and maps["depth"])
 
 
 def _stored(
@@ -121,7 +122,9 @@ def _stored(
                 yield empty
         problems.raise_any()  # nothing is kept of a set with a broken file
 
-    return cached_arrays(folder / f"{kind}-{size}-{digest.hexdigest()[:16]}", made_from, specs, batches)
+    found = cached_arrays(folder / f"{kind}-{size}-{digest.hexdigest()[:16]}", made_from, specs, batches)
+    # A view of a memory map as a plain array: the class of maps makes each access several times as slow.
+    return {key: array.view(np.ndarray) for key, array in found.items()}
 
 
 def _cutout(path: Path, size: int) -> dict[str, np.ndarray]:

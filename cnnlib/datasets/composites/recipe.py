@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,14 +32,14 @@ class Recipes:
     """All foregrounds x (2 if ``flips``) x all backgrounds x ``positions``.
 
     Attributes:
-        shapes: height and width of each foreground, (F, 2).
+        shapes: height and width of each foreground.
         backgrounds: their number.
         size: height and width of the picture.
         scale: the smallest and the largest height of a foreground, as a share of the picture's. Wide ones are made
             smaller still, until they fit.
     """
 
-    shapes: np.ndarray
+    shapes: Sequence[tuple[int, int]]
     backgrounds: int
     positions: int
     flips: bool
@@ -63,8 +64,7 @@ class Recipes:
 
     def __getitem__(self, index: int) -> Recipe:
         foreground, mirrored, background, _ = self.parts(index)
-        random = np.random.default_rng([self.seed, index])
-        share, across, down = random.random(3)
+        share, across, down = np.random.default_rng([self.seed, index]).random(3).tolist()
         tall, wide = self.shapes[foreground]
         height = self.size * (self.scale[0] + share * (self.scale[1] - self.scale[0]))
         shrink = min(1.0, self.size / (height * wide / tall))

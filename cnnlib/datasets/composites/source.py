@@ -173,7 +173,7 @@ class Composites:
         mask = compose(self._pictures, recipe, image[-3:], *self._looks)
         sample: Sample = {
             "image": torch.from_numpy(image),
-            "mask": Target(torch.from_numpy(mask[None]).float()),
+            "mask": Target(torch.from_numpy(mask[None])),
             "name": self.name_of(index),
             "group": self._names[1][recipe.background],
         }

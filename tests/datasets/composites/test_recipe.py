@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +14,7 @@ def recipes(
     shapes: list[tuple[int, int]], size: int = 224, scale: tuple[float, float] = (0.25, 0.75), **given: int
 ) -> Recipes:
     options = {"backgrounds": 3, "positions": 4, "flips": True, "seed": 0} | given
-    return Recipes(np.array(shapes), size=size, scale=scale, **options)
+    return Recipes(shapes, size=size, scale=scale, **options)
 
 
 def test_there_are_as_many_as_the_journal_counted() -> None:
