@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from cnnlib.augmentations import Pipeline
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _data(options: argparse.Namespace) -> None:
+    torch.set_num_threads(1)  # as in a loading process
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         given = {"foregrounds": options.foregrounds, "backgrounds": options.backgrounds}
@@ -55,7 +57,7 @@ def _data(options: argparse.Namespace) -> None:
         files = _as_files(made | {"size": options.size}, indices, root / "files", options.size)
         ways = {
             "files": lambda: _read(files),
-            "composed": lambda: [source.sample(index) for index in indices],
+            "composed": lambda: _compose(source, indices),
         }
         seconds = _in_turns(ways, options.turns)
         _tell(seconds, len(indices), "ms a sample, without collating")
@@ -109,6 +111,11 @@ def _in_turns(ways: Mapping[str, Callable[[], Any]], turns: int) -> dict[str, fl
 
 def _tell(seconds: Mapping[str, float], samples: int, what: str) -> None:
     print(f"{', '.join(f'{name} {1000 * own / samples:.2f}' for name, own in seconds.items())} {what}")
+
+
+def _compose(source: Composites, indices: Sequence[int]) -> None:
+    for index in indices:
+        source.sample(index)
 
 
 def _read(files: FgBg) -> None:
