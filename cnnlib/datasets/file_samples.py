@@ -189,14 +189,14 @@ class FileDataSource:
         broken, at_odds = Problems(self._what), Problems(self._what)
         lost = check_files(self._samples, None, broken, at_odds)
         names = self._samples.names
-        told = f"{len(lost)} of {len(names)} samples with broken files"
+        left_out = f"{len(lost)} of {len(names)} samples with broken files"
         if len(lost) > most * len(names):
             raise CnnlibError(
-                f"{self._what} has {told}, more than max_skipped: {most:g} allows:\n{broken.told()}"
+                f"{self._what} has {left_out}, more than max_skipped: {most:g} allows:\n{broken.summary()}"
             )
         at_odds.raise_any()
         if lost:
-            print(f"{self._what}: left out {told}:\n{broken.told()}", file=sys.stderr)
+            print(f"{self._what}: left out {left_out}:\n{broken.summary()}", file=sys.stderr)
         self.skipped = tuple(name for name in names if name in lost)
         self._samples.measured = next(i for i, name in enumerate(names) if name not in lost)
         self._splits = {

@@ -64,7 +64,7 @@ class NYUv2(ArrayDataSource):
         check: how many samples ``check`` reads, spread evenly; by default all.
 
     Raises:
-        CnnlibError: the folders are others, their files do not pair, or the normals' axes cannot be told.
+        CnnlibError: the folders are others, their files do not pair, or the normals' axes cannot be inferred.
     """
 
     targets: ClassVar[Mapping[str, TargetInfo]] = {

@@ -29,9 +29,9 @@ class Problems:
     def raise_any(self) -> None:
         """Raises one ``CnnlibError`` with every kind of problem, its count and the first few, if there is one."""
         if self._counts:
-            raise CnnlibError(f"{self._what} cannot be used:\n{self.told()}")
+            raise CnnlibError(f"{self._what} cannot be used:\n{self.summary()}")
 
-    def told(self) -> str:
+    def summary(self) -> str:
         """Every kind of problem, its count and the first few, in lines."""
         lines: list[str] = []
         for kind, count in self._counts.items():

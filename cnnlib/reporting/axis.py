@@ -23,7 +23,7 @@ class Axis:
 
     @classmethod
     def log(cls, low: float, high: float) -> Axis:
-        """``low`` above 0. There is a little room beyond both."""
+        """``low`` above 0. A small margin is added at both ends."""
         steps = (1, 2, 5) if high < 1000 * low else (1,)  # else the numbers would touch each other
         return cls(
             low / 1.1, high * 1.1, True, _within(LogLocator(subs=steps).tick_values(low, high), low, high)

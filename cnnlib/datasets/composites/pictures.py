@@ -139,9 +139,9 @@ def _cutout(path: Path, size: int) -> dict[str, np.ndarray]:
         sides = tuple(max(1, round(side * shrink)) for side in picture.size)
         picture = picture.resize(sides, Image.Resampling.LANCZOS)
     array = np.array(picture.convert("RGBa"))
-    room = np.zeros((size, size, 4), np.uint8)
-    room[: array.shape[0], : array.shape[1]] = array
-    return {"cutout": room, "shape": np.array(array.shape[:2])}
+    padded = np.zeros((size, size, 4), np.uint8)
+    padded[: array.shape[0], : array.shape[1]] = array
+    return {"cutout": padded, "shape": np.array(array.shape[:2])}
 
 
 def _square(picture: Image.Image, size: int) -> Image.Image:

@@ -18,7 +18,7 @@ class Recipe(NamedTuple):
     Attributes:
         foreground, background: by number.
         mirrored: the foreground is.
-        box: left, top, right and bottom edge of the foreground in pixels, whole numbers inside of the picture.
+        box: left, top, right and bottom edge of the foreground in pixels, integers, inside of the picture.
     """
 
     foreground: int

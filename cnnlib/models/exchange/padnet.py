@@ -1,4 +1,4 @@
-"""PAD-Net: first predictions of all tasks, and what they tell each other for the final ones."""
+"""PAD-Net: intermediate predictions of all tasks, distilled into the final ones."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ class _Distillation(nn.Module):
         own = known[self.task]
         if not self.others:
             return self.tail(own)
-        told = sum(message(known[other]) for other, message in zip(self.others, self.messages, strict=True))
-        return self.tail(own + self.gate(own).sigmoid() * told)
+        received = sum(message(known[other]) for other, message in zip(self.others, self.messages, strict=True))
+        return self.tail(own + self.gate(own).sigmoid() * received)
 
 
 def _conv(in_channels: int, out_channels: int) -> nn.Conv2d:
