@@ -38,7 +38,7 @@ def axes_by_depth(pictures: Iterable[tuple[Target, Target]]) -> tuple[int, int, 
     cosines = both / (ones * others).sqrt().clamp(min=1e-12)
     if (cosines.abs() < _CLEAR).any():
         raise CnnlibError(
-            "the axes of the normals cannot be inferred from the depths (cosine with the depths' own normals in x, y and "
+            "the axes of the normals cannot be inferred from the depths (cosine with the depths' normals in x, y and "
             f"z: {', '.join(f'{each:.2f}' for each in cosines)}); set normal_axes, such as [1, -1, -1]"
         )
     x, y, z = (1 if each > 0 else -1 for each in cosines)
