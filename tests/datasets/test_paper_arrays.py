@@ -96,7 +96,9 @@ def test_normals_that_have_nothing_to_do_with_the_depths_are_refused(root: Path)
         for number in range(count):
             noise = F.normalize(torch.randn(HEIGHT, WIDTH, 3, generator=generator), dim=-1)
             save_array(root / part / "normal" / f"{number}.npy", noise.numpy())
-    with pytest.raises(CnnlibError, match=r"axes of the normals cannot be inferred .* set normal_axes, such as"):
+    with pytest.raises(
+        CnnlibError, match=r"axes of the normals cannot be inferred .* set normal_axes, such as"
+    ):
         NYUv2(str(root))
     NYUv2(str(root), normal_axes=(1, -1, -1)).check()
 
