@@ -175,7 +175,10 @@ def all_against(baseline: str, experiments: Iterable[str]) -> dict[str, str]:
 
 
 def differences(
-    scores: Mapping[str, Scores], baselines: Mapping[str, str], planned: int
+    scores: Mapping[str, Scores],
+    baselines: Mapping[str, str],
+    planned: int,
+    of_runs: Mapping[str, Scores] | None = None,
 ) -> tuple[dict[str, Difference | str], SeedVariances | None]:
     """Experiments' differences to their baselines, or why there is none; and what was learned of the seeds.
 
@@ -186,9 +189,11 @@ def differences(
         baselines: experiment to what it is compared with.
         planned: seeds that were to be run before the first look; whether seeds are blocks goes by it, at later looks
             too, for a test that changes on the way has more false findings.
+        of_runs: of the same runs the scores whose variance over seeds counts, where those are not the means of
+            ``scores`` over images.
     """
     blocks = enough_for_blocks(len(scores), planned)
-    variances = _variances(scores, blocks)
+    variances = _variances(scores if of_runs is None else of_runs, blocks)
     order = list(scores)
     found: dict[str, Difference | str] = {}
     for name, baseline in baselines.items():

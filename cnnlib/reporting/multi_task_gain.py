@@ -7,9 +7,10 @@ Of an experiment of T tasks, with M a task's main metric of the whole test split
 (K.-K. Maninis, I. Radosavovic, I. Kokkinos: "Attentive Single-Tasking of Multiple Tasks", CVPR 2019,
 https://arxiv.org/abs/1904.08918). 0.03 means: 3 % better than single-task nets, on average over the tasks.
 
-**Its noise** is that of the same sum for each run and image, M_alone fixed, as ``cnnlib.reporting.statistics`` has it:
-seeds and images are both random. That of the single-task nets counts as if both were equally good, which is right to
-first order in delta_mtl.
+**Its noise** is that of the same sum for each run, M_alone fixed, as ``cnnlib.reporting.statistics`` has it: seeds and
+images are both random. How much seeds vary is seen in the runs' whole-split metrics, of which delta_mtl is made; how
+much images do, in the scores of single images. The noise of the single-task nets counts as if both were equally good,
+which is right to first order in delta_mtl.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ from cnnlib.reporting.single_task import single_task_baselines
 from cnnlib.reporting.statistics import Difference, holm
 from cnnlib.reporting.words import verdict_words
 
-_ALONE = ""
-"""The single-task nets together; no experiment is called so."""
+_ALONE = "the single-task nets"
+"""No experiment can be called so: a folder's name has no blanks."""
 _NOTHING = Comparison(Verdict.NOT_COMPARED, in_percent=True, margin=MARGIN_OF_SHARES)
 
 
@@ -89,10 +90,12 @@ def write_gains(suite: SuiteResults) -> Path | None:
 
     Columns: experiment, delta_mtl, low, high (its 95 % interval), verdict, p (against the single-task nets); over,
     over_low, over_high, over_verdict, over_p (the same of the difference to the suite's baseline); a column per task
-    with its part.
+    with its part, and ``alone_<task>`` with its single-task baseline.
     """
     found = gains(suite)
+    path = suite.folder / "delta_mtl.csv"
     if not found:
+        path.unlink(missing_ok=True)  # of an earlier config
         return None
     tasks = list(dict.fromkeys(task for gain in found.values() for task in gain.of_tasks))
     rows = []
@@ -102,10 +105,11 @@ def write_gains(suite: SuiteResults) -> Path | None:
             value, low, high = one.effect
             row |= {f"{prefix}low": low, f"{prefix}high": high, f"{prefix}p": one.p}
             row |= {f"{prefix}verdict": verdict_words(one)} | ({"over": value} if prefix else {})
+        row |= {f"alone_{task}": experiment for task, experiment in gain.alone.items()}
         rows.append(row | dict(gain.of_tasks))
     columns = ["experiment", "delta_mtl", "low", "high", "verdict", "p"]
     columns += ["over", "over_low", "over_high", "over_verdict", "over_p", *tasks]
-    path = suite.folder / "delta_mtl.csv"
+    columns += [f"alone_{task}" for task in tasks]
     write_csv(path, columns, [{key: row.get(key) for key in columns} for row in rows])
     return path
 
@@ -128,9 +132,9 @@ def _of_family(suite: SuiteResults, alone: Mapping[str, str], names: Sequence[st
         for name in names
     }
     values = {name: fmean(parts.values()) for name, parts in of_tasks.items()}
-    tables, reasons = _tables(suite, alone, names, metrics, signs)
-    to_alone = _differences(suite, tables, dict.fromkeys(tables.keys() - {_ALONE}, _ALONE))
-    together = {name: table for name, table in tables.items() if name != _ALONE}
+    scores, reasons = _scores(suite, alone, names, metrics, signs)
+    to_alone = _differences(suite, scores, dict.fromkeys(scores.keys() - {_ALONE}, _ALONE))
+    together = {name: one for name, one in scores.items() if name != _ALONE}
     to_baseline = {}
     if suite.baseline in together:
         to_baseline = _differences(suite, together, all_against(suite.baseline, together))
@@ -140,6 +144,10 @@ def _of_family(suite: SuiteResults, alone: Mapping[str, str], names: Sequence[st
         against_baseline = _compared(suite, to_baseline.get(name), over)
         if name == suite.baseline:
             against_baseline = Comparison(Verdict.BASELINE)
+        elif suite.baseline not in names:
+            against_baseline = replace(
+                _NOTHING, reason=f"{suite.baseline} has other single-task nets, or none"
+            )
         found[name] = Gain(
             values[name],
             of_tasks[name],
@@ -155,37 +163,69 @@ def _mean(runs: Sequence[RunResult], metric: str) -> float:
     return fmean(run.test.get(metric, math.nan) for run in runs)
 
 
-def _tables(
+@dataclass(frozen=True)
+class _Scores:
+    """Of one experiment's runs, or of the single-task nets.
+
+    Attributes:
+        of_images: of each group of images; their mean is 1 + delta_mtl, by the means over images.
+        of_runs: 1 + delta_mtl of each run, by the metrics of the whole split.
+    """
+
+    of_images: Scores
+    of_runs: Scores
+
+
+def _scores(
     suite: SuiteResults,
     alone: Mapping[str, str],
     names: Sequence[str],
     metrics: Mapping[str, str],
     signs: Mapping[str, float],
-) -> tuple[dict[str, Scores], dict[str, str]]:
-    """The score of each experiment's runs on each group of images whose mean is 1 + delta_mtl; that of the single-task
-    nets is under ``_ALONE``. Or the reason why an experiment has none.
-    """
-    parts: dict[str, list[tuple[np.ndarray, Scores]]] = {name: [] for name in [*names, _ALONE]}
+) -> tuple[dict[str, _Scores], dict[str, str]]:
+    """By experiment, those of the single-task nets under ``_ALONE``; or the reason why an experiment has none."""
+    images: dict[str, list[tuple[np.ndarray, Scores]]] = {name: [] for name in [*names, _ALONE]}
+    whole: dict[str, list[Scores]] = {name: [] for name in images}
     reasons: dict[str, str] = {}
     for task, metric in metrics.items():
-        runs = {name: suite.finished[name] for name in [*names, alone[task]]}
-        scores, why = (fold_scores if suite.folds else scores_of)(metric, runs, ratio=False)
+        base = alone[task]
+        runs = {name: suite.finished[name] for name in [*names, base]}
+        of_images, why = (fold_scores if suite.folds else scores_of)(metric, runs, ratio=False)
+        of_runs, _ = fold_scores(metric, runs, ratio=False)
         groups = np.array([""]) if suite.folds else labelled_groups(metric, runs)
-        if alone[task] not in scores:
-            return {}, dict.fromkeys(names, f"{alone[task]}: {why[alone[task]]}")
-        mean = fmean(float(one.mean()) for one in scores[alone[task]].values())
-        factor = signs[task] / (mean * len(metrics))
-        for name, one in {**scores, _ALONE: scores[alone[task]]}.items():
-            if name in parts:
-                parts[name].append((groups, {seed: factor * values for seed, values in one.items()}))
-        reasons |= {name: reason for name, reason in why.items() if name in names}
-    known = {name: of_tasks for name, of_tasks in parts.items() if name not in reasons}
+        reasons |= {name: f"{metric}: {reason}" for name, reason in why.items() if name in names}
+        if base not in of_images:
+            return {}, dict.fromkeys(names, f"{base}: {why[base]}")
+        for name, source in [*((name, name) for name in names if name in of_images), (_ALONE, base)]:
+            images[name].append(
+                (groups, _shares(of_images[source], of_images[base], signs[task] / len(metrics)))
+            )
+            whole[name].append(_shares(of_runs[source], of_runs[base], signs[task] / len(metrics)))
+    known = {name: parts for name, parts in images.items() if name not in reasons}
     everything = reduce(np.union1d, [groups for groups, _ in known[_ALONE]])
-    return {name: _sum(of_tasks, everything) for name, of_tasks in known.items()}, reasons
+    alone_group = np.array([""])
+    found = {
+        name: _Scores(_sum(parts, everything), _sum([(alone_group, one) for one in whole[name]], alone_group))
+        for name, parts in known.items()
+    }
+    for name in [name for name, one in found.items() if not one.of_images]:
+        reasons[name] = (
+            f"{'they have' if name == _ALONE else 'it has'} no seed under which every task was measured"
+        )
+        del found[name]
+    if _ALONE in reasons:
+        reasons = dict.fromkeys(names, f"{_ALONE}: {reasons[_ALONE]}") | reasons
+    return found, reasons
+
+
+def _shares(scores: Scores, base: Scores, factor: float) -> Scores:
+    """As shares of the mean of ``base``, times ``factor``."""
+    mean = fmean(float(one.mean()) for one in base.values())
+    return {seed: factor / mean * values for seed, values in scores.items()}
 
 
 def _sum(parts: Sequence[tuple[np.ndarray, Scores]], everything: np.ndarray) -> Scores:
-    """The tasks' scores added up, run by run.
+    """The tasks' scores added up, run by run; empty where no seed has all tasks.
 
     A task's mean over the groups that have its label, and the variance of that mean, stay what they are when it is
     spread over all groups.
@@ -202,13 +242,15 @@ def _sum(parts: Sequence[tuple[np.ndarray, Scores]], everything: np.ndarray) -> 
 
 
 def _differences(
-    suite: SuiteResults, tables: Mapping[str, Scores], baselines: Mapping[str, str]
+    suite: SuiteResults, scores: Mapping[str, _Scores], baselines: Mapping[str, str]
 ) -> Mapping[str, Difference | str]:
-    if not baselines:
+    if not baselines or not set(baselines.values()) <= scores.keys():
         return {}
+    of_images = {name: one.of_images for name, one in scores.items()}
     if suite.folds:
-        return fold_differences(tables, baselines, suite.folds)
-    return differences(tables, baselines, suite.looks[0])[0]
+        return fold_differences(of_images, baselines, suite.folds)
+    of_runs = {name: {seed: one.of_runs[seed] for seed in one.of_images} for name, one in scores.items()}
+    return differences(of_images, baselines, suite.looks[0], of_runs)[0]
 
 
 def _compared(suite: SuiteResults, one: Difference | str | None, value: float) -> Comparison:

@@ -25,7 +25,8 @@ class HistoryFile:
     def log_scalars(self, scalars: Mapping[str, float], step: int) -> None:
         self.rows.append(dict(scalars))
         first = ["epoch", "seconds", "images_per_second", "learning_rate"]
-        write_csv(self.path, first + [key for key in self.rows[0] if key not in first], self.rows)
+        columns = dict.fromkeys([*first, *(key for row in self.rows for key in row)])
+        write_csv(self.path, list(columns), self.rows)  # a resumed run may have more than it began with
 
 
 @dataclass

@@ -90,7 +90,9 @@ class _Distillation(nn.Module):
         own = known[self.task]
         if not self.others:
             return self.tail(own)
-        received = sum(message(known[other]) for other, message in zip(self.others, self.messages, strict=True))
+        received = sum(
+            message(known[other]) for other, message in zip(self.others, self.messages, strict=True)
+        )
         return self.tail(own + self.gate(own).sigmoid() * received)
 
 
