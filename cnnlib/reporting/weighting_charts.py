@@ -20,9 +20,9 @@ from cnnlib.reporting.templates import percent
 
 _SMALL = Plot(280, 180, 40, 8, 272, 146)
 _LARGER = Plot(360, 250, 40, 8, 352, 216)  # cosines are often small, and their axis is not
-_COSINES = Axis(-1.0, 1.0, False, (-1.0, -0.5, 0.0, 0.5, 1.0))
-_DECADES = 100  # weights that span more than this factor are drawn on a logarithmic axis
-_SAME = 1e-6  # relative: what rounding does to the mean of equal weights
+_BOTH_SIGNS = Axis(-1.0, 1.0, False, (-1.0, -0.5, 0.0, 0.5, 1.0))
+_SHARES = Axis(0.0, 1.0, False, (0.0, 0.25, 0.5, 0.75, 1.0))
+_SAME = 1e-6  # what rounding does to a share
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,14 @@ class WeightingFigures:
 
     marks: dict[str, str]
     """Task to the class of its colour."""
-    weights: list[tuple[str, Markup]]
-    """Experiment and chart; of those whose weights are not constant."""
-    logarithmic: bool
+    shares: list[tuple[str, Markup]]
+    """Experiment and chart: each task's share of the sum of the weights; of those whose shares are not constant."""
+    negative: bool
+    """Whether a share is."""
     gaps: bool
     """Whether a task is missing from all steps of an epoch."""
     constant: list[str]
-    """The experiments whose weights are."""
+    """The experiments whose shares are."""
     cosines: list[tuple[str, Markup, list[Pair]]]
     """Experiment, chart and all its pairs, those most in conflict first; the chart has the first ``most``."""
     most: int = MOST_BANDS
@@ -69,17 +70,20 @@ def weighting_figures(suite: SuiteResults) -> WeightingFigures | None:
     """``None`` where all weights are constant and no cosines are known."""
     tasks = dict.fromkeys(task for run in suite.runs for task in _tasks(run))
     marks = {task: f"t{index}" for index, task in enumerate(tasks)}
-    found = {name: _weights(runs, marks) for name, runs in suite.finished.items()}
-    found = {name: curves for name, curves in found.items() if curves}
+    found = {name: _shares(runs, marks) for name, runs in suite.finished.items()}
+    found = {name: curves for name, curves in found.items() if len(curves) > 1}
     drawn = {name: curves for name, curves in found.items() if not all(map(_constant, curves))}
-    axis = _weight_axis([curve for curves in drawn.values() for curve in curves])
+    negative = any((curve.low < 0).any() for curves in drawn.values() for curve in curves)
     pairs = {name: of_name for name, runs in suite.finished.items() if (of_name := _pairs(runs, marks))}
     if not drawn and not pairs:
         return None
     return WeightingFigures(
         marks,
-        [(name, draw_lines(curves, axis, _SMALL)) for name, curves in drawn.items()],
-        axis.logarithmic,
+        [
+            (name, draw_lines(curves, _BOTH_SIGNS if negative else _SHARES, _SMALL))
+            for name, curves in drawn.items()
+        ],
+        negative,
         any(np.isnan(curve.mean).any() for curves in drawn.values() for curve in curves),
         [name for name in found if name not in drawn],
         [(name, _cosine_chart(of_name), of_name) for name, of_name in pairs.items()],
@@ -92,12 +96,16 @@ def _tasks(run: RunResult) -> list[str]:
     return [name for name in own if not name.startswith(("cosine/", "conflict/"))]
 
 
-def _weights(runs: Sequence[RunResult], marks: dict[str, str]) -> list[Curve]:
-    return [
-        curve_of(mark, task, own)
-        for task, mark in marks.items()
-        if (own := _columns(runs, f"weighting/{task}"))
-    ]
+def _shares(runs: Sequence[RunResult], marks: dict[str, str]) -> list[Curve]:
+    """Of each task, in the sum of the weights' sizes, which differs by orders of magnitude between weightings."""
+    of_tasks: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for run in runs:
+        weights = {task: run.history[f"weighting/{task}"] for task in _tasks(run)}
+        together = np.nansum([np.abs(one) for one in weights.values()], axis=0)
+        for task, one in weights.items():
+            share = np.divide(one, together, out=np.full_like(one, np.nan), where=together > 0)
+            of_tasks.setdefault(task, []).append((run.history["epoch"], share))
+    return [curve_of(mark, task, of_tasks[task]) for task, mark in marks.items() if task in of_tasks]
 
 
 def _columns(runs: Sequence[RunResult], column: str) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -109,20 +117,7 @@ def _constant(curve: Curve) -> bool:
     known = np.isfinite(curve.mean)
     if not known.any():
         return True
-    low, high = curve.low[known].min(), curve.high[known].max()
-    return bool(high - low <= _SAME * max(abs(low), abs(high)))
-
-
-def _weight_axis(curves: Sequence[Curve]) -> Axis:
-    """One for all experiments, so that they can be compared: from 0, or logarithmic."""
-    ends = np.concatenate([[], *(end for curve in curves for end in (curve.low, curve.high))])
-    ends = ends[np.isfinite(ends)]
-    low, high = (float(ends.min()), float(ends.max())) if ends.size else (0.0, 1.0)
-    if low > 0 and high > _DECADES * low:
-        return Axis.log(low, high)
-    low, high = min(low, 0.0), max(high, 0.0)
-    margin = 0.06 * (high - low)
-    return Axis.linear(low - margin * (low < 0), high + margin)
+    return bool(curve.high[known].max() - curve.low[known].min() <= _SAME)
 
 
 def _pairs(runs: Sequence[RunResult], marks: dict[str, str]) -> list[Pair]:
@@ -150,4 +145,4 @@ def _agreement(pair: Pair) -> tuple[float, float]:
 
 
 def _cosine_chart(pairs: Sequence[Pair]) -> Markup:
-    return draw_lines([pair.curve for pair in pairs[:MOST_BANDS]], _COSINES, _LARGER)
+    return draw_lines([pair.curve for pair in pairs[:MOST_BANDS]], _BOTH_SIGNS, _LARGER)

@@ -58,64 +58,69 @@ def charts(folder: Path, kind: str = "") -> dict[str, ElementTree.Element]:
     return {figure.find("figcaption/b").text: figure.find("svg") for figure in figures}
 
 
-def values(chart: ElementTree.Element, mark: str, path: str = "line", log: bool = False) -> np.ndarray:
+def values(chart: ElementTree.Element, mark: str, path: str = "line") -> np.ndarray:
     """What a path shows, (points, 2), epoch and value, by the numbers at the axes."""
     grid, labels = chart.findall("line"), chart.findall("text")
     y = [float(line.get("y1")) for line in grid]
-    ticks = np.array([float(label.text) for label in labels[: len(y)]])
-    up = np.polyfit(y, np.log(ticks) if log else ticks, 1)
+    up = np.polyfit(y, [float(label.text) for label in labels[: len(y)]], 1)
     x, epochs = zip(*((float(one.get("x")), float(one.text)) for one in labels[len(y) : -1]), strict=True)
     along = np.polyfit(x, epochs, 1)
     inner = chart.find("svg")
     data = inner.find(f"g[@class='series {mark}']/path[@class='{path}']").get("d")
     points = np.array([pair.split(",") for pair in re.findall(r"[-\d.]+,[-\d.]+", data)], float)
     points += float(inner.get("x")), float(inner.get("y"))
-    shown = np.stack([np.polyval(along, points[:, 0]), np.polyval(up, points[:, 1])], axis=1)
-    return np.stack([shown[:, 0], np.exp(shown[:, 1])], axis=1) if log else shown
+    return np.stack([np.polyval(along, points[:, 0]), np.polyval(up, points[:, 1])], axis=1)
 
 
-def test_weights_are_drawn_where_their_numbers_are(folder: Path) -> None:
-    weigh(folder, "uncertainty", mask=RISING, depth=2 - RISING)
+def test_the_shares_of_weights_are_drawn_where_their_numbers_are(folder: Path) -> None:
+    """Three times the weights are the same shares."""
+    for seed, factor in ((0, 1.0), (1, 3.0)):
+        shift = 0.1 * seed
+        columns = {"mask": RISING / 2 + shift, "depth": 1 - RISING / 2 - shift}
+        add_history(
+            folder, "uncertainty", seed, {f"weighting/{task}": factor * one for task, one in columns.items()}
+        )
     chart = charts(folder)["uncertainty"]
-    for mark, task in (("t0", RISING), ("t1", 2 - RISING)):
+    for mark, task, shift in (("t0", RISING / 2, 0.1), ("t1", 1 - RISING / 2, -0.1)):
         line, band = values(chart, mark), values(chart, mark, "band")
         np.testing.assert_allclose(line[:, 0], np.arange(1, EPOCHS + 1), atol=0.05)
-        np.testing.assert_allclose(line[:, 1], task + 0.05, atol=0.01)
-        np.testing.assert_allclose(band[:EPOCHS, 1], task + 0.1, atol=0.01)
-        np.testing.assert_allclose(band[EPOCHS:, 1], task[::-1], atol=0.01)
+        np.testing.assert_allclose(line[:, 1], task + shift / 2, atol=0.01)
+        np.testing.assert_allclose(band[:EPOCHS, 1], task + max(shift, 0), atol=0.01)
+        np.testing.assert_allclose(band[EPOCHS:, 1], task[::-1] + min(shift, 0), atol=0.01)
     titles = [title.text for title in chart.iter("title")]
     assert titles == ["mask", "depth"]
-
-
-def test_weights_over_more_than_two_decades_are_on_one_logarithmic_axis(folder: Path) -> None:
-    weigh(folder, "uncertainty", seeds=(0,), mask=np.geomspace(0.01, 2, EPOCHS))
-    weigh(folder, "mgda", seeds=(0,), mask=RISING)
-    both = charts(folder)
-    shown = values(both["uncertainty"], "t0", log=True)[:, 1]
-    np.testing.assert_allclose(shown, np.geomspace(0.01, 2, EPOCHS), rtol=0.02)
-    np.testing.assert_allclose(values(both["mgda"], "t0", log=True)[:, 1], RISING, rtol=0.02)
-    assert "the same logarithmic axis" in text(folder)
-
-
-@pytest.mark.parametrize("lowest", [0.0, -1.0, 0.011])
-def test_an_axis_with_0_on_it_or_two_decades_is_linear(folder: Path, lowest: float) -> None:
-    weights = np.linspace(lowest, 1, EPOCHS)
-    weigh(folder, "uncertainty", seeds=(0,), mask=weights)
-    np.testing.assert_allclose(values(charts(folder)["uncertainty"], "t0")[:, 1], weights, atol=0.02)
-    assert "logarithmic" not in text(folder)
     assert "has a gap" not in text(folder)
+    assert "below 0" not in text(folder)
+
+
+def test_weights_of_any_size_can_be_read_side_by_side(folder: Path) -> None:
+    weigh(folder, "uncertainty", seeds=(0,), mask=1e-6 * RISING, depth=1e-6 + 0 * RISING)
+    weigh(folder, "mgda", seeds=(0,), mask=0 * RISING, depth=1e6 * RISING)
+    weigh(folder, "equal", seeds=(0,), mask=1 - RISING, depth=RISING)
+    both = charts(folder)
+    np.testing.assert_allclose(values(both["uncertainty"], "t0")[:, 1], RISING / (1 + RISING), atol=0.01)
+    assert "mgda" not in both  # all its weight is the depth's, throughout
+    np.testing.assert_allclose(values(both["equal"], "t1")[:, 1], RISING, atol=0.01)
+
+
+def test_a_weight_below_0_is_a_share_below_0(folder: Path) -> None:
+    weigh(folder, "uncertainty", seeds=(0,), mask=-RISING, depth=1 + 0 * RISING)
+    shown = values(charts(folder)["uncertainty"], "t0")[:, 1]
+    np.testing.assert_allclose(shown, -RISING / (1 + RISING), atol=0.02)
+    assert "A weight below 0 goes against its task" in text(folder)
 
 
 def test_constant_weights_are_named_and_not_drawn(folder: Path) -> None:
     third = np.full(EPOCHS, 1 / 3)
     weigh(folder, "equal", seeds=(0,), mask=third, depth=third + 1e-16)
-    weigh(folder, "uncertainty", mask=RISING)
+    weigh(folder, "uncertainty", mask=RISING, depth=third)
     assert list(charts(folder)) == ["uncertainty"]
-    assert "Not drawn, because their weights are constant: equal." in text(folder)
+    assert "Not drawn, because their shares are constant: equal." in text(folder)
 
 
 def test_weights_that_differ_between_seeds_alone_are_not_constant(folder: Path) -> None:
-    weigh(folder, "equal", mask=np.ones(EPOCHS))
+    for seed in (0, 1):
+        weigh(folder, "equal", seeds=(seed,), mask=np.full(EPOCHS, 1.0 + seed), depth=np.ones(EPOCHS))
     assert list(charts(folder)) == ["equal"]
 
 
@@ -127,7 +132,7 @@ def test_a_suite_of_constant_weights_has_no_such_section(folder: Path) -> None:
 
 def test_epochs_without_a_task_are_a_gap(folder: Path) -> None:
     weights = np.where(np.arange(EPOCHS) == 4, np.nan, RISING)
-    weigh(folder, "uncertainty", mask=weights, depth=np.full(EPOCHS, np.nan))
+    weigh(folder, "uncertainty", mask=weights, depth=np.full(EPOCHS, np.nan), normals=2 - weights)
     chart = charts(folder)["uncertainty"]
     shown = values(chart, "t0")
     np.testing.assert_allclose(shown[:, 0], [1, 2, 3, 4, 6, 7, 8, 9], atol=0.05)
@@ -137,8 +142,8 @@ def test_epochs_without_a_task_are_a_gap(folder: Path) -> None:
 
 
 def test_a_task_has_one_colour_in_all_charts(folder: Path) -> None:
-    weigh(folder, "uncertainty", mask=RISING, depth=RISING)
-    weigh(folder, "mgda", normals=RISING, depth=RISING)
+    weigh(folder, "uncertainty", mask=RISING, depth=2 - RISING)
+    weigh(folder, "mgda", normals=RISING, depth=2 - RISING)
     found = charts(folder)
     marks = {
         (series.find("title").text, series.get("class"))
@@ -229,7 +234,7 @@ def test_tasks_and_experiments_may_be_called_anything(tmp_path: Path) -> None:
         0,
         {
             f"weighting/{odd}": RISING,
-            "weighting/100 %-deep": RISING,
+            "weighting/100 %-deep": 2 - RISING,
             f"weighting/cosine/{odd}-100 %-deep": COSINE,
         },
     )
