@@ -234,7 +234,7 @@ class ExperimentConfig(Section):
     """Applied to training samples in this order."""
     model: Annotated[Component, Registered("model")]
     """The network."""
-    tasks: dict[str, Annotated[TaskConfig, Registered("task")]]
+    tasks: dict[FolderName, Annotated[TaskConfig, Registered("task")]]
     """What is predicted, by the data set's target that it is trained on."""
     weighting: Annotated[Component, Registered("weighting")] = Field("fixed", validate_default=True)
     """How the tasks' losses become one step. It sees each task's loss times the task's ``weight``."""

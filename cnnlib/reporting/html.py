@@ -62,6 +62,7 @@ def render(suite: SuiteResults) -> str:
         leaderboard=Leaderboard.of(suite, indices),
         lineage=lineage_figures(suite, indices),
         gains=_best_first(together),
+        families=_families(together),
         cost_factors=_cost_factors(costs, suite.baseline),
         pareto=pareto_figures(suite, indices, _alone(suite, together)),
         charts=_charts(suite, indices),
@@ -220,6 +221,18 @@ def _cost_factors(
 def _best_first(found: Mapping[str, Gain]) -> dict[str, Gain]:
     values = {name: gain.value if math.isfinite(gain.value) else -math.inf for name, gain in found.items()}
     return dict(sorted(found.items(), key=lambda item: -values[item[0]]))
+
+
+def _families(found: Mapping[str, Gain]) -> list[tuple[Mapping[str, str], list[str]]]:
+    """Single-task nets, by task, and the experiments that are compared with them."""
+    families: list[tuple[Mapping[str, str], list[str]]] = []
+    for name, gain in found.items():
+        of_alone = next((names for alone, names in families if alone == gain.alone), None)
+        if of_alone is not None:
+            of_alone.append(name)
+        elif gain.alone:
+            families.append((gain.alone, [name]))
+    return families
 
 
 def _alone(suite: SuiteResults, found: Mapping[str, Gain]) -> Mapping[str, str]:

@@ -17,7 +17,8 @@ from cnnlib.reporting.summary import Summary, summarise_suite
 from cnnlib.reporting.templates import TEMPLATES
 
 _FAR = 5.0  # times the typical distance from the middle: farther points are named, not drawn
-_MOST = 10  # charts
+_LEFT, _RIGHT = 62, 436  # in pixels
+_LETTER = 6.6  # its typical width, in pixels
 _CROWDED = 8  # points: with more, the intervals of those that another beats are seen under the pointer alone
 
 
@@ -51,8 +52,7 @@ def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
 def pareto_figures(
     suite: SuiteResults, indices: Mapping[str, int], alone: Mapping[str, str]
 ) -> list[ParetoFigure]:
-    """A figure for each pair of tasks that three experiments or more have both; those of the first tasks, if there are
-    very many.
+    """A figure for each pair of tasks that three experiments or more have both.
 
     Args:
         alone: task to its single-task baseline, which is drawn as a line.
@@ -68,7 +68,7 @@ def pareto_figures(
             baselines = tuple(table[metric].get(alone.get(metric.partition("/")[0], "")) for metric in pair)
             axes = tuple({name: table[metric][name] for name in names} for metric in pair)
             figures.append(_figure(pair, axes, baselines, suite, indices))
-    return figures[:_MOST]
+    return figures
 
 
 def _figure(
@@ -90,7 +90,7 @@ def _figure(
     ]
     scales = [
         _Scale(span, low, high, sign < 0)
-        for span, (low, high), sign in zip(spans, ((62, 428), (268, 10)), signs, strict=True)
+        for span, (low, high), sign in zip(spans, ((_LEFT, _RIGHT - 8), (268, 10)), signs, strict=True)
     ]
     inside = [
         name
@@ -104,7 +104,8 @@ def _figure(
         (scales[0](axes[0][name].mean), scales[1](axes[1][name].mean)) for name in front if name in inside
     ]
     lines = [scale(base.mean) if base else None for scale, base in zip(scales, baselines, strict=True)]
-    labels = _labels([point for point in points if point["front"] or point["name"] == suite.baseline])
+    named = [point for point in points if point["front"] or point["name"] == suite.baseline]
+    labels = _labels(named, [(point["x"], point["y"]) for point in points])
     chart = TEMPLATES.get_template("pareto.html").module.pareto_chart(
         metrics, scales, points, _stairs(steps), lines, labels, len(points) > _CROWDED
     )
@@ -168,19 +169,34 @@ def _stairs(steps: Sequence[tuple[float, float]]) -> str:
     return data
 
 
-def _labels(points: Sequence[Mapping[str, Any]]) -> list[tuple[float, float, str, str]]:
-    """Place, anchor and text of names beside their points, moved down until none lies on another."""
+def _labels(
+    named: Sequence[Mapping[str, Any]], points: Sequence[tuple[float, float]]
+) -> list[tuple[float, float, str, str]]:
+    """Place, anchor and text of names beside their points: of the places around a point the one that covers the fewest
+    of the other names and points.
+    """
     placed: list[tuple[float, float, str, str]] = []
-    for point in sorted(points, key=lambda one: one["y"]):
-        width = 6.6 * len(point["name"])
-        right = point["x"] + 9 + width < 436
-        x, anchor = (point["x"] + 9, "start") if right else (point["x"] - 9, "end")
-        left = x if right else x - width
-        y = point["y"] - 6
-        for old_x, old_y, old_anchor, old in placed:
-            old_width = 6.6 * len(old)
-            old_left = old_x if old_anchor == "start" else old_x - old_width
-            if left < old_left + old_width and old_left < left + width and abs(y - old_y) < 13:
-                y = old_y + 13
-        placed.append((x, round(y, 1), anchor, point["name"]))
+    taken = [(x - 5, x + 5, y - 5, y + 5) for x, y in points]
+    for point in sorted(named, key=lambda one: one["y"]):
+        width = _LETTER * len(point["name"])
+        places = []
+        for down in (-6, 4, 14, -19, 27):
+            y = round(point["y"] + down, 1)
+            for x, left, anchor in (
+                (point["x"] + 9, point["x"] + 9, "start"),
+                (point["x"] - 9, point["x"] - 9 - width, "end"),
+            ):
+                box = (left, left + width, y - 10, y + 3)
+                outside = left < _LEFT or left + width > _RIGHT
+                places.append(
+                    (sum(_overlap(box, other) for other in taken) + 100 * outside, x, y, anchor, box)
+                )
+        _, x, y, anchor, box = min(places, key=lambda place: place[0])
+        taken.append(box)
+        placed.append((x, y, anchor, point["name"]))
     return placed
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    """Of two boxes (left, right, top, bottom)."""
+    return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]

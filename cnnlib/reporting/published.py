@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ def read_published(path: Path) -> dict[str, dict[str, float]]:
     """Metric, experiment to the published value, of a CSV file with a column ``experiment`` and one for each metric.
 
     Raises:
-        CnnlibError: no such file, no such column, no rows, or a value that is no number.
+        CnnlibError: no such file, no such column, no rows, a value that is no finite number, or an experiment twice.
     """
     if not path.exists():
         raise CnnlibError(f"{path}: no such table of published results; give one with --table")
@@ -28,6 +29,15 @@ def read_published(path: Path) -> dict[str, dict[str, float]]:
         raise CnnlibError(
             f"{path}: needs a column experiment, a column for each metric, and at least one row"
         )
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise CnnlibError(f"{path}: one row for each experiment; there are several of {', '.join(twice)}")
+    for metric, values in columns.items():
+        for name, value in zip(names, values, strict=True):
+            if not math.isfinite(value):
+                raise CnnlibError(
+                    f"{path}: {metric} of {name} is {value}; a published value is a finite number"
+                )
     return {metric: dict(zip(names, values, strict=True)) for metric, values in columns.items()}
 
 

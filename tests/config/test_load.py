@@ -455,6 +455,20 @@ def test_names_that_are_no_folders_are_refused(parse: Parse, suite: dict[str, An
     assert "must be fit for a folder" in problems_of(parse, suite)[0]
 
 
+def test_a_task_is_fit_for_a_folder_and_for_a_metric(parse: Parse, suite: dict[str, Any]) -> None:
+    """Its predictions lie in a folder of its name, and `<task>/<metric>` is told apart at the first slash."""
+    targets = {"mask/x": {"kind": "mask", "folder": "masks"}}
+    suite["dataset"] = {
+        "name": "folders",
+        "root": "data",
+        "inputs": {"image": "images"},
+        "targets": targets,
+        "size": 32,
+    }
+    suite["tasks"] = {"mask/x": {}}
+    assert any("tasks.mask/x: must be fit for a folder" in problem for problem in problems_of(parse, suite))
+
+
 def test_all_problems_of_a_file_are_reported_at_once(parse: Parse, suite: dict[str, Any]) -> None:
     suite |= {
         "seeds": [-1],

@@ -97,6 +97,17 @@ def test_history_is_complete_after_every_epoch(tmp_path: Path) -> None:
     ]
 
 
+def test_a_resumed_history_may_have_more_columns_than_it_began_with(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.csv"
+    history = HistoryFile(path, [{"epoch": 1, "train/loss": 2.0}])
+    history.log_scalars({"epoch": 2, "train/loss": 1.5, "val/loss": 1.0}, 2)
+    assert path.read_text().splitlines() == [
+        "epoch,seconds,images_per_second,learning_rate,train/loss,val/loss",
+        "1,,,,2.0,",
+        "2,,,,1.5,1.0",
+    ]
+
+
 def test_progress_is_one_line_per_epoch_without_a_terminal() -> None:
     console = Console(file=io.StringIO(), width=40)
     progress = ConsoleProgress("bce seed 0", ["val/mask/iou"], console)

@@ -35,6 +35,7 @@ def test_the_table_has_every_gain_best_first(folder: Path) -> None:
     assert set(found) == {"equal", "best", "worst"}
     for name, value in rows:
         assert float(value) == pytest.approx(found[name].value)
+    assert "mask: mask_alone, depth: depth_alone." in section
     assert section.count("1.00 \N{MULTIPLICATION SIGN}") >= 2  # the baseline's own time and memory
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnnlib.reporting.comparison import Verdict
-from cnnlib.reporting.multi_task_gain import Gain, gains, write_gains
+from cnnlib.reporting.multi_task_gain import gains, write_gains
 from cnnlib.reporting.results import SuiteResults
 from cnnlib.reporting.run_result import RunResult
 from cnnlib.reporting.single_task import single_task_baselines
@@ -138,8 +138,12 @@ def test_units_do_not_matter(of_mask: float, of_depth: float) -> None:
     assert other.against_alone.p == pytest.approx(one.against_alone.p, rel=1e-3, abs=1e-9)
 
 
-def test_intervals_cover_what_they_promise() -> None:
-    """Equal experiments: 0 lies in the 95 % interval in most draws, and few are called different."""
+@pytest.mark.parametrize("whole", [0.0, 0.06])
+def test_intervals_cover_what_they_promise(whole: float) -> None:
+    """Equal experiments: 0 lies in the 95 % interval in most draws, and few are called different.
+
+    ``whole`` is what seeds do to the metrics of the whole split, of which delta_mtl is made, and not to images' own.
+    """
     covered, called, draws = 0, 0, 120
     for draw in range(draws):
         random = np.random.default_rng(draw)
@@ -154,6 +158,8 @@ def test_intervals_cover_what_they_promise() -> None:
         for run in made.runs:
             tasks = [run.experiment.removesuffix("_alone")] if "alone" in run.experiment else METRICS
             with_config(run, {"tasks": {task: {} for task in tasks}})
+            for metric in run.test:
+                run.test[metric] *= 1 + whole * random.normal()
         gain = gains(made)["a"]
         low, high = gain.against_baseline.effect[1:]
         covered += low <= 0 <= high
@@ -171,6 +177,32 @@ def test_single_task_baselines_are_those_of_the_same_budget() -> None:
     gain = gains(made)["equal"]
     assert math.isnan(gain.value)
     assert gain.reason == reasons["equal"]
+
+
+def test_a_single_task_baseline_begins_where_the_others_begin() -> None:
+    pretrained = {"start_from": {"run": "elsewhere/"}}
+    found, reasons = single_task_baselines(
+        suite({"equal": TWO, **ALONE}, configs={"depth_alone": pretrained})
+    )
+    assert not found
+    assert reasons == {"equal": "no experiment trains depth alone with its data and training"}
+
+
+def test_a_task_of_weight_0_is_not_trained() -> None:
+    tasks = {"mask": {"name": "mask"}, "depth": {"name": "depth", "weight": 0}}
+    means = {"equal": TWO, "mask_and_nothing": TWO, "depth_alone": {"depth": 0.5}}
+    found, reasons = single_task_baselines(suite(means, configs={"mask_and_nothing": {"tasks": tasks}}))
+    assert found == {"equal": {"mask": "mask_and_nothing", "depth": "depth_alone"}}
+    assert not reasons
+
+
+def test_of_several_the_one_with_the_same_loss_is_taken_before_the_one_with_the_same_model() -> None:
+    dice = {"tasks": {"mask": {"name": "mask", "loss": "dice"}, "depth": {"name": "depth", "weight": 3}}}
+    alone = {"tasks": {"mask": {"name": "mask", "loss": "dice"}}, "model": {"name": "other"}}
+    means = {"equal": TWO, "dice": TWO, **ALONE, "mask_dice": {"mask": 0.9}}
+    found, _ = single_task_baselines(suite(means, configs={"dice": dice, "mask_dice": alone}))
+    assert found["dice"] == {"mask": "mask_dice", "depth": "depth_alone"}
+    assert found["equal"] == {"mask": "mask_alone", "depth": "depth_alone"}
 
 
 def test_of_several_the_one_with_the_same_model_is_taken() -> None:
@@ -205,7 +237,6 @@ def test_images_without_a_label_leave_the_mean_and_its_noise_as_they_are() -> No
         }
         half.append(with_config(replace(run, per_image=per_image), run.config))
     whole, part = gains(made)["other"], gains(replace(made, runs=tuple(half)))["other"]
-    assert part.value == whole.value  # of the whole split's metrics, which were left as they are
     widths = [high - low for _, low, high in (part.against_baseline.effect, whole.against_baseline.effect)]
     assert widths[0] / widths[1] == pytest.approx(math.sqrt(3 / 2), abs=0.1)
 
@@ -218,7 +249,7 @@ def test_folds_are_compared_in_pairs() -> None:
     assert gain.against_alone.verdict is Verdict.BETTER
 
 
-def test_a_failed_or_undefined_run_is_no_gain() -> None:
+def test_an_undefined_metric_is_no_gain() -> None:
     gain = gains(suite({"equal": TWO, "other": {"mask": 0.8, "depth": math.nan}, **ALONE}))["other"]
     assert math.isnan(gain.value)
     assert gain.against_alone.verdict is Verdict.NOT_COMPARED
@@ -227,10 +258,33 @@ def test_a_failed_or_undefined_run_is_no_gain() -> None:
     assert "mask/iou of mask_alone is 0" in zero.reason
 
 
+def test_failed_runs_are_left_out() -> None:
+    means = {"equal": TWO, "other": {"mask": 0.88, "depth": 0.4}, **ALONE}
+    found = gains(suite(means, failed=[("other", 1), ("mask_alone", 2)]))
+    for name in ("equal", "other"):
+        assert found[name].against_alone.effect is not None
+    assert found["other"].value == pytest.approx(0.15, abs=0.03)
+
+
+def test_single_task_nets_without_a_common_seed_are_no_baseline() -> None:
+    failed = [("mask_alone", 0), ("mask_alone", 1), ("depth_alone", 2)]
+    gain = gains(suite({"equal": TWO, "other": TWO, **ALONE}, failed=failed))["other"]
+    assert gain.against_alone.verdict is Verdict.NOT_COMPARED
+    assert gain.reason == "the single-task nets: they have no seed under which every task was measured"
+    assert gain.against_baseline.effect is not None
+
+
+def test_families_of_other_single_task_nets_are_not_compared_with_each_other() -> None:
+    long = {"training": {"epochs": "50"}}
+    means = {"equal": TWO, "long": TWO, **ALONE, "mask_long": {"mask": 0.9}, "depth_long": {"depth": 0.4}}
+    found = gains(suite(means, configs=dict.fromkeys(("long", "mask_long", "depth_long"), long)))
+    assert found["long"].against_alone.effect is not None
+    assert found["long"].against_baseline.reason == "equal has other single-task nets, or none"
+
+
 def test_one_seed_speaks_of_these_runs_only() -> None:
     gain = gains(suite({"equal": TWO, "other": {"mask": 0.9, "depth": 0.4}, **ALONE}, seeds=1))["other"]
     assert gain.against_baseline.one_run
-    assert isinstance(gain, Gain)
 
 
 def test_the_table(tmp_path: Any) -> None:
@@ -242,4 +296,6 @@ def test_the_table(tmp_path: Any) -> None:
     assert rows["equal"]["over_verdict"] == "baseline"
     assert float(rows["other"]["low"]) < float(rows["other"]["delta_mtl"]) < float(rows["other"]["high"])
     assert set(rows["other"]) >= {"mask", "depth", "over", "p"}
+    assert rows["other"]["alone_mask"] == "mask_alone"
     assert write_gains(replace(suite({"equal": TWO}), folder=tmp_path)) is None
+    assert not path.exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import combinations
 
 import numpy as np
 from hypothesis import given
@@ -80,3 +81,18 @@ def test_one_seed_has_no_interval_and_two_experiments_no_picture() -> None:
     assert figures({"a": (0.8, 0.5), "b": (0.9, 0.4)}) == []
     (alike,) = figures({"a": (0.8, 0.5), "b": (0.8, 0.5), "c": (0.8, 0.5)})
     assert sorted(alike.front) == ["a", "b", "c"]
+
+
+def test_a_name_covers_no_point_and_no_other_name_where_there_is_room() -> None:
+    (figure,) = figures(
+        {"first": (0.80, 0.40), "second": (0.81, 0.41), "third": (0.83, 0.42), "far": (0.5, 0.3)}
+    )
+    boxes = []
+    found = re.findall(r'class="name" x="([\d.]+)" y="([\d.]+)" text-anchor="(\w+)">(\w+)<', figure.chart)
+    for x, y, anchor, name in found:
+        left = float(x) - (6.6 * len(name) if anchor == "end" else 0)
+        boxes.append((left, left + 6.6 * len(name), float(y) - 10, float(y) + 3))
+    boxes += [(x - 5, x + 5, y - 5, y + 5) for x, y in circles(figure.chart).values()]
+    assert len(found) == 4
+    for one, other in combinations(boxes, 2):
+        assert one[1] <= other[0] or other[1] <= one[0] or one[3] <= other[2] or other[3] <= one[2]
