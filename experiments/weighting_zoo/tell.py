@@ -45,7 +45,6 @@ def row(name: str, gain: Gain, runs: Sequence[RunResult], base: Sequence[RunResu
     Time is not told: what else a machine does changes it more than the weightings do. The dry run measures it.
     """
     alone, over = gain.against_alone, gain.against_baseline
-
     memory = fmean(run.result["peak_memory_mib"] for run in runs)
     return {
         "weighting": name,
@@ -55,6 +54,7 @@ def row(name: str, gain: Gain, runs: Sequence[RunResult], base: Sequence[RunResu
         "against_alone": verdict_words(alone),
         "against_equal": verdict_words(over),
         "over_equal": effect_words(over) if over.difference else "",
+        "p": over.p_of_verdict if over.difference else "",
         **gain.of_tasks,
         "memory": memory / fmean(run.result["peak_memory_mib"] for run in base),
     }
@@ -67,13 +67,12 @@ def as_markdown(rows: Sequence[Mapping[str, object]], tasks: Sequence[str]) -> s
         interval = f"({100 * each['low']:+.1f} to {100 * each['high']:+.1f})"
         verdict = f"**{each['against_equal']}** {each['over_equal']}".strip()
         parts = [f"{100 * each[task]:+.1f}" for task in tasks]
-        cost = [f"{each['memory']:.2f}"]
         cells = [
             f"`{each['weighting']}`",
             f"{100 * each['delta_mtl']:+.1f} % {interval}",
             verdict,
             *parts,
-            *cost,
+            f"{each['memory']:.2f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
@@ -118,7 +117,7 @@ def cosine_lines(runs: Mapping[str, Sequence[RunResult]]) -> list[str]:
     for of_name in runs.values():
         for run in of_name:
             for column, values in run.history.items():
-                if column.startswith(COSINES) and "negative" not in column:
+                if column.startswith(COSINES):
                     found.setdefault(column.removeprefix(COSINES), []).extend(values.tolist())
     return [
         f"{pair}: mean cosine {fmean(known):+.3f}, lowest epoch {min(known):+.3f}"
