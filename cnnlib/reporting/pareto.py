@@ -143,6 +143,10 @@ class _Scale:
         unit = (value - self._from) / (self._to - self._from)
         return round(self.start + (self.end - self.start) * unit, 1)
 
+    def shows(self, low: float, high: float) -> bool:
+        """Whether an end of the interval can be seen: a line across the whole picture would say nothing."""
+        return math.isfinite(low) and (low >= self.span[0] or high <= self.span[1])
+
     def clipped(self, value: float) -> float:
         return self(min(max(value, self.span[0]), self.span[1]))
 
@@ -151,7 +155,7 @@ def _point(
     name: str, index: int, scales: Sequence[_Scale], at: tuple[Summary, Summary], front: bool
 ) -> dict[str, Any]:
     ends = [
-        (scale.clipped(one.low), scale.clipped(one.high)) if math.isfinite(one.low) else None
+        (scale.clipped(one.low), scale.clipped(one.high)) if scale.shows(one.low, one.high) else None
         for scale, one in zip(scales, at, strict=True)
     ]
     x, y = (scale(one.mean) for scale, one in zip(scales, at, strict=True))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cnnlib.reporting.pareto import ParetoFigure, pareto_figures, pareto_front
 from tests.reporting.made_suite import suite_of
 
+MEANS = {"a": 0.3, "b": 0.4, "c": 0.5}
 VALUES = st.integers(-3, 3).map(float)
 
 
@@ -96,3 +97,16 @@ def test_a_name_covers_no_point_and_no_other_name_where_there_is_room() -> None:
     assert len(found) == 4
     for one, other in combinations(boxes, 2):
         assert one[1] <= other[0] or other[1] <= one[0] or one[3] <= other[2] or other[3] <= one[2]
+
+
+def test_an_interval_across_the_whole_picture_is_left_out() -> None:
+    tables = {
+        "mask/iou": {name: mean + np.array([[-1.0], [1.0]]) * np.ones(4) for name, mean in MEANS.items()},
+        "depth/mae": {
+            name: mean + np.array([[-0.003], [0.003]]) * np.ones(4) for name, mean in MEANS.items()
+        },
+    }
+    (figure,) = pareto_figures(suite_of(tables), {name: index for index, name in enumerate(MEANS)}, {})
+    found = re.findall(r'class="margin" x1="([\d.]+)" x2="([\d.]+)"', figure.chart)
+    assert len(found) == 3  # those of the depth
+    assert all(one == other for one, other in found)
