@@ -196,6 +196,7 @@ def _read(suite: dict[str, Any], name: str, tables: Tables) -> tuple[SuiteConfig
         problems += parent_problems(experiments, names)
     # Where overrides were left out, so was what they hold.
     problems += [problem for problem in more if complete or problem.text != MISSING]
+    problems = problems or list(_twins(experiments))
     if problems:
         return None, problems
     config = SuiteConfig(
@@ -226,6 +227,17 @@ def _task_problems(file: SuiteFile, tasks: Mapping[str, Collection[str]]) -> Ite
         word = f"{file.main_task!r}{did_you_mean(file.main_task, shared)}"
         text = f"must be a task of every experiment; {word} is missing in {_experiment_names(lacking)}"
         yield Problem("main_task", f"{text}; allowed: {', '.join(shared) or 'none'}")
+
+
+def _twins(experiments: Mapping[str, ExperimentConfig]) -> Iterator[Problem]:
+    """Experiments that are the same, and so would be trained to the same weights under each seed."""
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for name, config in experiments.items():
+        alike[config.model_dump_json()].append(name)
+    for names in alike.values():
+        if len(names) > 1:
+            text = "a mapping changes the keys that it names and keeps the rest, and null takes a task away"
+            yield Problem("experiments", f"these are the same: {', '.join(names)}; {text}")
 
 
 def _check_all(

@@ -455,6 +455,15 @@ def test_names_that_are_no_folders_are_refused(parse: Parse, suite: dict[str, An
     assert "must be fit for a folder" in problems_of(parse, suite)[0]
 
 
+def test_experiments_that_are_the_same_are_refused(parse: Parse, suite: dict[str, Any]) -> None:
+    epochs = suite["training"]["epochs"]
+    suite["experiments"] = {"a": {}, "mask": {"tasks": {"mask": {}}}, "c": {"training.epochs": epochs + 1}}
+    assert problems_of(parse, suite) == [
+        "experiments: these are the same: a, mask; a mapping changes the keys that it names and keeps the rest, and "
+        "null takes a task away"
+    ]
+
+
 def test_a_task_is_fit_for_a_folder_and_for_a_metric(parse: Parse, suite: dict[str, Any]) -> None:
     """Its predictions lie in a folder of its name, and `<task>/<metric>` is told apart at the first slash."""
     targets = {"mask/x": {"kind": "mask", "folder": "masks"}}
@@ -571,7 +580,7 @@ def test_until_decided_adds_the_smallest_seeds_above_all_given_ones(
 
 
 def test_until_decided_is_written_as_a_config_says_it(parse: Parse, suite: dict[str, Any]) -> None:
-    suite |= {"experiments": {"a": {}, "b": {}}, "seeds": [10, 12]}
+    suite |= {"experiments": {"a": {}, "b": {"training.epochs": 9}}, "seeds": [10, 12]}
     longer = until_decided(parse(suite), 5)
     assert longer == parse(suite | {"seeds": [10, 12, 13, 14, 15], "first_seeds": 2})
     assert parse(parse_yaml(longer.to_yaml())) == longer
@@ -595,13 +604,13 @@ def test_until_decided_is_written_as_a_config_says_it(parse: Parse, suite: dict[
 def test_until_decided_is_refused_where_it_says_nothing(
     parse: Parse, suite: dict[str, Any], changes: dict[str, Any], max_seeds: int, text: str
 ) -> None:
-    suite |= {"experiments": {"a": {}, "b": {}}, "seeds": [0, 1, 2], **changes}
+    suite |= {"experiments": {"a": {}, "b": {"training.epochs": 9}}, "seeds": [0, 1, 2], **changes}
     with pytest.raises(CnnlibError, match=f"^{text}"):
         until_decided(parse(suite), max_seeds)
 
 
 def test_the_largest_seed_can_be_added(parse: Parse, suite: dict[str, Any]) -> None:
-    suite |= {"experiments": {"a": {}, "b": {}}, "seeds": [0, 2**32 - 2]}
+    suite |= {"experiments": {"a": {}, "b": {"training.epochs": 9}}, "seeds": [0, 2**32 - 2]}
     assert until_decided(parse(suite), 3).seeds == (0, 2**32 - 2, 2**32 - 1)
 
 

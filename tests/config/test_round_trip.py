@@ -68,7 +68,12 @@ SECTIONS = {
     "predictions": entries("folder", count=st.none() | st.integers(0, 9)),
 }
 OVERRIDES = st.fixed_dictionaries({}, optional=SECTIONS)
-EXPERIMENTS = st.dictionaries(NAMES, OVERRIDES, min_size=1, max_size=3)
+EXPERIMENTS = st.dictionaries(NAMES, OVERRIDES, min_size=1, max_size=3).map(
+    lambda found: {
+        name: overrides | {"training": overrides.get("training", {}) | {"epochs": epochs}}
+        for epochs, (name, overrides) in enumerate(found.items(), 1)
+    }
+)  # no two are the same
 SEEDS = st.sampled_from([{}, {"seeds": [3, 2**32 - 1]}, {"seeds": [3, 1, 2**32 - 1], "first_seeds": 2}])
 SUITES = st.tuples(
     st.fixed_dictionaries(
