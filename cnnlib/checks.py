@@ -96,23 +96,31 @@ def expectation(detail: Mapping[str, Any]) -> str:
     if kind in _EXPECTED:
         collection = "a mapping" if context.get("field_type") == "Dictionary" else "a list"
         return _EXPECTED[kind].format(**context, collection=collection)
+    if kind == "is_instance_of":
+        return _OF_CLASS.get(context["class"], f"a {context['class']}")
     return detail["msg"].removeprefix("Input should be ")
 
 
 _EXPECTED = {
     "int_type": "an integer",
     "int_from_float": "an integer",
+    "int_parsing_size": "an integer of fewer digits",
     "float_type": "a number",
     "finite_number": "a finite number",
     "greater_than": "above {gt:.12g}",
     "greater_than_equal": "at least {ge:.12g}",
     "less_than": "below {lt:.12g}",
     "less_than_equal": "at most {le:.12g}",
+    "multiple_of": "a multiple of {multiple_of:.12g}",
     "bool_type": "true or false",
     "string_type": "text",
+    "string_unicode": "text of Unicode characters",
+    "json_invalid": "text of Unicode characters",
+    "string_too_short": "text, at least {min_length} long",
     "path_type": "text",
     "none_required": "null",
     "list_type": "a list",
+    "sequence_str": "a list",
     "tuple_type": "a list",
     "set_type": "a list",
     "frozen_set_type": "a list",
@@ -122,6 +130,7 @@ _EXPECTED = {
     "too_short": "{collection} of at least {min_length}",
     "too_long": "{collection} of at most {max_length}",
 }
+_OF_CLASS = {"Sequence": "a list", "Mapping": "a mapping"}
 
 
 @functools.cache

@@ -93,6 +93,17 @@ def _finished(seconds: Sequence[float], iou: float, inputs: int = 2) -> Finished
     return Finished(nn.Linear(inputs, 1), times, iou)
 
 
+def test_in_odd_seeds_the_other_is_first() -> None:
+    called: list[tuple[str, int]] = []
+    ways = {
+        name: lambda recipe, seed, folder, name=name: called.append((name, seed)) or _finished([1, 1], seed)
+        for name in ("a", "b")
+    }
+    pairs = [*lightning._in_turns(ways, recipe=None, seeds=3)]
+    assert called == [("a", 0), ("b", 0), ("b", 1), ("a", 1), ("a", 2), ("b", 2)]
+    assert [list(pair) for pair in pairs] == [["a", "b"]] * 3
+
+
 @pytest.fixture
 def stubs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs whose epochs take 9, 2 and 4 seconds, and half of that."""

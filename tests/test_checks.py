@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 import pytest
 import torch
-from annotated_types import Ge, Gt, Le, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen, MultipleOf
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +27,9 @@ class Part:
         widths: Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(1)] = (1,),
         limit: Annotated[float, Gt(0)] | None = None,
         mode: Literal["near", "bilinear"] = "near",
+        sizes: Mapping[str, Annotated[int, Ge(1)]] = MappingProxyType({}),
+        word: Annotated[str, MinLen(1)] = "a",
+        even: Annotated[int, MultipleOf(2)] = 2,
         anything: float = 1.0,
     ) -> None:
         self.share, self.count, self.anything = share, count, anything
@@ -58,6 +62,12 @@ def test_bounds_are_in_or_out_as_written(value: float) -> None:
         ({"count": True}, "count must be an integer; it is True"),
         ({"widths": [4, 0]}, "widths[1] must be at least 1; it is 0"),
         ({"widths": []}, "widths must be a list of at least 1; it is []"),
+        ({"widths": "abc"}, "widths must be a list; it is 'abc'"),
+        ({"widths": 4}, "widths must be a list; it is 4"),
+        ({"sizes": 4}, "sizes must be a mapping; it is 4"),
+        ({"word": ""}, "word must be text, at least 1 long; it is ''"),
+        ({"word": "\ud800"}, "word must be text of Unicode characters; it is '\\ud800'"),
+        ({"even": 3}, "even must be a multiple of 2; it is 3"),
         ({"limit": 0}, "limit must be above 0; it is 0"),
         ({"mode": "cubic"}, "mode must be 'near' or 'bilinear'; it is 'cubic'"),
     ],

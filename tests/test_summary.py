@@ -42,7 +42,7 @@ def test_the_journals_net_has_the_journals_table(tmp_path: Path, capsys: pytest.
         layer, _, shapes, parameters = re.fullmatch(r" *(\S+) +(\S*) +(\d[\dx, ]*?) +([\d,]+)", line).groups()
         found.append((layer, [each.replace(" x ", ", ") for each in shapes.split(", ")], parameters))
     assert found == _journal()
-    assert "\n11,033,922 parameters\n" in printed
+    assert "\n11,033,922 parameters, all trained\n" in printed
 
 
 def test_flops_are_those_of_the_tables_convolutions() -> None:
@@ -101,6 +101,27 @@ def test_one_table_for_each_distinct_model(tmp_path: Path, capsys: pytest.Captur
     steps = re.findall(r"^(.*): .* a step of (\d) images needs", printed, re.MULTILINE)
     assert steps == [("a, b", "4"), ("c", "8")]
     assert "Conv2d" not in printed
+
+
+def test_what_is_frozen_is_not_counted_as_trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    experiments = {
+        "whole": {},
+        "part": {"freeze": {"trained_stages": 0}},
+        "later": {"freeze": {"trained_stages": 0, "unfreeze": [{"epoch": 2, "trained_stages": 1}]}},
+    }
+    model = {"name": "resunet", "widths": [4, 8]}
+    path = write_suite(tmp_path, model=model, tasks={"mask": {}}, experiments=experiments, baseline="whole")
+    assert main([str(path), "--totals"]) == 0
+    net = ResUNet(6, {"mask": Head("map", 1)}, [4, 8])
+    counted = {name: sum(each.numel() for each in part.parameters()) for name, part in net.named_children()}
+    outside = counted["decoders"] + counted["heads"]
+    whole, last = outside + counted["encoder"], sum(e.numel() for e in net.encoder.stages[-1].parameters())
+    found = re.findall(r"^(\w+): ([\d,]+) parameters, (.*) trained$", capsys.readouterr().out, re.MULTILINE)
+    assert sorted(found) == [
+        ("later", f"{whole:,}", f"{outside + last:,}"),
+        ("part", f"{whole:,}", f"{outside:,}"),
+        ("whole", f"{whole:,}", "all"),
+    ]
 
 
 def test_the_memory_is_what_training_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

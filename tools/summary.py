@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass, field, replace
 
 from torch import nn
@@ -32,6 +32,8 @@ class Summary:
     image_shape: tuple[int, ...]
     table: LayerTable
     experiments: list[str] = field(default_factory=list)
+    trained: dict[int, list[str]] = field(default_factory=dict)
+    """So many parameters are trained in the epoch that trains the most of them, and the experiments where it is so."""
     memory: list[tuple[MemoryForecast, list[str]]] = field(default_factory=list)
     """What a step needs, and the experiments that need it."""
 
@@ -73,10 +75,12 @@ def summaries(experiments: dict[str, ExperimentConfig], size: int | None) -> lis
         shape = (sum(source.inputs.values()), side, side)
         model = make_model(config, tasks, source.inputs)
         memory = _memory(config, model, shape)
+        trained = sum(each.numel() for each in model.parameters() if each.requires_grad)
         net = describe_net(config, tasks, source.inputs)
         if (net, shape) not in found:
             found[net, shape] = Summary(net, shape, layer_table(model.to("meta").eval(), shape))
         found[net, shape].experiments.append(name)
+        found[net, shape].trained.setdefault(trained, []).append(name)
         _add(found[net, shape].memory, memory, name)
     return list(found.values())
 
@@ -90,7 +94,7 @@ def _add(memory: list[tuple[MemoryForecast, list[str]]], new: MemoryForecast, ex
 
 
 def _memory(config: ExperimentConfig, model: nn.Module, image_shape: Sequence[int]) -> MemoryForecast:
-    """Of the epoch that trains the most."""
+    """Of the epoch that trains the most, which the model is left in."""
     model.train()
     if freezing := make_freezing(config, model):
         freezing.apply(freezing.costliest_epoch)
@@ -109,11 +113,17 @@ def lines(summary: Summary, totals: bool) -> Iterator[str]:
         yield rule
         yield from (_row(number, row) for number, row in enumerate(summary.table.rows, 1))
         yield rule
-    yield f"{summary.table.parameters:,} parameters"
+    for trained, experiments in summary.trained.items():
+        share = "all" if trained == summary.table.parameters else f"{trained:,}"
+        yield f"{_of(experiments, summary.trained)}{summary.table.parameters:,} parameters, {share} trained"
     yield f"{summary.table.flops / 1e9:.3f} GFLOPs for one image (two for each multiplication and addition)"
     for memory, experiments in summary.memory:
-        which = f"{', '.join(experiments)}: " if len(summary.memory) > 1 else ""
-        yield which + memory.words()
+        yield _of(experiments, summary.memory) + memory.words()
+
+
+def _of(experiments: Sequence[str], all_: Sized) -> str:
+    """Which experiments a line is about, where there are several lines."""
+    return f"{', '.join(experiments)}: " if len(all_) > 1 else ""
 
 
 def _row(number: int, row: LayerRow) -> str:

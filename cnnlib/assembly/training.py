@@ -17,7 +17,7 @@ from cnnlib.assembly.normalize import image_figures
 from cnnlib.assembly.targets import valid_values
 from cnnlib.assembly.tasks import task_weights
 from cnnlib.config import ExperimentConfig, build
-from cnnlib.engine.freezing import Freezing, encoder_stages
+from cnnlib.engine.freezing import Freezing
 from cnnlib.engine.memory import MemoryForecast, forecast_memory
 from cnnlib.engine.objective import Objective
 from cnnlib.engine.optimizer import OPTIMIZERS
@@ -99,7 +99,7 @@ def make_freezing(config: ExperimentConfig, model: nn.Module) -> Freezing | None
     if config.freeze is None:
         return None
     try:
-        return Freezing(encoder_stages(model), config.freeze.trained())
+        return Freezing(model, config.freeze.trained())
     except CnnlibError as error:
         raise CnnlibError(f"freeze: {error}") from None
 

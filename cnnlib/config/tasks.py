@@ -11,7 +11,7 @@ from cnnlib.checks import did_you_mean
 from cnnlib.config.component import Context, build
 from cnnlib.config.errors import Details, show
 from cnnlib.config.tables import REGISTRIES, Tables
-from cnnlib.engine.freezing import Freezing, encoder_stages
+from cnnlib.engine.freezing import Freezing
 from cnnlib.engine.parameter_groups import parameter_groups
 from cnnlib.lookup import Factory, find
 from cnnlib.types import CnnlibError, TargetInfo
@@ -65,7 +65,7 @@ def check_model(config: ExperimentConfig, context: Context) -> None:
         details.raise_any()
     try:
         if config.freeze is not None:
-            Freezing(encoder_stages(model), config.freeze.trained())
+            Freezing(model, config.freeze.trained())
     except CnnlibError as error:
         details.add(str(error), "freeze")
     try:

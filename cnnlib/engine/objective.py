@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from cnnlib.tasks import Task
 from cnnlib.types import Batch, CnnlibError, Outputs
+
+
+class Losses(NamedTuple):
+    """Of a batch, by task, without the tasks' weights.
+
+    Attributes:
+        predicted: of the predictions; a task without a valid target has 0 with a gradient of 0.
+        trained: the same, with those of the further predictions that training has.
+        parts: for the log: ``<task>/loss``, of the prediction; ``<task>/loss/<term>`` where a task has several terms;
+            and ``<task>/loss/<which>`` for further predictions. NaN for a task without a valid target.
+    """
+
+    predicted: dict[str, Tensor]
+    trained: dict[str, Tensor]
+    parts: dict[str, Tensor]
 
 
 class Objective(nn.Module):
@@ -31,41 +47,36 @@ class Objective(nn.Module):
         self.weights = dict(weights)
 
     def forward(self, outputs: Outputs, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The sum, and its parts for the log: see ``total`` and ``task_losses``."""
-        losses, parts = self.task_losses(outputs, batch)
-        return self.total(losses), parts
+        """The sum for the predictions, and its parts for the log: see ``total`` and ``Losses``."""
+        losses = self.task_losses(outputs, batch)
+        return self.total(losses.predicted), losses.parts
 
-    def task_losses(self, outputs: Outputs, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Each task's loss without its weight, and for the log ``<task>/loss``, and ``<task>/loss/<term>`` where a task
-        has several.
-
-        Further predictions of a task, outputs called ``<task>.<which>``, have the same losses, which are added to the
-        task's; the log has them apart, as ``<task>/loss/<which>``.
-
-        The loss of a task without a valid target in the batch is 0 with a gradient of 0, and NaN in the log.
-        """
+    def task_losses(self, outputs: Outputs, batch: Batch) -> Losses:
+        """Each task's loss. Further predictions of a task, outputs called ``<task>.<which>``, have the same."""
         if not (isinstance(outputs, Mapping) and self.tasks.keys() <= outputs.keys()):
             mapping = isinstance(outputs, Mapping)
             came = f"a mapping of {', '.join(outputs)}" if mapping else f"a {type(outputs).__name__}"
             raise CnnlibError(
                 f"the model must return a mapping of raw outputs for {', '.join(self.tasks)}; it returned {came}"
             )
-        losses: dict[str, Tensor] = {}
-        parts: dict[str, Tensor] = {}
+        losses = Losses({}, {}, {})
         for name in self.tasks:
-            losses[name], terms = self._compared(name, name, outputs, batch)
-            logged = {f"{name}/loss": losses[name]}
+            loss, terms = self._compared(name, name, outputs, batch)
+            losses.predicted[name] = losses.trained[name] = loss
+            logged = {f"{name}/loss": loss}
             if len(terms) > 1:
                 logged |= {f"{name}/loss/{term}": value for term, value in terms.items()}
             for key in outputs:
                 task, dot, further = key.partition(".")
                 if dot and task == name:
                     loss, _ = self._compared(key, name, outputs, batch)
-                    losses[name] = losses[name] + loss
+                    losses.trained[name] = losses.trained[name] + loss
                     logged[f"{name}/loss/{further}"] = loss
             known = batch[name].valid.any()
-            parts |= {key: torch.where(known, value.detach(), torch.nan) for key, value in logged.items()}
-        return losses, parts
+            losses.parts.update(
+                {key: torch.where(known, value.detach(), torch.nan) for key, value in logged.items()}
+            )
+        return losses
 
     def _compared(
         self, key: str, name: str, outputs: Outputs, batch: Batch

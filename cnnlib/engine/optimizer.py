@@ -74,9 +74,7 @@ def adamw(
     Args:
         learning_rate: the schedule's peak; ``auto`` takes what a range test of the run's own suggests.
     """
-    return AdamW(
-        parameters, lr=_number(learning_rate), weight_decay=weight_decay, betas=(beta1, beta2), fused=True
-    )
+    return _adam(AdamW, parameters, learning_rate, weight_decay, (beta1, beta2))
 
 
 @checked
@@ -92,9 +90,17 @@ def adam(
     Args:
         learning_rate: the schedule's peak; ``auto`` takes what a range test of the run's own suggests.
     """
-    return Adam(
-        parameters, lr=_number(learning_rate), weight_decay=weight_decay, betas=(beta1, beta2), fused=True
-    )
+    return _adam(Adam, parameters, learning_rate, weight_decay, (beta1, beta2))
+
+
+def _adam(
+    kind: Callable[..., Optimizer],
+    parameters: Parameters,
+    learning_rate: LearningRate,
+    weight_decay: float,
+    betas: tuple[float, float],
+) -> Optimizer:
+    return kind(parameters, lr=_number(learning_rate), weight_decay=weight_decay, betas=betas, fused=True)
 
 
 def _number(learning_rate: LearningRate) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from sys import intern
 from typing import Any, TypeAlias
 
@@ -11,7 +12,11 @@ from torch.optim import Optimizer
 
 from cnnlib.types import CnnlibError
 
-_HEADS, _DECODERS = "heads.", "decoders."
+_HEADS = "heads.", "exchange.first."
+_DECODER = re.compile(r"decoders\.([^.]+)\.")
+_EXCHANGE = re.compile(r"exchange\.[^.]+\.([^.]+)\.(?:messages\.([^.]+)\.)?")
+"""What is a task's own in an exchange, and what it takes from another task."""
+_STITCHED = re.compile(r"encoder\.encoders\.([^.]+)\.")
 OptimizerState: TypeAlias = dict[str, dict[str, Any]]
 """By the name of the parameter; one that was never trained has none."""
 
@@ -21,11 +26,13 @@ def take_over_weights(model: nn.Module, given: Mapping[str, Tensor], *, weights:
 
     Args:
         given: the other run's, by name.
-        weights: take everything but the heads. A decoder whose task the other run did not have stays as it is.
-        heads: take the heads.
+        weights: take everything but the heads. What belongs to a task that the other run did not have, its decoder and
+            its part of an exchange, stays as it is.
+        heads: take the heads, those of first predictions among them.
 
     Raises:
-        CnnlibError: a tensor is missing, left over or of another shape; nothing is copied then.
+        CnnlibError: a tensor is missing, left over or of another shape, or encoders are mixed for other tasks; nothing
+            is copied then.
     """
     own = model.state_dict()
     model.load_state_dict(own | taken_over(own, given, weights=weights, heads=heads))
@@ -37,12 +44,18 @@ def taken_over(
     """What ``take_over_weights`` would copy of ``given`` into a model with the state ``own``; of both, names and shapes
     alone are looked at.
     """
-    shared = _decoded(own) & _decoded(given)
+    if weights:
+        _refuse_other_mixture(_tasks(_STITCHED, own), _tasks(_STITCHED, given))
+    decoded = _tasks(_DECODER, own).keys() & _tasks(_DECODER, given)
+    of_one = _predicted(own) ^ _predicted(given)
 
     def wanted(name: str) -> bool:
         if name.startswith(_HEADS):
             return heads
-        return weights and (not name.startswith(_DECODERS) or _task(name) in shared)
+        if decoder := _DECODER.match(name):
+            return weights and decoder[1] in decoded
+        part = _EXCHANGE.match(name)
+        return weights and not (part and of_one & {*part.groups()})
 
     names = [name for name in dict.fromkeys([*own, *given]) if wanted(name)]
     if differences := list(_differences(names, own, given)):
@@ -61,13 +74,23 @@ def _differences(names: list[str], own: Mapping[str, Tensor], given: Mapping[str
             yield f"{name} is {there} in the other run, and {here} here"
 
 
-def _decoded(names: Mapping[str, Tensor]) -> set[str]:
-    """The tasks that have a decoder."""
-    return {_task(name) for name in names if name.startswith(_DECODERS)}
+def _tasks(pattern: re.Pattern[str], names: Iterable[str]) -> dict[str, None]:
+    """Those that a name speaks of, in the order of the names."""
+    return dict.fromkeys(found[1] for found in map(pattern.match, names) if found)
 
 
-def _task(name: str) -> str:
-    return name.split(".")[1]
+def _predicted(names: Iterable[str]) -> set[str]:
+    return {name.split(".")[1] for name in names if name.startswith("heads.")}
+
+
+def _refuse_other_mixture(here: Iterable[str], there: Iterable[str]) -> None:
+    here, there = ", ".join(here), ", ".join(there)
+    if here and there and here != there:
+        raise CnnlibError(
+            f"the other run mixes the encoders of {there}, and this one those of {here}: what is learned of the "
+            "mixture (cross_stitch) holds for these tasks in this order alone; give both runs the same tasks in one "
+            "order, or set weights: false"
+        )
 
 
 def named_state(optimizer: Optimizer, model: nn.Module) -> OptimizerState:

@@ -107,19 +107,18 @@ class WeightedStep:
             self._replay.append((batch, random_states(self.fabric.device)))
         with self._processes_apart():
             outputs = self.model(_image(batch))
-            losses, parts = self.objective.task_losses(outputs, batch)
-            total = self.objective.total(losses)
+            predicted, losses, parts = self.objective.task_losses(outputs, batch)
             self._note(losses)
             if self._apart is not None and self.step.tasks:
                 self._backward_apart(losses)
             elif self.weighting.constant:
-                self.fabric.backward(total / self._group)
+                self.fabric.backward(self.objective.total(losses) / self._group)
             else:
                 if self.weighting.weighs_by_losses:
                     self._know_losses()
                     self._factors = self.weighting.weights(self.step)
                 self.fabric.backward(self.objective.total(losses, self._factors) / self._group)
-        return total, parts
+        return self.objective.total(predicted), parts
 
     def _processes_apart(self) -> AbstractContextManager[None]:
         """Without the averaging over processes that a backward pass would bring, where ``finish`` does it."""
@@ -219,7 +218,7 @@ class WeightedStep:
                 with drawn_again(states, self.fabric.device), self.fabric.autocast():
                     outputs: Outputs = module(_image(batch))
                 outputs = {name: raw.float() for name, raw in outputs.items()}
-                losses, _ = self.objective.task_losses(outputs, batch)
+                losses = self.objective.task_losses(outputs, batch).trained
                 values = [self.objective.weights[name] * losses[name] for name in self.tasks]
                 sums += torch.stack(values).double()
         return self._means(sums)

@@ -61,10 +61,15 @@ class Family(NamedTuple):
     Attributes:
         names: all of them.
         make: from ``in_channels``, ``name`` and the options of a configuration.
+        tagged: a name may be followed by a dot and the tag of its weights.
     """
 
     names: Callable[[], Sequence[str]]
     make: Make
+    tagged: bool = False
+
+    def has(self, name: str) -> bool:
+        return (name.partition(".")[0] if self.tagged else name) in self.names()
 
 
 def _resunet(name: str, in_channels: int, widths: Widths = _WIDTHS) -> Encoder:
@@ -105,10 +110,9 @@ ENCODERS: dict[str, Family] = {
     "resunet": Family(lambda: ["resunet"], _resunet),
     "phone_locator": Family(lambda: ["phone_locator"], _phone_locator),
     "segmentation-models-pytorch": Family(_names_of_smp, _smp),
-    "timm": Family(_names_of_timm, _timm),
+    "timm": Family(_names_of_timm, _timm, tagged=True),
 }
-"""The first family that has a name makes the encoder. The name of a net of timm may be followed by a dot and the tag of
-its weights."""
+"""The first family that has a name makes the encoder."""
 
 
 def make_encoder(part: Part, in_channels: int) -> nn.Module:
@@ -119,7 +123,7 @@ def make_encoder(part: Part, in_channels: int) -> nn.Module:
     """
     name, options = name_and_options(part, "encoder")
     for family in ENCODERS.values():
-        if name.partition(".")[0] in family.names():
+        if family.has(name):
             return build_part(family.make, f"encoder {name!r}", options, name=name, in_channels=in_channels)
     known = [each for family in ENCODERS.values() for each in family.names()]
     raise CnnlibError(

@@ -34,9 +34,10 @@ _SHARED = "shared"
 class MultiTask(nn.Module):
     """One encoder of segmentation-models-pytorch, of timm or of ours; decoders for the maps, heads for all tasks.
 
-    A name that SMP has is SMP's encoder (``resnet34``, ``mit_b0``); every other, and any with ``tu-`` before it, is
-    timm's (``convnext_tiny``, ``tu-resnet34``, ``vit_small_patch14_dinov2``), which takes images of any size where timm
-    lets it. Images are standardized inside, as the published weights want it.
+    A name that SMP has is SMP's encoder (``resnet34``, ``mit_b0``); every other, and any with ``tu-`` before it or
+    timm's tag of weights behind it, is timm's (``convnext_tiny``, ``tu-resnet34``, ``resnet50.a1_in1k``,
+    ``vit_small_patch14_dinov2``), which takes images of any size where timm lets it. Images are standardized inside, as
+    the published weights want it.
 
     Maps come from a decoder, each task's own or one for all, and a convolution per task; they have the image's size.
     Vectors come from the bottom, by its channels' means and places. Images whose sides are no multiples of what the
@@ -50,8 +51,8 @@ class MultiTask(nn.Module):
         encoder: a name, or a mapping with ``name`` and ``weights``, which are loaded before training starts: null,
             ``imagenet``, or a file (``.safetensors``, ``.pth``); of encoders of SMP also ``output_stride`` (8 or 16,
             for the two of DeepLab); of vision transformers of timm also ``adapters``, which are trained in place of the
-            encoder's own weights: a mapping with ``rank``, ``alpha``, ``layers`` (attention or all) and ``dropout``; of
-            ``resunet`` and ``phone_locator`` instead ``widths``.
+            encoder's own ``weights``, which must be given then: a mapping with ``rank``, ``alpha``, ``layers``
+            (attention or all) and ``dropout``; of ``resunet`` and ``phone_locator`` instead ``widths``.
         decoder: a name, or a mapping with ``name`` and options: ``unet`` and ``unetplusplus`` (``channels`` from coarse
             to fine, ``attention``: scse), ``fpn`` (``pyramid_channels``, ``channels``, ``dropout``, ``merge``),
             ``deeplabv3`` and ``deeplabv3plus`` (``channels``, ``atrous_rates``, ``dropout``), ``manet`` (``channels``,

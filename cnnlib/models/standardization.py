@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from cnnlib.models.base import check_image
 from cnnlib.types import CnnlibError
 
 _MEAN, _STD = "image_mean", "image_std"
@@ -47,4 +48,5 @@ def figures_of(model: nn.Module) -> dict[str, list[float]] | None:
 
 def _standardized(model: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     image, *others = arguments
+    check_image(image, len(getattr(model, _MEAN)))
     return ((image - getattr(model, _MEAN)) / getattr(model, _STD), *others)

@@ -73,6 +73,8 @@ def test_the_whole_suite_is_sound(tables: Tables) -> None:
 @given(place=st.sampled_from(places(WHOLE)), value=VALUES)
 @example(place=("name",), value="\ud800")
 @example(place=("main_task",), value="\ud800")
+@example(place=("tasks",), value="\ud800")
+@example(place=("model",), value=["\ud800"])
 @example(place=("margins",), value={"\ud800": 0.1, "a.b": 0.1, "": 0.1})
 @example(place=("seeds",), value=["a"])
 @example(place=("tasks", "mask"), value={"name": "depth", "loss": {"name": "depth\n"}})

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from timm.layers import DropPath
 from torch import Tensor, nn
 
 from cnnlib.engine.freezing import Freezing, encoder_stages
 from cnnlib.engine.optimizer import adamw, sgd
-from cnnlib.types import CnnlibError
+from cnnlib.models import MultiTask
+from cnnlib.types import CnnlibError, Head
 from tests.engine.tiny import Recorder, StagedNet, make_trainer, train_loader, val_loader
 
 GRADUAL = {1: 0, 2: 1, 4: None}
@@ -68,6 +71,81 @@ def test_a_frozen_batch_normalisation_uses_the_statistics_that_it_has(tmp_path: 
     assert torch.equal(in_training, first.eval()(images))
 
 
+def _drops(model: nn.Module) -> list[nn.Module]:
+    return [layer for layer in model.encoder.modules() if isinstance(layer, DropPath | nn.Dropout)]
+
+
+def _rough(name: str, **options: Any) -> MultiTask:
+    """With stochastic depth and dropout that are seen."""
+    torch.manual_seed(0)
+    heads = {"a": Head("map", 1), "b": Head("vector", 2)}
+    model = MultiTask(3, heads, name, {"name": "segformer", "channels": 8}, **options)
+    for layer in _drops(model):
+        setattr(layer, "drop_prob" if isinstance(layer, DropPath) else "p", 0.5)
+    return model.train()
+
+
+def _outputs(model: MultiTask, stages: int) -> list[Tensor]:
+    """Of the layers that stand in the first stages."""
+    found: list[Tensor] = []
+    held = {id(each) for stage in model.encoder.stages[:stages] for each in stage.parameters()}
+    hooks = [
+        layer.register_forward_hook(lambda module, given, output: found.append(output))
+        for layer in model.encoder.modules()
+        if (own := {id(each) for each in layer.parameters()}) and own <= held
+    ]
+    with torch.no_grad():
+        model(torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
+    for hook in hooks:
+        hook.remove()
+    return [each for each in found if isinstance(each, Tensor)]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("mit_b0", {}),
+        ("test_vit", {}),
+        ("swin_tiny_patch4_window7_224", {}),
+        ("mit_b0", {"exchange": "cross_stitch"}),
+    ],
+    ids=["SMP's", "timm's", "timm's, by its options", "stitched"],
+)
+def test_nothing_is_dropped_in_what_is_frozen(name: str, options: dict[str, Any]) -> None:
+    """Not by layers without parameters either: as in evaluation, and behind the frozen stages as in training."""
+    model = _rough(name, **options)
+    assert _drops(model)
+    count = len(encoder_stages(model))
+    for frozen in (count // 2, count):
+        model.eval()
+        expected = _outputs(model, frozen)
+        model.train()
+        Freezing(model, {1: count - frozen}).apply(1)
+        found = _outputs(model, frozen)
+        assert len(found) == len(expected) > 0
+        assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+        assert any(layer.training for layer in _drops(model)) == (frozen < count)
+    model.train()
+    Freezing(model, {1: None}).apply(1)
+    assert all(module.training for module in model.modules())
+
+
+def test_the_dropout_of_adapters_goes_with_their_stage() -> None:
+    adapters = {"rank": 2, "dropout": 0.5}
+    model = _rough({"name": "test_vit", "weights": "imagenet", "adapters": adapters})
+    freezing = Freezing(model, {1: 2, 2: 0})
+    drops = {name: layer for name, layer in model.named_modules() if "lora_dropout" in name.split(".")[-2:-1]}
+    freezing.apply(1)
+    assert {layer.training for layer in drops.values()} == {True, False}
+    trained = {name.partition(".lora_")[0] for name, each in model.named_parameters() if each.requires_grad}
+    assert {name for name, layer in drops.items() if layer.training} == {
+        name for name in drops if name.partition(".lora_")[0] in trained
+    }
+    model.train()
+    freezing.apply(2)
+    assert not any(layer.training for layer in drops.values())
+
+
 def test_what_was_never_trained_has_no_momentum_after_it_is_thawed(tmp_path: Path) -> None:
     trainer = make_trainer(tmp_path, net=StagedNet, trained=GRADUAL)
     names = [name for name, _ in trainer.model.module.named_parameters()]
@@ -109,15 +187,14 @@ def test_killed_in_any_epoch_it_ends_alike(tmp_path: Path, epoch: int, options: 
 
 
 def test_the_costliest_epoch_is_the_first_that_trains_most() -> None:
-    stages = [nn.Linear(1, 1) for _ in range(3)]
-    assert Freezing(stages, GRADUAL).costliest_epoch == 4
-    assert Freezing(stages, {1: 0, 2: 3, 4: None}).costliest_epoch == 2
-    assert Freezing(stages, {1: 1, 7: 1, 9: 0}).costliest_epoch == 1
+    assert Freezing(StagedNet(), GRADUAL).costliest_epoch == 4
+    assert Freezing(StagedNet(), {1: 0, 2: 3, 4: None}).costliest_epoch == 2
+    assert Freezing(StagedNet(), {1: 1, 7: 1, 9: 0}).costliest_epoch == 1
 
 
 def test_stages_that_there_are_not_are_refused() -> None:
     with pytest.raises(CnnlibError, match="4 stages would be trained, and the encoder has 3"):
-        Freezing(encoder_stages(StagedNet()), {1: 0, 3: 4})
+        Freezing(StagedNet(), {1: 0, 3: 4})
     with pytest.raises(CnnlibError, match=r"attribute encoder that has stages.*Linear has none"):
         encoder_stages(nn.Linear(1, 1))
 

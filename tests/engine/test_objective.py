@@ -74,11 +74,12 @@ def test_further_predictions_of_a_task_are_trained_like_its_output() -> None:
     batch, objective = make_batch(3, seed=0), make_objective()
     outputs = Echo()(batch["image"])
     further = {"depth.first": outputs["depth"] / 2, "depth.second": outputs["depth"] / 3}
-    total, parts = objective(outputs | further, batch)
+    predicted, trained, parts = objective.task_losses(outputs | further, batch)
     alone = [objective(outputs | {"depth": each}, batch) for each in further.values()]
     plain, of_plain = objective(outputs, batch)
     of_mask = 5 * of_plain["mask/loss"]
-    torch.testing.assert_close(total, plain + sum(each - of_mask for each, _ in alone))
+    torch.testing.assert_close(objective.total(trained), plain + sum(each - of_mask for each, _ in alone))
+    assert objective.total(predicted) == objective(outputs | further, batch)[0] == plain
     assert parts.keys() == of_plain.keys() | {"depth/loss/first", "depth/loss/second"}
     assert parts["depth/loss"] == of_plain["depth/loss"]
     assert parts["depth/loss/second"] == alone[1][1]["depth/loss"]

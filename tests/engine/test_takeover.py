@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from cnnlib.engine.optimizer import OPTIMIZERS, adamw, sgd
 from cnnlib.engine.parameter_groups import parameter_groups
 from cnnlib.engine.takeover import named_state, take_over_optimizer, take_over_weights
-from cnnlib.models import ResUNet
+from cnnlib.models import MultiTask, ResUNet
 from cnnlib.types import CnnlibError, Head
 from tests.engine.test_parameter_groups import FACTORS
 from tests.engine.tiny import StagedNet
@@ -48,6 +48,72 @@ def test_heads_stay_as_initialised_unless_they_are_asked_for() -> None:
 def test_a_decoder_of_a_new_task_stays_as_initialised() -> None:
     assert_origin(taken(MASK | DEPTH, MASK | LABEL), ("encoder.", "decoders.mask."))
     assert_origin(taken(LABEL, MASK), ("encoder.",))
+
+
+def exchanging(seed: int, exchange: str, heads: dict[str, Head]) -> nn.Module:
+    torch.manual_seed(seed)
+    encoder = {"name": "resunet", "widths": [4, 8]}
+    return MultiTask(3, heads, encoder, {"name": "segformer", "channels": 8}, exchange=exchange)
+
+
+MAPS = {"a": Head("map", 1), "b": Head("map", 3), "c": Head("map", 2)}
+OTHERS = {"d": Head("map", 2), "c": Head("map", 4), "a": Head("map", 1)}
+"""Of these c has more classes, d is new, b is gone, and the order is another."""
+
+
+@pytest.mark.parametrize(
+    ("exchange", "taken"),
+    [
+        (
+            "padnet",
+            "exchange.distillation.a.gate. exchange.distillation.a.tail. exchange.distillation.a.messages.c. "
+            "exchange.distillation.c.gate. exchange.distillation.c.tail. exchange.distillation.c.messages.a.",
+        ),
+        ("mtan", "exchange.attention.a. exchange.attention.c. exchange.between."),
+    ],
+)
+def test_of_an_exchange_the_tasks_in_common_are_taken(exchange: str, taken: str) -> None:
+    given, model = exchanging(0, exchange, MAPS).state_dict(), exchanging(1, exchange, OTHERS)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    take_over_weights(model, given, weights=True, heads=False)
+    common = ("encoder.", "decoders.a.", "decoders.c.", *taken.split())
+    assert_origin((given, before, model.state_dict()), common)
+    assert {key for key in given if key.startswith(common)} <= before.keys()
+
+
+def test_first_predictions_are_heads() -> None:
+    given, model = exchanging(0, "padnet", MAPS).state_dict(), exchanging(1, "padnet", MAPS)
+    heads = ("heads.", "exchange.first.")
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    take_over_weights(model, given, weights=False, heads=True)
+    assert_origin((given, before, model.state_dict()), heads)
+    with pytest.raises(
+        CnnlibError, match=r"exchange\.first\.\S+ is missing .*; give both runs the same tasks, or set heads"
+    ):
+        take_over_weights(exchanging(1, "padnet", OTHERS), given, weights=True, heads=True)
+
+
+def test_encoders_that_are_mixed_for_other_tasks_are_refused() -> None:
+    given = exchanging(0, "cross_stitch", {"a": MAPS["a"], "b": MAPS["b"]}).state_dict()
+    for heads, order in (
+        ({"a": MAPS["a"], "c": MAPS["c"]}, "a, c"),
+        ({"b": MAPS["b"], "a": MAPS["a"]}, "b, a"),
+    ):
+        model = exchanging(1, "cross_stitch", heads)
+        with pytest.raises(CnnlibError, match=rf"encoders of a, b, and this one those of {order}: .*order"):
+            take_over_weights(model, given, weights=True, heads=False)
+    same = exchanging(1, "cross_stitch", {"a": MAPS["a"], "b": Head("map", 5)})
+    take_over_weights(same, given, weights=True, heads=False)
+    assert torch.equal(same.encoder.stitches[0].weight, given["encoder.stitches.0.weight"])
+
+
+def test_an_exchange_that_the_other_run_has_not_is_refused() -> None:
+    given = exchanging(0, "mtan", MAPS).state_dict()
+    plain = {key: value for key, value in given.items() if not key.startswith("exchange.")}
+    with pytest.raises(
+        CnnlibError, match=r"exchange\.\S+ is missing in the other run.*give both runs the same model"
+    ):
+        take_over_weights(exchanging(1, "mtan", MAPS), plain, weights=True, heads=False)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from cnnlib.datasets.loading import evaluation_loader, training_loader
-from cnnlib.engine.freezing import Freezing, encoder_stages
+from cnnlib.engine.freezing import Freezing
 from cnnlib.engine.objective import Objective
 from cnnlib.engine.optimizer import adamw
 from cnnlib.engine.schedule import one_cycle
@@ -146,7 +146,7 @@ def make_trainer(folder: Path, recorder: Recorder | None = None, **options: Any)
     build = options.pop("optimizer", adamw)
     optimizer = build(net.parameters(), learning_rate=options.pop("learning_rate", 0.02))
     trained = options.pop("trained", None)
-    freezing = None if trained is None else Freezing(encoder_stages(net), trained)
+    freezing = None if trained is None else Freezing(net, trained)
     epochs = options.pop("epochs", 4)
     schedule = options.pop("schedule", one_cycle)(optimizer, total_steps=epochs * 6)
     model, optimizer = fabric.setup(net, optimizer)

@@ -26,13 +26,15 @@ from tests.model_contract import HEADS, MODEL_CONTRACT, Case
 from tests.tiny_suite import write_suite
 
 ADAPTERS: dict[str, Any] = {"rank": 3, "alpha": 6.0}
+GIVEN = {"weights": "imagenet"}
+"""Which are not loaded where a model is only made."""
 SMALL = {"name": "segformer", "channels": 8}
 
 
-def _model(adapters: Any = ADAPTERS, **options: Any) -> MultiTask:
+def _model(adapters: Any = ADAPTERS, channels: int = 3, **options: Any) -> MultiTask:
     torch.manual_seed(0)
-    encoder = {"name": "test_vit", "adapters": adapters, **options}
-    return MultiTask(3, {"m": Head("map", 2), "v": Head("vector", 3)}, encoder, SMALL, dropout=0.0)
+    encoder = {"name": "test_vit", "adapters": adapters, **GIVEN, **options}
+    return MultiTask(channels, {"m": Head("map", 2), "v": Head("vector", 3)}, encoder, SMALL, dropout=0.0)
 
 
 def _image() -> Tensor:
@@ -64,7 +66,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("promise", MODEL_CONTRACT, ids=lambda promise: promise.__name__)
 def test_contract(promise: Any) -> None:
     """With all parameters trained, for the contract asks each for a gradient."""
-    encoder = {"name": "test_vit", "adapters": ADAPTERS}
+    encoder = {"name": "test_vit", "adapters": ADAPTERS, **GIVEN}
     promise(
         Case(
             lambda **given: _begun(
@@ -109,12 +111,35 @@ def test_an_adapter_adds_its_product_to_the_weights(layers: str, alpha: float) -
 
 def test_as_many_parameters_are_trained_as_the_formula_says() -> None:
     with torch.device("meta"):
-        encoder = make_encoder({"name": "vit_small_patch14_dinov2", "adapters": {"rank": 8}}, 3)
+        encoder = make_encoder({"name": "vit_small_patch14_dinov2", "adapters": {"rank": 8}, **GIVEN}, 3)
     width, blocks = 384, 12
     of_a_block = 8 * (width + 3 * width) + 8 * (
         width + width
     )  # queries, keys and values; the projection behind
     assert sum(each.numel() for each in encoder.parameters() if each.requires_grad) == blocks * of_a_block
+
+
+def test_the_first_layer_learns_to_tell_two_pictures_apart(weights: Path) -> None:
+    """Published weights are the same for both, and no adapter behind them can undo it."""
+    one, other = torch.rand(2, 4, 3, 32, 48, generator=torch.Generator().manual_seed(0))
+    model = _model(channels=6, weights=str(weights))
+    model.load_pretrained()
+    model.eval()
+
+    def difference() -> Tensor:
+        swapped = [model(torch.cat(pair, dim=1))["v"] for pair in ((one, other), (other, one))]
+        return (swapped[0] - swapped[1]).square().mean()
+
+    assert difference() < 1e-9
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    for _ in range(5):
+        output = model(torch.cat([one, other], dim=1))["v"]
+        torch.nn.functional.mse_loss(output, torch.ones_like(output)).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert difference() > 1e-5
+    first = {"encoder.net.patch_embed.proj.weight", "encoder.net.patch_embed.proj.bias"}
+    assert _trainable(model) == _trainable(_model()) | first
 
 
 def test_adapters_decoders_and_heads_alone_are_trained() -> None:
@@ -137,7 +162,7 @@ def test_adapters_decoders_and_heads_alone_are_trained() -> None:
 def test_a_thawed_stage_trains_its_adapters_alone() -> None:
     model = _model()
     all_of_it, stages = _trainable(model), encoder_stages(model)
-    freezing = Freezing(stages, {1: 0, 2: 1, 3: None})
+    freezing = Freezing(model, {1: 0, 2: 1, 3: None})
     freezing.apply(1)
     assert not any(name.startswith("encoder.") for name in _trainable(model))
     freezing.apply(2)
@@ -166,7 +191,10 @@ def test_without_peft_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("encoder", "message"),
     [
-        ({"name": "tu-resnet18", "adapters": {}}, r"adapters need linear layers of attention, and this net has none"),
+        (
+            {"name": "tu-resnet18", "adapters": {}, **GIVEN},
+            r"adapters need linear layers of attention, and this net has none",
+        ),
         ({"name": "resnet18", "adapters": {}}, r"encoder 'resnet18' has no option 'adapters'"),
         ({"name": "test_vit", "adapters": {"rank": 0}}, r"adapters: rank must be at least 1; it is 0"),
         ({"name": "test_vit", "adapters": {"alpha": -1.0}}, r"adapters: alpha must be above 0; it is -1.0"),
@@ -174,7 +202,11 @@ def test_without_peft_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"name": "test_vit", "adapters": {"layers": "qkv"}}, r"layers must be 'attention' or 'all'; it is 'qkv'"),
         ({"name": "test_vit", "adapters": 8}, r"adapters must be a mapping of options; it is 8"),
         (
-            {"name": "beit_base_patch16_224", "adapters": {}},
+            {"name": "test_vit", "adapters": {}},
+            r"which are random without published ones: set weights to 'imagenet' or to a file, or leave adapters out",
+        ),
+        (
+            {"name": "beit_base_patch16_224", "adapters": {}, **GIVEN},
             r"do nothing at 'blocks.0.attn.qkv', for the net reads the layer's weights without calling it",
         ),
     ],
@@ -203,7 +235,9 @@ def test_an_experiment_with_stages_frozen_and_a_weighting_that_reads_gradients(
     net = load_run(planned.folder).model.encoder.net
     loaded = torch.load(weights, weights_only=True)
     later = {key for key, value in published(net).items() if not torch.equal(value, loaded[key])}
-    assert later == {"patch_embed.proj.weight"}  # which is fitted to six channels
+    assert later == {
+        "patch_embed.proj.weight"
+    }  # which is fitted to six channels, and frozen here with its stage
     moved = {key for key, value in net.state_dict().items() if "lora_B" in key and value.any()}
     assert moved
     assert len(moved) < sum("lora_B" in key for key in net.state_dict())  # the first stages are frozen

@@ -58,6 +58,22 @@ def _same(
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 
+def _dilated(decoder: str, theirs: Any, stride: int, channels: int) -> tuple[Any, Any, Any, Any]:
+    """With other than SMP's own options."""
+    rates = [2, 4, 6]
+    return (
+        {"name": "resnet18", "output_stride": stride},
+        {"name": decoder, "dropout": 0.2, "atrous_rates": rates, "channels": channels},
+        theirs,
+        {
+            "decoder_aspp_dropout": 0.2,
+            "encoder_output_stride": stride,
+            "decoder_atrous_rates": tuple(rates),
+            "decoder_channels": channels,
+        },
+    )
+
+
 NETS: dict[str, tuple[Any, Any, Any, Any]] = {
     "unet": ("resnet18", "unet", smp.Unet, {}),
     "unet with scse": (
@@ -92,34 +108,14 @@ NETS: dict[str, tuple[Any, Any, Any, Any]] = {
         smp.DeepLabV3,
         {"decoder_channels": 32},
     ),
-    "deeplabv3, 16": (
-        {"name": "resnet18", "output_stride": 16},
-        {"name": "deeplabv3", "dropout": 0.2, "atrous_rates": [2, 4, 6], "channels": 32},
-        smp.DeepLabV3,
-        {
-            "decoder_aspp_dropout": 0.2,
-            "encoder_output_stride": 16,
-            "decoder_atrous_rates": (2, 4, 6),
-            "decoder_channels": 32,
-        },
-    ),
+    "deeplabv3, 16": _dilated("deeplabv3", smp.DeepLabV3, stride=16, channels=32),
     "deeplabv3plus, 16": (
         {"name": "resnet18", "output_stride": 16},
         "deeplabv3plus",
         smp.DeepLabV3Plus,
         {},
     ),
-    "deeplabv3plus, 8": (
-        {"name": "resnet18", "output_stride": 8},
-        {"name": "deeplabv3plus", "dropout": 0.2, "atrous_rates": [2, 4, 6], "channels": 64},
-        smp.DeepLabV3Plus,
-        {
-            "decoder_aspp_dropout": 0.2,
-            "encoder_output_stride": 8,
-            "decoder_atrous_rates": (2, 4, 6),
-            "decoder_channels": 64,
-        },
-    ),
+    "deeplabv3plus, 8": _dilated("deeplabv3plus", smp.DeepLabV3Plus, stride=8, channels=64),
     "manet": ("resnet18", "manet", smp.MAnet, {}),
     "segformer": ("mit_b0", "segformer", smp.Segformer, {}),
     "segformer of resnet": (

@@ -236,13 +236,13 @@ def test_distilled_maps_follow_the_formula() -> None:
     found, first = exchange.maps(maps)
     known = {}
     for task, each in maps.items():
-        weight, bias = exchange.first[task].weight[..., 0, 0], exchange.first[task].bias
+        weight, bias = exchange.first[task].prediction.weight[..., 0, 0], exchange.first[task].prediction.bias
         expected = torch.einsum("oi,bihw->bohw", weight, each) + bias[:, None, None]
         torch.testing.assert_close(first[task], expected)
-        known[task] = exchange.known[task][0](torch.cat([each, expected], dim=1)).clamp(min=0)
+        known[task] = exchange.first[task].features[0](torch.cat([each, expected], dim=1)).clamp(min=0)
     of_n = exchange.distillation["n"]
     gate = 1 / (1 + (-of_n.gate(known["n"])).exp())
-    expected = known["n"] + gate * of_n.messages[0](known["m"]) + gate * of_n.messages[1](known["k"])
+    expected = known["n"] + gate * of_n.messages["m"](known["m"]) + gate * of_n.messages["k"](known["k"])
     torch.testing.assert_close(found["n"], of_n.tail(expected))
 
 
@@ -332,7 +332,11 @@ def test_an_experiment_with_stages_frozen_an_average_and_a_weighting_that_reads_
     )
     (planned,) = plan(load_suite(path), tmp_path)
     run_experiment(planned)
-    columns = (planned.folder / "metrics.csv").read_text().partition("\n")[0].split(",")
+    columns, row = (line.split(",") for line in (planned.folder / "metrics.csv").read_text().splitlines())
+    logged = dict(zip(columns, row, strict=True))
+    for part in ("train", "val"):  # first predictions left out, which validation has not
+        terms = [float(logged[f"{part}/{task}/loss"]) for task in ("mask", "depth")]
+        assert float(logged[f"{part}/loss"]) == pytest.approx(sum(terms), rel=1e-5)
     assert ("train/mask/loss/first" in columns) == (exchange == "padnet")
     assert "val/mask/loss/first" not in columns
     assert load_run(planned.folder).predict(torch.rand(3, 40, 50), bg=torch.rand(3, 40, 50)).keys() >= {

@@ -26,6 +26,7 @@ from cnnlib.reporting.progress import SilentProgress
 from cnnlib.suite import plan
 from cnnlib.types import CnnlibError, Head
 from tests.model_contract import HEADS, MODEL_CONTRACT, Case, trains_every_parameter
+from tests.models.smp_names import SMP_NAMES
 from tests.tiny_suite import write_suite
 from tools.run_suite import main as run_suite
 
@@ -99,9 +100,7 @@ def test_every_parameter_of_manet_has_a_gradient() -> None:
 
 
 ENCODERS = (
-    "resnet18", "resnext50_32x4d", "dpn68", "vgg11", "se_resnet50", "densenet121", "inceptionv4", "efficientnet-b0",
-    "mobilenet_v2", "xception", "timm-efficientnet-b0", "timm-tf_efficientnet_lite0", "timm-skresnet18", "mit_b0",
-    "mobileone_s0", "mobileone_s1",
+    *SMP_NAMES, "resnext50_32x4d", "timm-tf_efficientnet_lite0", "mobileone_s0",
     "tu-resnet18", "resnet18d", "resnet26t", "efficientnet_b0", "efficientnetv2_rw_t", "mobilenetv3_small_050",
     "mobilenetv4_conv_small_035", "vgg11_bn", "convnext_atto", "convnextv2_atto", "regnetx_002", "regnety_002",
     "densenet121", "dla34", "hrnet_w18_small", "pvt_v2_b0", "efficientvit_b0", "mobilevit_xxs", "edgenext_xx_small",
@@ -177,8 +176,10 @@ def test_a_name_of_smp_is_smps_and_others_are_timms() -> None:
     with torch.device("meta"):
         assert isinstance(make_encoder("resnet18", 3), SmpEncoder)
         assert isinstance(make_encoder("tu-resnet18", 3), TimmEncoder)
-        tagged = make_encoder("vit_tiny_patch16_224.augreg_in21k_ft_in1k", 3)
-    assert tagged.name == "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
+        for name in ("vit_tiny_patch16_224.augreg_in21k_ft_in1k", "resnet50.a1_in1k"):
+            tagged = make_encoder(name, 3)
+            assert isinstance(tagged, TimmEncoder)
+            assert tagged.name == name
 
 
 # What is shared
@@ -279,6 +280,11 @@ def test_compiles_without_graph_breaks(encoder: str, decoder: str) -> None:
             {"encoder": "resnet81"},
             r"no encoder is named 'resnet81' \(did you mean 'resnet\d+'\?\); .*get_encoder_names",
         ),
+        (
+            {"encoder": "resnet18.no_such"},
+            r"timm's 'resnet18.no_such' cannot be used .*Invalid pretrained tag",
+        ),
+        ({"encoder": "mit_b0.no_such"}, r"no encoder is named 'mit_b0.no_such' \(did you mean"),
         ({"encoder": {"name": "tu-resnet81"}}, r"no encoder is named 'tu-resnet81' \(did you mean"),
         ({"encoder": "/etc/passwd"}, r"no encoder is named '/etc/passwd'"),
         ({"encoder": {"weights": "imagenet"}}, r"encoder must be a name, or a mapping with one under name"),

@@ -17,6 +17,7 @@ from torchvision.transforms.v2.functional import normalize
 from cnnlib.models.layers import SmpEncoder
 from cnnlib.models.layers.smp_encoder import measure
 from cnnlib.types import CnnlibError
+from tests.models.smp_names import SMP_NAMES
 
 NAMES = ("resnet18", "vgg11", "efficientnet-b0", "mit_b0", "densenet121", "mobileone_s1")
 EACH = pytest.mark.parametrize("name", NAMES)
@@ -66,24 +67,7 @@ def test_a_dilated_encoder_has_larger_maps(output_stride: int) -> None:
     assert len(skips) == len(encoder.skip_channels) == {8: 3, 16: 4}[output_stride]
 
 
-FAMILIES = (
-    "resnet18",
-    "dpn68",
-    "vgg11",
-    "se_resnet50",
-    "densenet121",
-    "inceptionv4",
-    "efficientnet-b0",
-    "mobilenet_v2",
-    "xception",
-    "timm-efficientnet-b0",
-    "timm-skresnet18",
-    "mit_b0",
-    "mobileone_s1",
-)
-
-
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", SMP_NAMES)
 def test_stages_partition_all_parameters_and_buffers(name: str) -> None:
     layout = measure(name)
     assert layout.stride == 32

@@ -47,6 +47,22 @@ def test_the_figures_travel_with_the_weights() -> None:
     assert figures_of(plain) is None
 
 
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (torch.zeros(1, 3, 16, 16, dtype=torch.uint8), "uint8: divide it by 255"),
+        (torch.zeros(1, 6, 16, 16), "images of 3 channels; this one has 6"),
+        (torch.zeros(3, 16, 16), r"the image must be \(B, C, H, W\); it has shape \(3, 16, 16\)"),
+        (torch.zeros(1, 3, 0, 16), "no pixels"),
+    ],
+    ids=["integers", "channels", "rank", "empty"],
+)
+def test_a_wrong_image_is_refused_as_without_it(image: torch.Tensor, message: str) -> None:
+    for net in nets():
+        with pytest.raises((CnnlibError, ValueError), match=message):
+            net(image)
+
+
 def test_no_image_is_standardized_twice() -> None:
     heads = {"mask": Head("map", 1)}
     with pytest.raises(CnnlibError, match=r"the model standardizes images inside.*leave normalize out"):

@@ -202,6 +202,35 @@ def test_a_net_that_cannot_be_an_encoder_is_refused_with_timms_reason() -> None:
         TimmEncoder("resnet18.no_such", 3)
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("crossvit_9_240", "Sizes of tensors must match"),  # its maps are of several sizes and branches
+        (
+            "cait_xxs24_224",
+            "'Identity' object is not iterable",
+        ),  # what leads to the classifier cannot be left out
+        ("levit_128", "broadcast"),  # no multiple of its stride is the one size that it takes
+    ],
+)
+def test_a_net_that_would_fail_later_is_refused_when_it_is_made(name: str, reason: str) -> None:
+    with (
+        torch.device("meta"),
+        pytest.raises(CnnlibError, match=rf"'{name}' cannot be used as an encoder .*{reason}"),
+    ):
+        TimmEncoder(name, 3)
+
+
+@pytest.mark.parametrize("name", ["rdnet_tiny", "qwen3_vit_88m"])
+def test_stages_of_nets_without_coarse_groups_or_with_a_part_that_holds_all(name: str) -> None:
+    with torch.device("meta"):
+        encoder = TimmEncoder(name, 3)
+    held = [id(each) for stage in encoder.stages for each in (*stage.parameters(), *stage.buffers())]
+    assert len(encoder.stages) > 1
+    assert len(held) == len({*held})
+    assert {*held} == {id(each) for each in (*encoder.parameters(), *encoder.buffers())}
+
+
 def test_a_net_for_one_size_takes_that_and_names_it_to_others() -> None:
     encoder = _encoder("test_vit_relpos").eval()
     with torch.no_grad():

@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from cnnlib.datasets.loading import evaluation_loader, training_loader
-from cnnlib.engine.freezing import Freezing, encoder_stages
+from cnnlib.engine.freezing import Freezing
 from cnnlib.engine.objective import Objective
 from cnnlib.engine.optimizer import sgd
 from cnnlib.engine.schedule import constant
@@ -128,7 +128,7 @@ def make_trainer(folder: Path, weighting: TaskWeighting, **options: Any) -> Trai
     optimizer = sgd(net.parameters(), learning_rate=RATE, momentum=options.pop("momentum", 0.0))
     freezing, trained = None, options.pop("trained_stages", None)
     if trained is not None:
-        freezing = Freezing(encoder_stages(net), {1: trained})
+        freezing = Freezing(net, {1: trained})
     schedule = constant(optimizer, 100)
     model, optimizer = fabric.setup(net, optimizer)
     losses = {

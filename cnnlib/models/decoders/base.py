@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeAlias
 
+from annotated_types import Ge, MaxLen, MinLen
 from torch import Tensor, nn
 
 from cnnlib.models.encoders import FeatureSource
@@ -12,6 +13,8 @@ from cnnlib.models.layers.timm_encoder import Block
 from cnnlib.types import CnnlibError
 
 _LEVEL_CHANNELS = (256, 128, 64, 32, 16)
+Rates: TypeAlias = Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(3), MaxLen(3)]
+"""Dilations of convolutions that stand side by side."""
 
 
 class Features(NamedTuple):

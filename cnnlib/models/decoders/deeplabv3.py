@@ -6,8 +6,7 @@ from torch import Tensor
 
 from cnnlib.checks import checked
 from cnnlib.models.base import Channels, DropoutShare
-from cnnlib.models.decoders.base import Features, MapDecoder, begin_as_smp
-from cnnlib.models.decoders.deeplabv3plus import Rates
+from cnnlib.models.decoders.base import Features, MapDecoder, Rates, begin_as_smp
 from cnnlib.models.encoders import FeatureSource
 
 

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, TypeAlias
-
-from annotated_types import Ge, MaxLen, MinLen
 from torch import Tensor, nn
 
 from cnnlib.checks import checked
 from cnnlib.models.base import Channels, DropoutShare
-from cnnlib.models.decoders.base import Features, MapDecoder, begin_as_smp, pyramid, pyramid_channels
+from cnnlib.models.decoders.base import Features, MapDecoder, Rates, begin_as_smp, pyramid, pyramid_channels
 from cnnlib.models.encoders import FeatureSource
 from cnnlib.types import CnnlibError
 
-Rates: TypeAlias = Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(3), MaxLen(3)]
 _FINE = 2  # the level of stride 4
 
 

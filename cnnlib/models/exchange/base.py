@@ -21,6 +21,10 @@ class Exchange(nn.Module):
     This one does nothing at any of these places, so that tasks have the encoder in common and nothing else; others
     override what they do. It is made before the encoder, and completed by ``build`` when all parts are there.
 
+    Its modules are named so that a run which starts from one of other tasks can take over what both have: what is one
+    task's own stands in a ``ModuleDict`` under the task's name, what that takes from another task in one called
+    ``messages`` therein, and all that depends on what a task predicts in one called ``first``.
+
     Args:
         heads: what each task asks for.
 

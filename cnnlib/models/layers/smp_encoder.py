@@ -80,11 +80,6 @@ class SmpEncoder(nn.Module):
             setattr(self.net.get_submodule(parent), child, nn.Identity())
         self.standardize = Standardize(*_statistics(name), in_channels)
 
-    @staticmethod
-    def knows(name: str) -> bool:
-        """Is there an encoder of that name?"""
-        return name in _table()
-
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor | None]]:
         """(B, in, H, W) -> the bottom (B, out, H / stride, W / stride), and the skips from fine to coarse, ``None`` for
         a stride of which there is no map.

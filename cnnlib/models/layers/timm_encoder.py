@@ -6,6 +6,7 @@ import logging
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from cnnlib.models.layers.standardize import Standardize
 from cnnlib.types import CnnlibError
 
 IMAGENET = "imagenet"
+_PUBLISHED_CHANNELS = 3
 _BLOCKS = 4
 
 
@@ -48,7 +50,8 @@ class TimmEncoder(nn.Module):
         in_channels: of the image.
         weights: what ``load_pretrained`` loads: ``imagenet`` is what timm offers for the name, for most names trained
             on ImageNet; otherwise a file with the state of the whole net, ``.safetensors`` or ``.pth``.
-        adapters: what is trained of a vision transformer in place of its own weights, which they leave as they are.
+        adapters: what is trained of a vision transformer in place of its own weights, which they leave as they are; but
+            for its first layer where the image has other than three channels, for which there are no published ones.
 
     Attributes:
         skip_channels: of the skips, from fine to coarse, one for each power of two below ``stride``; 0 where the net
@@ -61,7 +64,7 @@ class TimmEncoder(nn.Module):
         example_side: height and width of an image that the net takes.
 
     Raises:
-        CnnlibError: timm has no such net, or it cannot be used as an encoder.
+        CnnlibError: timm has no such net, it cannot be used as an encoder, or there are adapters without weights.
     """
 
     def __init__(
@@ -84,12 +87,17 @@ class TimmEncoder(nn.Module):
         self._layout = layout
         self.net = _create(name, in_channels)
         self.has_tokens = token_count(self.net) > 0
-        for path in layout.unused:
-            parent, _, child = path.rpartition(".")
-            setattr(self.net.get_submodule(parent), child, nn.Identity())
+        _leave_out(self.net, layout.unused)
         if adapters is not None:
+            if weights is None:
+                raise CnnlibError(
+                    "adapters leave the encoder's own weights as they are, which are random without published ones: "
+                    f"set weights to {IMAGENET!r} or to a file, or leave adapters out to train the whole encoder"
+                )
             _check_adapters(name, in_channels, adapters)
             adapters.put_on(self.net)
+            if in_channels != _PUBLISHED_CHANNELS:
+                _thaw_first_layer(self.net)
         cfg = self.net.pretrained_cfg
         self.example_side = cfg["input_size"][1]
         self.standardize = Standardize(cfg["mean"], cfg["std"], in_channels)
@@ -141,7 +149,8 @@ class TimmEncoder(nn.Module):
                 continue
             own = [f"{path}.{name}" for name, _ in module.named_parameters(recurse=False)]
             stage = order[own[0]] if own else stage  # buffers alone: they go with what stands before them
-            parts[stage].append(module)
+            holds_others = any(owns(each) for each in module.modules() if each is not module)
+            parts[stage].append(own_parameters(module) if holds_others else module)
         return [nn.ModuleList(parts[stage]) for stage in sorted(parts)]
 
     def check_pretrained(self) -> None:
@@ -253,6 +262,18 @@ class Layout:
         bottom = end if self.final else maps[self.last]
         return bottom, [None if index is None else maps[index] for index in self.skips]
 
+    def check(self, bottom: Tensor, skips: Sequence[Tensor | None], side: int) -> None:
+        """Raises ``ValueError`` unless these are what the layout tells of an image with sides of ``side`` pixels."""
+        told = [*zip(skips, self.skip_channels, strict=True), (bottom, self.out_channels)]
+        strides = [*(2**level for level in range(len(skips))), self.stride]
+        for (each, channels), stride in zip(told, strides, strict=True):
+            if each is not None and (
+                each.ndim != 4 or each.shape[1] != channels or _stride(side, each.shape[-1]) != stride
+            ):
+                raise ValueError(
+                    f"it gives {tuple(each.shape)}, and not {channels} channels of stride {stride}"
+                )
+
     def run_blocks(self, net: nn.Module, image: Tensor) -> list[Block]:
         """The maps of ``blocks``, the last one normalised."""
         prefix = {"return_prefix_tokens": True} if token_count(net) else {}
@@ -267,7 +288,8 @@ class Layout:
 
 @cache
 def measure(name: str, in_channels: int) -> Layout:
-    """Shows an image to the net, on the "meta" device, where it costs next to nothing.
+    """Shows an image to the net, on the "meta" device, where it costs next to nothing; and once more, padded as models
+    do it, without what is left out.
 
     Raises:
         CnnlibError: timm has no such net, or it cannot be used as an encoder.
@@ -281,6 +303,12 @@ def measure(name: str, in_channels: int) -> Layout:
                 layout = _layout(*net.forward_intermediates(image, output_fmt="NCHW"), side)
             with torch.enable_grad():
                 layout.run(net, image)[0].sum().backward()
+            layout = replace(layout, unused=_unused(net))
+            _leave_out(net, layout.unused)
+            padded = -(-side // layout.stride) * layout.stride
+            with torch.no_grad():
+                image = torch.empty(2, in_channels, padded, padded)
+                layout.check(*layout.run(net, image), padded)
     except CnnlibError:
         raise
     except Exception as error:  # a net of timm may lack or refuse any of this in its own way
@@ -288,7 +316,7 @@ def measure(name: str, in_channels: int) -> Layout:
             f"timm's {name!r} cannot be used as an encoder ({_one_line(error)}); take another, such as "
             "efficientnet_b0 or resnet18"
         ) from error
-    return replace(layout, unused=_unused(net))
+    return layout
 
 
 @cache
@@ -330,6 +358,19 @@ def _stride(side: int, map_side: int) -> int:
     """The image's side over the map's: a power of two, where the map lacks no more than its border of one of that."""
     power = 2 ** round(math.log2(side / map_side))
     return power if map_side <= math.ceil(side / power) else round(side / map_side)
+
+
+def _leave_out(net: nn.Module, paths: Sequence[str]) -> None:
+    for path in paths:
+        parent, _, child = path.rpartition(".")
+        setattr(net.get_submodule(parent), child, nn.Identity())
+
+
+def _thaw_first_layer(net: nn.Module) -> None:
+    """Published weights, repeated over more channels than three, give all of them one meaning."""
+    first = net.pretrained_cfg["first_conv"]
+    for path in (first,) if isinstance(first, str) else first:
+        net.get_submodule(path).requires_grad_(True)
 
 
 def _unused(net: nn.Module) -> tuple[str, ...]:
@@ -387,7 +428,7 @@ def _fit(features: Tensor, image: Tensor, stride: int) -> Tensor:
 
 def _matcher(net: nn.Module) -> Any:
     """timm's rule for the group of a parameter, by its name; of the few nets without one, every child is a group."""
-    if hasattr(net, "group_matcher"):
+    with suppress(AttributeError, AssertionError):  # it has none, or none for coarse groups
         return net.group_matcher(coarse=True)
     order = {child: index for index, (child, _) in enumerate(net.named_children())}
     return lambda name: order.get(name.partition(".")[0], 0)
