@@ -115,7 +115,7 @@ def cached_arrays(
             "will be made again next time. Set CNNLIB_CACHE or cache_dir to a folder that can be written to.",
             stacklevel=2,
         )
-    return _in_memory(specs, _complete(specs, batches()))
+    return arrays_in_memory(specs, _complete(specs, batches()))
 
 
 def _read(
@@ -202,9 +202,10 @@ def _remove_stale(folder: Path) -> None:
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def _in_memory(
+def arrays_in_memory(
     specs: Mapping[str, ArraySpec], batches: Iterable[Mapping[str, np.ndarray]]
 ) -> dict[str, np.ndarray]:
+    """The arrays that the batches hold, read-only."""
     arrays = {name: np.empty(spec.shape, spec.dtype) for name, spec in specs.items()}
     start = 0
     for batch in batches:

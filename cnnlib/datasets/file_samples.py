@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -189,14 +188,8 @@ class FileDataSource:
         broken, at_odds = Problems(self._what), Problems(self._what)
         lost = check_files(self._samples, None, broken, at_odds)
         names = self._samples.names
-        left_out = f"{len(lost)} of {len(names)} samples with broken files"
-        if len(lost) > most * len(names):
-            raise CnnlibError(
-                f"{self._what} has {left_out}, more than max_skipped: {most:g} allows:\n{broken.summary()}"
-            )
+        broken.leave_out(len(lost), len(names), most)
         at_odds.raise_any()
-        if lost:
-            print(f"{self._what}: left out {left_out}:\n{broken.summary()}", file=sys.stderr)
         self.skipped = tuple(name for name in names if name in lost)
         self._samples.measured = next(i for i, name in enumerate(names) if name not in lost)
         self._splits = {

@@ -77,7 +77,7 @@ def kind_of_levels(path: Path) -> str:
         return "floats"
     if _holds_numbers(path):
         dtype = read_numbers(path).dtype
-        return "floats" if dtype.kind == "f" else "8 bits" if dtype.itemsize == 1 else "16 bits"
+        return "floats" if dtype.kind == "f" else "8 bits" if dtype in (bool, np.uint8) else "16 bits"
     mode = mode_of(path)
     return "floats" if mode == "F" else "16 bits" if mode.startswith("I") else "8 bits"
 

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
 from cnnlib.checks import checked
 from cnnlib.datasets.composites.compose import compose, depth_levels
-from cnnlib.datasets.composites.pictures import Pictures, open_pictures
+from cnnlib.datasets.composites.pictures import Pictures, check_depths, open_pictures
 from cnnlib.datasets.composites.recipe import Recipes
 from cnnlib.datasets.listing import ImageFolder, list_folders
 from cnnlib.datasets.problems import Problems
@@ -70,8 +70,9 @@ class Composites:
     Args:
         foregrounds: a folder of pictures with transparency (PNG): what is opaque is the foreground.
         backgrounds: a folder of photographs; their middle becomes ``size`` x ``size``.
-        depths: a folder with a depth map of each background, of the same name, paired by name. A foreground has the
-            depth of the ground at its feet. Without it there is no depth.
+        depths: a folder with a depth map of each background, of the same name, paired by name: 8 or 16 bits, or floats,
+            in any format that ``folders`` reads maps from. A foreground has the depth of the ground at its feet.
+            Without it there is no depth.
         size: height and width of the samples.
         positions: of each foreground on each background, mirrored or not.
         flips: each foreground also mirrored.
@@ -88,7 +89,11 @@ class Composites:
         cache_dir: where decoded pictures are kept; by default ``$CNNLIB_CACHE`` or the user's cache folder.
 
     Raises:
-        CnnlibError: with every folder and picture that cannot be used; too few pictures for three splits.
+        CnnlibError: with every folder that cannot be used, and backgrounds without a depth map; too few pictures for
+            three splits. ``split``, ``sample`` and ``check`` raise it with every picture that cannot be used.
+
+    Attributes:
+        skipped: the composites that ``skip_broken`` has left out; ``None`` before.
     """
 
     @checked
@@ -118,27 +123,32 @@ class Composites:
         low, high = scale or (0.25, 0.75)
         if low > high:
             raise CnnlibError(f"scale must be [smallest, largest]; it is [{low:g}, {high:g}]")
-        what = "the composites"
+        self._apart: Collection[Kind] = ("background", "foreground") if apart is None else apart
+        what = f"the data set of {foregrounds} on {backgrounds}"
         problems = Problems(what)
         roles = {"foregrounds": foregrounds, "backgrounds": backgrounds, "depths": depths}
         places = {role: {"": Path(place).expanduser()} for role, place in roles.items() if place is not None}
-        folders = list_folders(places, problems)
+        folders = list_folders(places, problems, maps={"depths"})
+        if "depths" in folders:
+            check_depths(folders["backgrounds"], folders["depths"], problems)
+        problems.raise_any()
         self.size, self.fit = size, "stretch"
         self.inputs = {"bg": 3, "fg_bg": 3} if background_input else {"fg_bg": 3}
         self.targets = {"mask": TargetInfo("mask")}
         self._depth = {"scale": depth_scale, "zero_is_invalid": depth_zero_is_invalid}
         self._names = sorted(folders["foregrounds"]), sorted(folders["backgrounds"])
         self._looks = shadow, match_colors
-        self._pictures = _open(folders, size, cache_dir, what)
+        self._broken = Problems(what)
+        self._pictures = _open(folders, size, cache_dir, self._broken)
+        self.skipped: tuple[str, ...] | None = None
         if (maps := self._pictures.depths) is not None:
-            self.targets["depth"] = TargetInfo("depth", unit="m" if depth_scale or maps.itemsize == 2 else "")
+            in_metres = depth_scale is not None or maps.dtype != np.uint8
+            self.targets["depth"] = TargetInfo("depth", unit="m" if in_metres else "")
         self._recipes = Recipes(
             self._pictures.shapes, len(self._names[1]), positions, flips, size, (low, high), seed
         )
         counts = dict(zip(_PARTS, (train_count, val_count, test_count), strict=True))
-        self._splits = self._divide(
-            val, test, ("background", "foreground") if apart is None else apart, counts
-        )
+        self._splits = self._divide(val, test, counts)
 
     def __len__(self) -> int:
         return len(self._recipes)
@@ -146,7 +156,31 @@ class Composites:
     def split(self, part: Split) -> CompositeSplit:
         if part not in self._splits:
             raise CnnlibError(f"a split is one of {', '.join(self._splits)}; got {part!r}")
+        self.check()
         return CompositeSplit(self, self._splits[part])
+
+    def check(self) -> None:
+        """Raises ``CnnlibError`` with every picture that cannot be used, unless ``skip_broken`` has left them out."""
+        if self.skipped is None:
+            self._broken.raise_any()
+
+    def skip_broken(self, most: float) -> None:
+        """Leaves out of all splits the composites of broken pictures, and reports these on stderr.
+
+        The others are the same composites, in the splits that they are in.
+
+        Args:
+            most: the largest share of all composites that may be left out.
+
+        Raises:
+            CnnlibError: there are more.
+        """
+        if self.skipped is not None:
+            return
+        lost = self._lost()
+        self._broken.leave_out(int(lost.sum()), len(lost), most)
+        self.skipped = tuple(self.name_of(index) for index in np.flatnonzero(lost).tolist())
+        self._splits = {part: own[~lost[own]] for part, own in self._splits.items()}
 
     def parts_of(self, index: int) -> tuple[str, str]:
         """The names of a sample's foreground and background."""
@@ -165,7 +199,12 @@ class Composites:
         )
 
     def sample(self, index: int) -> Sample:
-        """Sample ``index`` of the whole."""
+        """Sample ``index`` of the whole.
+
+        Raises:
+            CnnlibError: as ``check``.
+        """
+        self.check()
         recipe = self._recipes[index]
         image = np.empty((3 * len(self.inputs), self.size, self.size), np.float32)
         np.divide(self._pictures.backgrounds[recipe.background], np.float32(255), out=image[-3:])
@@ -182,12 +221,15 @@ class Composites:
             sample["depth"] = TASKS["depth"].from_pixels(levels, **self._depth)
         return sample
 
-    def _divide(
-        self, val: float, test: float, apart: Collection[Kind], counts: dict[Split, int | None]
-    ) -> dict[Split, np.ndarray]:
+    def _lost(self) -> np.ndarray:
+        """Which of all samples need a broken picture, bool."""
+        pairs = zip(self._numbers(), self._pictures.broken, strict=True)
+        return np.logical_or(*(np.isin(numbers, list(broken)) for numbers, broken in pairs))
+
+    def _divide(self, val: float, test: float, counts: dict[Split, int | None]) -> dict[Split, np.ndarray]:
         seed = self._recipes.seed
         whole = np.arange(len(self._recipes))
-        if not apart:
+        if not self._apart:
             parts = split_indices(len(whole), val, test, seed)
         else:
             foreground, background = self._numbers()
@@ -196,7 +238,7 @@ class Composites:
                 ("foreground", foreground, self._names[0]),
                 ("background", background, self._names[1]),
             ):
-                if kind in apart:
+                if kind in self._apart:
                     try:
                         own = split_indices(len(names), val, test, seed)
                     except CnnlibError as error:
@@ -217,7 +259,7 @@ class Composites:
         return tuple(np.broadcast_to(each, shape).reshape(-1) for each in (foreground, background))
 
 
-def _open(folders: dict[str, ImageFolder], size: int, cache_dir: str | None, what: str) -> Pictures:
+def _open(folders: dict[str, ImageFolder], size: int, cache_dir: str | None, broken: Problems) -> Pictures:
     return open_pictures(
-        folders["foregrounds"], folders["backgrounds"], folders.get("depths"), size, cache_dir, what
+        folders["foregrounds"], folders["backgrounds"], folders.get("depths"), size, cache_dir, broken
     )
