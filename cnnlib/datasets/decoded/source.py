@@ -39,7 +39,9 @@ class DecodedSplit:
     """
 
     def __init__(self, samples: SampleSource, layout: Layout, arrays: Mapping[str, np.ndarray]) -> None:
-        self._samples, self._layout, self._arrays = samples, layout, arrays
+        self._samples, self._layout = samples, layout
+        # As plain arrays: the class of memory maps makes each access several times as slow.
+        self._arrays = {key: array.view(np.ndarray) for key, array in arrays.items()}
 
     def __len__(self) -> int:
         return len(self._samples)
