@@ -13,10 +13,11 @@ from torch import Tensor
 from cnnlib.assembly.data import ExperimentData
 from cnnlib.config import ExperimentConfig
 from cnnlib.datasets.cache import cache_root
+from cnnlib.datasets.decoded.files import file_state, fingerprint
 from cnnlib.datasets.splits import told
 from cnnlib.datasets.statistics import channel_statistics
 from cnnlib.files import write_atomically
-from cnnlib.types import SampleSource
+from cnnlib.types import CnnlibError, SampleSource
 
 
 class ImageFigures(NamedTuple):
@@ -37,7 +38,9 @@ def image_figures(config: ExperimentConfig, data: ExperimentData) -> ImageFigure
     files = list(_files(data.all_train))
     if not files:
         return _measured(data.all_train)
-    options = [config.dataset.name, config.dataset.options, files]
+    dataset = config.dataset
+    # The files of the options too: a table may say which part of a picture is shown.
+    options = [dataset.name, dataset.options, fingerprint(dataset.options), files]
     key = hashlib.sha256(json.dumps(options, default=str, sort_keys=True).encode()).hexdigest()
     path = cache_root() / "statistics" / f"{key}.json"
     try:
@@ -66,8 +69,10 @@ def _files(samples: SampleSource) -> Iterator[tuple[Any, ...]]:
 
 
 def _state(path: Path) -> tuple[Any, ...]:
-    state = path.stat()
-    return str(path.absolute()), state.st_size, state.st_mtime_ns
+    try:
+        return str(path.absolute()), *file_state(path.stat())
+    except OSError as error:
+        raise CnnlibError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def _keep(path: Path, figures: ImageFigures) -> None:

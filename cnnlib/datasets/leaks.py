@@ -82,8 +82,10 @@ def find_leaks(
 
 
 def main_files(samples: SampleSource) -> Iterator[Path]:
-    """The file of each sample's own picture, of those that tell one."""
-    if hasattr(samples, "files"):
+    """The file of each sample's own picture, of those that tell one; of composites those of their pictures."""
+    if hasattr(samples, "pictures"):
+        yield from samples.pictures()
+    elif hasattr(samples, "files"):
         for index in range(len(samples)):
             if files := told(samples, "files", index):
                 yield files[0]

@@ -48,8 +48,12 @@ class CompositeSplit:
         return list(self._source.targets)
 
     def group(self, index: int) -> str:
-        """The background's name: samples that share it are not independent."""
-        return self._source.parts_of(self._own(index))[1]
+        """As ``Composites.group_of``."""
+        return self._source.group_of(self._own(index))
+
+    def pictures(self) -> list[Path]:
+        """The files of what no other split may have."""
+        return self._source.pictures_of(self._indices)
 
     def _own(self, index: int) -> int:
         if not 0 <= index < len(self):
@@ -138,6 +142,9 @@ class Composites:
         self._depth = {"scale": depth_scale, "zero_is_invalid": depth_zero_is_invalid}
         self._names = sorted(folders["foregrounds"]), sorted(folders["backgrounds"])
         self._looks = shadow, match_colors
+        # Folds know one kind of group: they would show foregrounds of the test in training.
+        self.fixed_test = set(self._apart) == {"background", "foreground"}
+        self._folders = folders
         self._broken = Problems(what)
         self._pictures = _open(folders, size, cache_dir, self._broken)
         self.skipped: tuple[str, ...] | None = None
@@ -187,6 +194,23 @@ class Composites:
         foreground, _, background, _ = self._recipes.parts(index)
         return self._names[0][foreground], self._names[1][background]
 
+    def group_of(self, index: int) -> str:
+        """Samples that share it are not independent: the background's name, or, where only foregrounds are kept apart,
+        the foreground's.
+        """
+        foreground, background = self.parts_of(index)
+        return foreground if set(self._apart) == {"foreground"} else background
+
+    def pictures_of(self, indices: np.ndarray) -> list[Path]:
+        """The files that some samples are made of, of the kinds that are kept apart."""
+        kinds = zip(("foreground", "background"), self._numbers(), self._names, strict=True)
+        return [
+            self._folders[f"{kind}s"].path(names[number])
+            for kind, numbers, names in kinds
+            if kind in self._apart
+            for number in np.unique(numbers[indices]).tolist()
+        ]
+
     def name_of(self, index: int) -> str:
         foreground, mirrored, background, position = self._recipes.parts(index)
         own, place = self._names[0][foreground], self._names[1][background]
@@ -214,7 +238,7 @@ class Composites:
             "image": torch.from_numpy(image),
             "mask": Target(torch.from_numpy(mask[None])),
             "name": self.name_of(index),
-            "group": self._names[1][recipe.background],
+            "group": self.group_of(index),
         }
         if "depth" in self.targets:
             levels = depth_levels(self._pictures, recipe, mask, self._depth["zero_is_invalid"])

@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from cnnlib.assembly import open_data, refuse_leaks
+from cnnlib.config import ExperimentConfig, build, parse_suite
+from cnnlib.datasets import DATASETS
 from cnnlib.datasets.composites import Composites
+from cnnlib.datasets.fingerprints import Fingerprints
 from cnnlib.types import CnnlibError
 from tests.datasets.composites.made_pictures import composites, write_pictures
 
@@ -86,7 +90,7 @@ def test_no_background_and_no_foreground_is_in_two_splits(
         seen["foreground"].append({foreground for foreground, _ in own})
         seen["background"].append({background for _, background in own})
         indices.append({split._own(index) for index in range(len(split))})
-        assert split.group(0) == split[0]["group"] == own[0][1]
+        assert split.group(0) == split[0]["group"] == own[0][0 if apart == ["foreground"] else 1]
     for kind in apart or ["foreground", "background"]:
         train, val, test = seen[kind]
         assert not train & val
@@ -170,6 +174,55 @@ def test_without_depths_there_is_no_depth(root: Path) -> None:
     data = composites(root, depths=None)
     assert list(data.targets) == ["mask"]
     assert "depth" not in data.sample(0)
+
+
+def suite(root: Path, **options: object) -> ExperimentConfig:
+    dataset = {"name": "composite", "size": 32, "positions": 2, "cache_dir": str(root / "cache")}
+    dataset |= {"foregrounds": str(root / "fg"), "backgrounds": str(root / "bg"), "val": 0.2, "test": 0.25}
+    parts = {"model": "resunet", "optimizer": "adamw", "training": {"epochs": 1}, "tasks": {"mask": {}}}
+    return parse_suite({"dataset": dataset | options, **parts}).experiments["suite"]
+
+
+def test_folds_do_not_show_the_tests_foregrounds_in_training(root: Path) -> None:
+    with pytest.raises(CnnlibError, match="folds would divide all samples anew"):
+        open_data(suite(root, folds=3), 0)
+    for kind, which in (("foreground", 0), ("background", 1)):
+        seen = []
+        for seed in range(3):
+            data = open_data(suite(root, folds=3, apart=[kind]), seed)
+            names = [
+                {each[i]["group"] for i in range(len(each))} for each in (data.train, data.val, data.test)
+            ]
+            assert not names[0] & names[2]
+            assert not names[0] & names[1]
+            seen += names[2]
+        assert sorted(seen) == sorted(composites(root)._names[which])
+
+
+@pytest.mark.parametrize(("folder", "kind"), [("fg", "foreground"), ("bg", "background")])
+def test_the_same_picture_under_two_names_is_a_leak(tmp_path: Path, folder: str, kind: str) -> None:
+    root = write_pictures(tmp_path)
+    copied = sorted((root / folder).iterdir())[0]
+    for number in range(8):  # whatever is drawn, all three splits have one of them
+        shutil.copy(copied, copied.with_stem(f"copy_{number}"))
+    with pytest.raises(CnnlibError, match=r"the same picture is in two splits[^\n]*\n.*copy_\d"):
+        refuse_leaks(suite(root), build(suite(root).dataset, DATASETS), 0, Fingerprints())
+    for apart in ([], [({"foreground", "background"} - {kind}).pop()]):  # then they are meant to be shared
+        config = suite(root, apart=apart)
+        refuse_leaks(config, build(config.dataset, DATASETS), 0, Fingerprints())
+
+
+def test_a_run_may_skip_broken_pictures(tmp_path: Path) -> None:
+    config = suite(broken(tmp_path, "truncated"), on_error="skip", max_skipped=0.2, apart=[])
+    data = open_data(config, 0)
+    assert len(data.skipped) == 16
+    with pytest.raises(CnnlibError, match=r"room_2\.jpg"):
+        open_data(suite(tmp_path), 0)
+
+
+def test_the_cache_is_refused_for_what_has_its_own(root: Path) -> None:
+    with pytest.raises(CnnlibError, match="once by itself: leave cache out"):
+        open_data(suite(root, cache=True), 0)
 
 
 def broken(tmp_path: Path, kind: str) -> Path:
