@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cnnlib.assembly.data import ExperimentData
 from cnnlib.config import ExperimentConfig
-from cnnlib.datasets.cache import cache_root
+from cnnlib.datasets.cache import STATISTICS, cache_root
 from cnnlib.datasets.decoded.files import file_state, fingerprint
 from cnnlib.datasets.splits import told
 from cnnlib.datasets.statistics import channel_statistics
@@ -42,7 +42,7 @@ def image_figures(config: ExperimentConfig, data: ExperimentData) -> ImageFigure
     # The files of the options too: a table may say which part of a picture is shown.
     options = [dataset.name, dataset.options, fingerprint(dataset.options), files]
     key = hashlib.sha256(json.dumps(options, default=str, sort_keys=True).encode()).hexdigest()
-    path = cache_root() / "statistics" / f"{key}.json"
+    path = cache_root() / STATISTICS / f"{key}.json"
     try:
         return ImageFigures(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):  # it is missing, or damaged

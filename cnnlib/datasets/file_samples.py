@@ -13,7 +13,7 @@ from PIL import Image
 
 from cnnlib.datasets.file_checks import check_files
 from cnnlib.datasets.fitting import fitted_size, padded, padded_target
-from cnnlib.datasets.image_files import read_color, to_image
+from cnnlib.datasets.image_files import USUAL_PIXELS, read_color, to_image
 from cnnlib.datasets.listing import ImageFolder, Partner
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Subset
@@ -58,6 +58,8 @@ class FileSamples:
     """Of all samples, ``size`` x ``size``; ``None``: as they are stored, which must be one size."""
     groups: Sequence[str] | None
     fit: Fit = "stretch"
+    max_pixels: int = USUAL_PIXELS
+    """Of a file."""
     measured: int = 0
     """The sample whose size is that of all, without ``size``."""
 
@@ -93,7 +95,7 @@ class FileSamples:
 
     def __getitem__(self, index: int) -> Sample:
         name = self.names[index]
-        pictures = [read_color(each.path(name)) for each in self.inputs.values()]
+        pictures = [read_color(each.path(name), self.max_pixels) for each in self.inputs.values()]
         stored = (pictures[-1].height, pictures[-1].width)
         if self.size is None and stored != self._one_size:
             height, width = self._one_size
@@ -121,7 +123,7 @@ class FileSamples:
 
     @cached_property
     def _one_size(self) -> Size:
-        first = read_color(self._main_path(self.names[self.measured]))
+        first = read_color(self._main_path(self.names[self.measured]), self.max_pixels)
         return first.height, first.width
 
 
@@ -223,11 +225,11 @@ def paired_names(
             elif found not in folder:
                 problems.add(f"images whose {key} is not in {folder}", f"{name} needs {found}")
         names = [name for name in names if partners[name] in folder]
-    _check_names(names, problems)
+    check_names(names, problems)
     return names
 
 
-def _check_names(names: Sequence[str], problems: Problems) -> None:
+def check_names(names: Sequence[str], problems: Problems) -> None:
     """Predictions are saved under the samples' names, on file systems that may take A and a for one."""
     seen: dict[str, str] = {}
     for name in names:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from pathlib import Path
 
-from cnnlib.datasets.cache import cache_root
+from cnnlib.datasets.cache import PROBLEMS, cache_root
 from cnnlib.files import write_atomically
 from cnnlib.types import CnnlibError
 
@@ -62,21 +61,16 @@ class Problems:
         return lines
 
     def _listed(self) -> list[str]:
-        """Writes all of them to a file, and says where; one for each data set, so that they do not pile up."""
-        path = (
-            problems_folder() / f"{hashlib.sha256(self._what.encode(errors='replace')).hexdigest()[:16]}.txt"
-        )
+        """Writes all of them to a file, and says where: one per data set and kinds, so that they do not pile up."""
+        about = "\n".join([self._what, *self._examples])
+        name = hashlib.sha256(about.encode(errors="replace")).hexdigest()[:16]
+        path = cache_root() / PROBLEMS / f"{name}.txt"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, "\n".join([as_line(self._what), *self._lines(None), ""]))
         except OSError:  # a list that cannot be written must not hide what is wrong
             return []
         return [f"  all of them: {path.absolute()}"]
-
-
-def problems_folder() -> Path:
-    """Where lists of problems are written."""
-    return cache_root() / "problems"
 
 
 def as_line(text: str) -> str:

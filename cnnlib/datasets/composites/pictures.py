@@ -63,30 +63,33 @@ def open_pictures(
     depths: ImageFolder | None,
     size: int,
     cache_dir: str | None,
+    max_pixels: int,
     broken: Problems,
 ) -> Pictures:
     """Decodes what is not in the cache yet. Backgrounds and their depths are paired by name.
 
     Args:
         depths: one for each background, all of one kind.
+        max_pixels: of a file.
         broken: is given the files that cannot be used.
     """
     places = sorted(backgrounds)
     folder = cache_root(cache_dir) / "composites"
+    limits = {"size": size, "max_pixels": max_pixels}
     cutouts = _decoded(
         folder,
         [foregrounds.path(name) for name in sorted(foregrounds)],
         {"cutout": ArraySpec((size, size, 4), "|u1"), "shape": ArraySpec((2,), "<i4")},
-        lambda path: _cutout(path, size),
-        size,
+        lambda path: _cutout(path, size, max_pixels),
+        limits,
         broken,
     )
     pictures = _decoded(
         folder,
         [backgrounds.path(name) for name in places],
         {"background": ArraySpec((3, size, size), "|u1")},
-        lambda path: {"background": np.array(_square(read_color(path), size)).transpose(2, 0, 1)},
-        size,
+        lambda path: {"background": np.array(_square(read_color(path, max_pixels), size)).transpose(2, 0, 1)},
+        limits,
         broken,
     )
     maps = None
@@ -96,8 +99,8 @@ def open_pictures(
             folder,
             files,
             {"depth": ArraySpec((size, size), _depth_type(files))},
-            lambda path: {"depth": _depth(path, size)},
-            size,
+            lambda path: {"depth": _depth(path, size, max_pixels)},
+            limits,
             broken,
         )
     shapes = [(height, width) for height, width in cutouts.arrays["shape"].tolist()]
@@ -111,13 +114,13 @@ def _decoded(
     files: Sequence[Path],
     rows: Mapping[str, ArraySpec],
     decode: Callable[[Path], Mapping[str, np.ndarray]],
-    size: int,
+    limits: Mapping[str, int],
     problems: Problems,
 ) -> _Decoded:
     """The decoded files, an array for each of ``rows``; by content, so that a changed file is decoded again."""
     digest = hashlib.sha256("".join(map(_digest, files)).encode()).hexdigest()
     kind = next(iter(rows))
-    made_from = {"version": VERSION, "size": size, "files": digest}
+    made_from = {"version": VERSION, **limits, "files": digest}
     specs = {key: ArraySpec((len(files), *row.shape), row.dtype) for key, row in rows.items()}
     empty = {key: np.zeros((1, *row.shape), row.dtype) for key, row in rows.items()}
     broken: dict[int, ImageFileError] = {}
@@ -136,7 +139,7 @@ def _decoded(
             raise _BrokenFilesError
 
     try:
-        found = cached_arrays(folder / f"{kind}-{size}-{digest[:16]}", made_from, specs, unbroken)
+        found = cached_arrays(folder / f"{kind}-{limits['size']}-{digest[:16]}", made_from, specs, unbroken)
     except _BrokenFilesError:
         found = arrays_in_memory(specs, batches())
     for error in broken.values():
@@ -152,9 +155,9 @@ def _digest(path: Path) -> str:
         return ""
 
 
-def _cutout(path: Path, size: int) -> dict[str, np.ndarray]:
+def _cutout(path: Path, size: int, max_pixels: int) -> dict[str, np.ndarray]:
     """Cut to what is not transparent; not larger than it can be needed."""
-    picture = read_cutout(path)
+    picture = read_cutout(path, max_pixels)
     box = picture.getchannel("A").point(lambda alpha: 255 if alpha >= _LEAST_ALPHA else 0).getbbox()
     if box is None:
         raise ImageFileError("transparent everywhere", path, "nothing is cut out")
@@ -180,8 +183,8 @@ def _middle(width: int, height: int) -> tuple[float, float, float, float]:
     return left, top, left + side, top + side
 
 
-def _depth(path: Path, size: int) -> np.ndarray:
-    levels = read_lengths(path)
+def _depth(path: Path, size: int, max_pixels: int) -> np.ndarray:
+    levels = read_lengths(path, max_pixels)
     left, top, right, _ = _middle(levels.shape[1], levels.shape[0])
     centres = (np.arange(size) + 0.5) * (right - left) / size
     return levels[(top + centres).astype(int)[:, None], (left + centres).astype(int)]

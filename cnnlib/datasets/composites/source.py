@@ -12,9 +12,11 @@ from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
 from cnnlib.checks import checked
 from cnnlib.datasets.composites.compose import compose, depth_levels
-from cnnlib.datasets.composites.pictures import Pictures, check_depths, open_pictures
+from cnnlib.datasets.composites.pictures import check_depths, open_pictures
 from cnnlib.datasets.composites.recipe import Recipes
-from cnnlib.datasets.listing import ImageFolder, list_folders
+from cnnlib.datasets.file_samples import check_names
+from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
+from cnnlib.datasets.listing import list_folders
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_indices, tiny_subset
 from cnnlib.tasks import TASKS
@@ -90,6 +92,7 @@ class Composites:
             persons and places are in training and test: their figures say nothing of new ones.
         train_count, val_count, test_count: so many of a split's samples, drawn at random; by default all.
         seed: of all that is drawn.
+        max_pixels: a file that says that it has more is not decoded, and is an error like every other.
         cache_dir: where decoded pictures are kept; by default ``$CNNLIB_CACHE`` or the user's cache folder.
 
     Raises:
@@ -122,6 +125,7 @@ class Composites:
         val_count: Count | None = None,
         test_count: Count | None = None,
         seed: Annotated[int, Ge(0)] = 0,
+        max_pixels: MaxPixels = USUAL_PIXELS,
         cache_dir: str | None = None,
     ) -> None:
         low, high = scale or (0.25, 0.75)
@@ -135,6 +139,8 @@ class Composites:
         folders = list_folders(places, problems, maps={"depths"})
         if "depths" in folders:
             check_depths(folders["backgrounds"], folders["depths"], problems)
+        for role in ("foregrounds", "backgrounds"):
+            check_names(sorted(folders[role]), problems)
         problems.raise_any()
         self.size, self.fit = size, "stretch"
         self.inputs = {"bg": 3, "fg_bg": 3} if background_input else {"fg_bg": 3}
@@ -146,7 +152,15 @@ class Composites:
         self.fixed_test = set(self._apart) == {"background", "foreground"}
         self._folders = folders
         self._broken = Problems(what)
-        self._pictures = _open(folders, size, cache_dir, self._broken)
+        self._pictures = open_pictures(
+            folders["foregrounds"],
+            folders["backgrounds"],
+            folders.get("depths"),
+            size,
+            cache_dir,
+            max_pixels,
+            self._broken,
+        )
         self.skipped: tuple[str, ...] | None = None
         if (maps := self._pictures.depths) is not None:
             in_metres = depth_scale is not None or maps.dtype != np.uint8
@@ -281,9 +295,3 @@ class Composites:
         shape = (len(self._names[0]), 2 if recipes.flips else 1, recipes.backgrounds, recipes.positions)
         foreground, _, background, _ = np.indices(shape, dtype=np.int32, sparse=True)
         return tuple(np.broadcast_to(each, shape).reshape(-1) for each in (foreground, background))
-
-
-def _open(folders: dict[str, ImageFolder], size: int, cache_dir: str | None, broken: Problems) -> Pictures:
-    return open_pictures(
-        folders["foregrounds"], folders["backgrounds"], folders.get("depths"), size, cache_dir, broken
-    )

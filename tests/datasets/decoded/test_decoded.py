@@ -156,10 +156,10 @@ def test_what_is_skipped_is_not_taken_from_the_cache(tmp_path: Path, monkeypatch
     readable = file_samples.read_color
     train = open_data(suite(root), 0).train
 
-    def read(path: Path) -> Image.Image:
+    def read(path: Path, max_pixels: int) -> Image.Image:
         if path.stem in refused:
             raise ImageFileError("not readable as an image", path, "no reason")
-        return readable(path)
+        return readable(path, max_pixels)
 
     for module in (file_samples, file_checks):
         monkeypatch.setattr(module, "read_color", read)
