@@ -18,6 +18,7 @@ from cnnlib.suite import run_suite
 from cnnlib.types import CnnlibError
 from tests.datasets.pictures import PARTS, disc, photo, save, write_csv
 from tests.tiny_suite import write_suite
+from tools.cache import main as cache_tool
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +105,20 @@ def test_what_decides_which_part_of_a_picture_is_shown_counts_too(tmp_path: Path
 
     assert mean(0) > 0.5
     assert mean(50) < 0.1
+
+
+def test_the_figures_that_are_kept_are_seen_and_cleaned_up(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CNNLIB_CACHE", str(tmp_path / "cache"))
+    config = load_suite(suite_file(tmp_path, root)).experiments["tiny"]
+    image_figures(config, open_data(config, 0))
+    assert cache_tool([]) == 0
+    shown = capsys.readouterr().out
+    assert any(line.split()[0] == "statistics" for line in shown.splitlines())
+    assert "1 entries" in shown
+    assert cache_tool(["--remove-older", "0"]) == 0
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def test_a_model_that_standardizes_inside_is_refused_before_training(tmp_path: Path, root: Path) -> None:

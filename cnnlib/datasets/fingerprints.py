@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from multiprocessing.pool import ThreadPool
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps
-from rich.console import Console
-from rich.progress import track
 
 from cnnlib.datasets.image_files import to_rgb
+from cnnlib.datasets.threads import in_threads
 from cnnlib.files import file_hash
 from cnnlib.types import CnnlibError
 
@@ -66,17 +64,8 @@ class Fingerprints:
 
 def _of_each(paths: Sequence[Path], read: Callable[[Path], T], known: dict[Path, T]) -> list[T]:
     if new := [path for path in dict.fromkeys(paths) if path not in known]:
-        console = Console(stderr=True)
-        with ThreadPool(min(8, os.cpu_count() or 1)) as pool:
-            found = track(
-                pool.imap(read, new, 16),
-                "looking for the same pictures",
-                total=len(new),
-                console=console,
-                transient=True,
-                disable=not console.is_terminal,
-            )
-            known.update(zip(new, found, strict=True))
+        found = in_threads([partial(read, path) for path in new], "looking for the same pictures")
+        known.update(zip(new, found, strict=True))
     return [known[path] for path in paths]
 
 

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 from annotated_types import Ge
-from rich.console import Console
-from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
 from cnnlib.checks import checked
+from cnnlib.datasets.progress import shown
 from cnnlib.datasets.shard_index import shard_index
 from cnnlib.datasets.shard_members import ImageFormat, SampleCodec
 from cnnlib.datasets.shards import DESCRIPTION, SHARD_SET, ShardSet, read_shard_set
@@ -78,10 +77,7 @@ def write_shards(
         num_workers=min(jobs, len(jobs_left)),
         multiprocessing_context="fork" if jobs and jobs_left and sys.platform == "linux" else None,
     )
-    console = Console(stderr=True)
-    for error in track(
-        loader, "writing shards", len(jobs_left), console=console, disable=not console.is_terminal
-    ):
+    for error in shown(loader, "writing shards", len(jobs_left)):
         if error:
             raise CnnlibError(error)
     for left in out.glob(".*.tar.*.partial"):  # of processes that were killed

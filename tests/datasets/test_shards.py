@@ -22,6 +22,7 @@ from cnnlib.tasks import TASKS
 from cnnlib.types import CnnlibError, DataSource, Sample, Target, TargetInfo
 from tests.datasets.pictures import PARTS
 from tests.datasets.test_contract import EXAMPLES
+from tests.datasets.two_loading_processes import EPOCHS, launch
 from tests.tiny_suite import write_suite
 from tools.make_shards import main
 
@@ -318,6 +319,24 @@ def test_a_process_of_a_group_loads_its_share(written: Path, monkeypatch: pytest
         monkeypatch.setattr(torch.distributed, name, value)
     sampler = training_loader(split, lambda sample: sample, 2, 0, seed=5).sampler
     assert list(sampler) == list(EpochSampler(23, 5, shuffle=True))[1:21:3]
+
+
+@pytest.mark.slow
+def test_two_processes_lose_and_repeat_nothing(written: Path, tmp_path: Path) -> None:
+    """Of 23 samples each has 11; the one that is left over is another in each epoch."""
+    names = {sample["name"] for sample in whole(written)}
+    epochs = list(zip(*launch(written, tmp_path), strict=True))
+    assert len(epochs) == EPOCHS
+    for shares in epochs:
+        assert [len(share) for share in shares] == [11, 11]
+        assert len({*shares[0], *shares[1]}) == 22
+    assert {name for shares in epochs for share in shares for name in share} == names
+    assert len({tuple(shares[0]) for shares in epochs}) == EPOCHS
+
+
+def whole(folder: Path) -> list[Sample]:
+    split = Shards(str(folder)).split("train")
+    return [split[index] for index in range(len(split))]
 
 
 def test_the_tool_writes_what_a_config_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

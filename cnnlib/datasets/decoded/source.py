@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from cnnlib.datasets.cache import cache_root, cached_arrays
 from cnnlib.datasets.decoded.files import fingerprint
 from cnnlib.datasets.decoded.rows import Layout, TooNarrowError
+from cnnlib.datasets.progress import shown
 from cnnlib.datasets.splits import told
 from cnnlib.files import write_atomically
 from cnnlib.types import CnnlibError, DataSource, Sample, SampleSource, Split
@@ -174,16 +173,7 @@ class Decoded:
 
 
 def _packed(samples: SampleSource, layout: Layout) -> Iterator[Mapping[str, np.ndarray]]:
-    console = Console(stderr=True)
     with ThreadPool(_THREADS) as pool:
         rows = pool.imap(lambda index: layout.pack(samples[index]), range(len(samples)), 8)
-        shown = track(
-            rows,
-            "decoding",
-            total=len(samples),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        for row in shown:
+        for row in shown(rows, "decoding", len(samples)):
             yield {key: array[None] for key, array in row.items()}
