@@ -6,18 +6,17 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor
 
 from cnnlib.assembly.data import ExperimentData
 from cnnlib.config import ExperimentConfig
 from cnnlib.datasets.cache import STATISTICS, cache_root
-from cnnlib.datasets.decoded.files import file_state, fingerprint
-from cnnlib.datasets.splits import told
+from cnnlib.datasets.decoded.files import fingerprint, sample_files
 from cnnlib.datasets.statistics import channel_statistics
 from cnnlib.files import write_atomically
-from cnnlib.types import CnnlibError, SampleSource
+from cnnlib.types import SampleSource
 
 
 class ImageFigures(NamedTuple):
@@ -35,7 +34,7 @@ def image_figures(config: ExperimentConfig, data: ExperimentData) -> ImageFigure
     """
     if config.dataset.normalize is None:
         return None
-    files = list(_files(data.all_train))
+    files = list(sample_files(data.all_train))
     if not files:
         return _measured(data.all_train)
     dataset = config.dataset
@@ -58,21 +57,6 @@ def _measured(samples: SampleSource) -> ImageFigures:
 
 def _images(samples: SampleSource) -> Iterator[Tensor]:
     return (samples[index]["image"] for index in range(len(samples)))
-
-
-def _files(samples: SampleSource) -> Iterator[tuple[Any, ...]]:
-    """What tells that the files are still the same."""
-    if hasattr(samples, "files"):
-        for index in range(len(samples)):
-            for path in told(samples, "files", index) or ():
-                yield _state(path)
-
-
-def _state(path: Path) -> tuple[Any, ...]:
-    try:
-        return str(path.absolute()), *file_state(path.stat())
-    except OSError as error:
-        raise CnnlibError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def _keep(path: Path, figures: ImageFigures) -> None:

@@ -183,10 +183,22 @@ def test_an_interrupted_call_is_gone_on_with(
     assert write_shards(scenes, folder, {}, samples_per_shard=10, jobs=2) == 2
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == content
     assert (folder / "train-000000.tar").stat().st_mtime_ns == kept
-    with pytest.raises(CnnlibError, match="holds shards of other data or options"):
+    with pytest.raises(CnnlibError, match="holds shards of other data, files or options"):
         write_shards(scenes, folder, {}, samples_per_shard=9)
-    with pytest.raises(CnnlibError, match="holds shards of other data or options"):
+    with pytest.raises(CnnlibError, match="holds shards of other data, files or options"):
         write_shards(Scenes(size=16, **COUNTS | {"val": 2}), folder, {}, samples_per_shard=10)
+
+
+def test_files_that_have_changed_are_not_mixed_with_those_before(tmp_path: Path) -> None:
+    out, root = tmp_path / "shards", tmp_path / "files"
+    root.mkdir()
+    source = EXAMPLES["folders"](root)
+    write_shards(source, out, {}, samples_per_shard=2)
+    (out / "train-000000.tar").unlink()
+    path = source.split("val").files(0)[0]
+    path.write_bytes(path.read_bytes())
+    with pytest.raises(CnnlibError, match="holds shards of other data, files or options"):
+        write_shards(source, out, {}, samples_per_shard=2)
 
 
 @pytest.mark.parametrize("jobs", [0, 1])

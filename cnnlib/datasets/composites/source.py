@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
@@ -19,6 +20,7 @@ from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
 from cnnlib.datasets.listing import list_folders
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_indices, tiny_subset
+from cnnlib.files import file_hash
 from cnnlib.tasks import TASKS
 from cnnlib.types import CnnlibError, Sample, Split, Target, TargetInfo
 
@@ -214,6 +216,11 @@ class Composites:
         """
         foreground, background = self.parts_of(index)
         return foreground if set(self._apart) == {"foreground"} else background
+
+    def digest(self) -> str:
+        """Of the contents of all pictures."""
+        files = [folder.path(name) for folder in self._folders.values() for name in sorted(folder)]
+        return hashlib.sha256("".join(map(file_hash, files)).encode()).hexdigest()
 
     def pictures_of(self, indices: np.ndarray) -> list[Path]:
         """The files that some samples are made of, of the kinds that are kept apart."""

@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from cnnlib.datasets.splits import told
+from cnnlib.types import CnnlibError, SampleSource
+
 
 def fingerprint(options: Mapping[str, Any]) -> str | None:
     """A digest of every file below the folders, and of the files, that the options name: its path and ``file_state``.
@@ -33,6 +36,20 @@ def file_state(status: os.stat_result) -> tuple[int, ...]:
     entry. The latter tells a file that was written anew and given its old time, as ``cp -p`` and ``rsync`` do.
     """
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def sample_files(samples: SampleSource) -> Iterator[tuple[str | int, ...]]:
+    """Path and ``file_state`` of each file of each sample; none where samples tell no files.
+
+    Raises:
+        CnnlibError: a file is not there.
+    """
+    for index in range(len(samples) if hasattr(samples, "files") else 0):
+        for path in told(samples, "files", index) or ():
+            try:
+                yield str(path.absolute()), *file_state(path.stat())
+            except OSError as error:
+                raise CnnlibError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def _texts(value: Any) -> Iterator[str]:
