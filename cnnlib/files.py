@@ -39,7 +39,11 @@ def file_stem(name: str) -> str:
 
 
 def write_atomically(path: Path, content: str | bytes | memoryview) -> None:
-    """Writes beside ``path`` and renames: a kill leaves the old file or the new one, never half of one."""
+    """Writes beside ``path`` and renames: a kill leaves the old file or the new one, never half of one.
+
+    Raises:
+        OSError: it names the file.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
@@ -47,6 +51,9 @@ def write_atomically(path: Path, content: str | bytes | memoryview) -> None:
             file.flush()
             os.fsync(file.fileno())  # or a power cut could leave the new name on an empty file
         partial.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # that a disk is full, the system says without it
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

@@ -125,6 +125,8 @@ class SampleSource(Protocol):
       samples tell them, folds keep groups together and the classes' shares alike.
     - ``files(index)``, the paths of the files that a sample is read from, its own picture's first, or ``None``. Then
       training is refused where the same picture is in two splits. Samples that are rendered have none.
+    - ``pictures()``, the paths of the files that all samples together are put together from, for the same check, where
+      samples share them and have no picture of their own.
     """
 
     def __len__(self) -> int: ...

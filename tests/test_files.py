@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,17 @@ def test_a_write_replaces_the_whole_file(tmp_path: Path) -> None:
     write_atomically(path, b"\x00\xff")
     assert path.read_bytes() == b"\x00\xff"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    path = tmp_path / "a.txt"
+    with pytest.raises(OSError, match=f"No space left on device: '{path}'"):
+        write_atomically(path, "text")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_failed_rename_keeps_the_old_file_and_leaves_no_rest(

@@ -16,8 +16,9 @@ from cnnlib.inference import load_run
 from cnnlib.models.standardization import figures_of
 from cnnlib.suite import run_suite
 from cnnlib.types import CnnlibError
-from tests.datasets.pictures import PARTS, disc, photo, save
+from tests.datasets.pictures import PARTS, disc, photo, save, write_csv
 from tests.tiny_suite import write_suite
+from tools.cache import main as cache_tool
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,42 @@ def test_files_are_read_once_and_again_when_they_change(
     save(photo(77), path)
     assert image_figures(config, data) != first
     path.write_bytes(before)
+
+
+def test_what_decides_which_part_of_a_picture_is_shown_counts_too(tmp_path: Path, root: Path) -> None:
+    """The table of points says where pictures are cut."""
+    picture = np.zeros((80, 80, 3), np.uint8)
+    picture[:40] = 255
+    rows = [("", *map(str, range(4)))]
+    for number in range(12):
+        save(picture, tmp_path / "data" / f"{number}.png")
+        rows.append((f"{number}.png", "2", "2", "20", "20"))
+
+    def mean(corner: int) -> float:
+        moved = [(name, *(str(int(value) + corner) for value in values)) for name, *values in rows[1:]]
+        write_csv(tmp_path / "points.csv", rows[0], *moved)
+        dataset = {"name": "keypoints", "root": str(tmp_path), "images": "data", "annotations": "points.csv"}
+        dataset |= {"crop": "points", "size": 16, "normalize": "auto", "names": ["a", "b"]}
+        tasks = {"points": {}}
+        config = load_suite(write_suite(tmp_path, dataset=dataset, tasks=tasks)).experiments["tiny"]
+        return image_figures(config, open_data(config, 0)).mean[0]
+
+    assert mean(0) > 0.5
+    assert mean(50) < 0.1
+
+
+def test_the_figures_that_are_kept_are_seen_and_cleaned_up(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CNNLIB_CACHE", str(tmp_path / "cache"))
+    config = load_suite(suite_file(tmp_path, root)).experiments["tiny"]
+    image_figures(config, open_data(config, 0))
+    assert cache_tool([]) == 0
+    shown = capsys.readouterr().out
+    assert any(line.split()[0] == "statistics" for line in shown.splitlines())
+    assert "1 entries" in shown
+    assert cache_tool(["--remove-older", "0"]) == 0
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def test_a_model_that_standardizes_inside_is_refused_before_training(tmp_path: Path, root: Path) -> None:

@@ -11,9 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from cnnlib.assembly import find_learning_rate, open_data
-from cnnlib.checks import did_you_mean
-from cnnlib.config import SuiteConfig, load_suite
-from cnnlib.config.command_line import add_config
+from cnnlib.config import load_suite
+from cnnlib.config.command_line import add_config, chosen_experiment
 from cnnlib.engine.lr_finder import RangeTest
 from cnnlib.parents import read_parent
 from cnnlib.runs import plan
@@ -25,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         suite = load_suite(options.config, options.overrides)
-        name = _chosen(suite, options.experiment)
+        name = chosen_experiment(suite, options.experiment)
         run = next(each for each in plan(suite, options.runs) if each.experiment == name)
         parent = read_parent(run)
         begin = partial(parent.hand_over, run) if parent else lambda trainer: None
@@ -51,15 +50,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, default=Path("lr.png"), help="where the curve goes (lr.png)")
     return parser
-
-
-def _chosen(suite: SuiteConfig, name: str | None) -> str:
-    name = name or suite.baseline
-    if name not in suite.experiments:
-        known = ", ".join(suite.experiments)
-        hint = did_you_mean(name, suite.experiments)
-        raise CnnlibError(f"--experiment {name}: there is no such experiment{hint}; the suite has {known}")
-    return name
 
 
 def draw(found: RangeTest, title: str, path: Path) -> None:

@@ -10,9 +10,8 @@ import sys
 from pathlib import Path
 
 from cnnlib.config import load_suite
-from cnnlib.config.command_line import add_config, positive
+from cnnlib.config.command_line import add_config, chosen_experiment, positive
 from cnnlib.inspection import command_line, inspect_dataset
-from cnnlib.lookup import unknown
 from cnnlib.types import CnnlibError
 
 
@@ -28,9 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         suite = load_suite(options.config, options.overrides)
-        experiment = options.experiment or suite.baseline
-        if experiment not in suite.experiments:
-            raise CnnlibError(unknown("experiment", experiment, suite.experiments))
+        experiment = chosen_experiment(suite, options.experiment)
         command = command_line("tools/inspect_dataset.py", options.config, options.overrides, options.out)
         config = suite.experiments[experiment]
         title = f"{suite.name}: {config.dataset.name}"

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import get_args
 
 from cnnlib.config import build, load_suite
-from cnnlib.config.command_line import add_config, positive
+from cnnlib.config.command_line import add_config, chosen_experiment, positive
 from cnnlib.datasets import DATASETS, Shards
 from cnnlib.datasets.shard_members import ImageFormat
 from cnnlib.datasets.shard_writer import write_shards
-from cnnlib.lookup import unknown
 from cnnlib.types import CnnlibError, Split
 from cnnlib.workers import usable_cores
 
@@ -72,9 +71,7 @@ def make(
 ) -> int:
     """The number of shards that were not there before."""
     suite = load_suite(path, overrides)
-    experiment = experiment or suite.baseline
-    if experiment not in suite.experiments:
-        raise CnnlibError(unknown("experiment", experiment, suite.experiments))
+    experiment = chosen_experiment(suite, experiment)
     dataset = suite.experiments[experiment].dataset
     source = build(dataset, DATASETS)
     written = dataset.model_dump(mode="json")

@@ -20,9 +20,8 @@ from cnnlib.augmentations import AUGMENTATIONS
 from cnnlib.augmentations.before_and_after import Shown, before_and_after
 from cnnlib.checks import did_you_mean
 from cnnlib.config import ExperimentConfig, build, load_suite
-from cnnlib.config.command_line import add_config
+from cnnlib.config.command_line import add_config, chosen_experiment
 from cnnlib.files import write_atomically
-from cnnlib.lookup import unknown
 from cnnlib.types import CnnlibError, Sample
 
 _MOST_DRAWS = 20
@@ -65,9 +64,7 @@ def show(
 ) -> str:
     """Writes the picture; returns the sample's name."""
     suite = load_suite(path, overrides)
-    experiment = experiment or suite.baseline
-    if experiment not in suite.experiments:
-        raise CnnlibError(unknown("experiment", experiment, suite.experiments))
+    experiment = chosen_experiment(suite, experiment)
     config = suite.experiments[experiment]
     shown = _shown(config, experiment)
     data = open_data(config, suite.seeds[0])

@@ -6,14 +6,14 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor
 
 from cnnlib.assembly.data import ExperimentData
 from cnnlib.config import ExperimentConfig
-from cnnlib.datasets.cache import cache_root
-from cnnlib.datasets.splits import told
+from cnnlib.datasets.cache import STATISTICS, cache_root
+from cnnlib.datasets.decoded.files import fingerprint, sample_files
 from cnnlib.datasets.statistics import channel_statistics
 from cnnlib.files import write_atomically
 from cnnlib.types import SampleSource
@@ -34,12 +34,14 @@ def image_figures(config: ExperimentConfig, data: ExperimentData) -> ImageFigure
     """
     if config.dataset.normalize is None:
         return None
-    files = list(_files(data.all_train))
+    files = list(sample_files(data.all_train))
     if not files:
         return _measured(data.all_train)
-    options = [config.dataset.name, config.dataset.options, files]
+    dataset = config.dataset
+    # The files of the options too: a table may say which part of a picture is shown.
+    options = [dataset.name, dataset.options, fingerprint(dataset.options), files]
     key = hashlib.sha256(json.dumps(options, default=str, sort_keys=True).encode()).hexdigest()
-    path = cache_root() / "statistics" / f"{key}.json"
+    path = cache_root() / STATISTICS / f"{key}.json"
     try:
         return ImageFigures(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):  # it is missing, or damaged
@@ -55,19 +57,6 @@ def _measured(samples: SampleSource) -> ImageFigures:
 
 def _images(samples: SampleSource) -> Iterator[Tensor]:
     return (samples[index]["image"] for index in range(len(samples)))
-
-
-def _files(samples: SampleSource) -> Iterator[tuple[Any, ...]]:
-    """What tells that the files are still the same."""
-    if hasattr(samples, "files"):
-        for index in range(len(samples)):
-            for path in told(samples, "files", index) or ():
-                yield _state(path)
-
-
-def _state(path: Path) -> tuple[Any, ...]:
-    state = path.stat()
-    return str(path.absolute()), state.st_size, state.st_mtime_ns
 
 
 def _keep(path: Path, figures: ImageFigures) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cnnlib.config.schema import SuiteConfig
+from cnnlib.lookup import unknown
+from cnnlib.types import CnnlibError
+
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """``config`` and ``overrides``, as ``load_suite`` takes them."""
@@ -17,6 +21,14 @@ def add_config(parser: argparse.ArgumentParser) -> None:
         metavar="KEY.PATH=VALUE",
         help="change a value",
     )
+
+
+def chosen_experiment(suite: SuiteConfig, name: str | None) -> str:
+    """``name``, or the baseline's; raises ``CnnlibError`` where the suite has no such experiment."""
+    name = name or suite.baseline
+    if name not in suite.experiments:
+        raise CnnlibError(unknown("experiment", name, suite.experiments))
+    return name
 
 
 def positive(text: str) -> int:

@@ -84,6 +84,7 @@ class AnnotatedDataSource(FileDataSource):
         test: float,
         seed: int,
         group_pattern: str | None,
+        max_pixels: int,
         check: int | None,
     ) -> None:
         inputs = {"image": image}
@@ -94,7 +95,9 @@ class AnnotatedDataSource(FileDataSource):
             groups = groups_of(names, partial(own_group, group_of, found.prefixes), "group", problems)
         problems.raise_any()
         parts = split_indices(len(names), val, test, seed, groups)
-        super().__init__(FileSamples(names, inputs, targets, size, groups, fit), parts, what, check)
+        super().__init__(
+            FileSamples(names, inputs, targets, size, groups, fit, max_pixels), parts, what, check
+        )
         self._left_out = found.left_out
 
     def check(self) -> None:

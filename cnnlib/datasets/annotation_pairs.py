@@ -73,11 +73,17 @@ def list_pictures(folders: Sequence[Path], prefixes: Sequence[str], problems: Pr
     for prefix, folder in zip(prefixes, folders, strict=True):
         places[prefix] = folder
         for place, inner, _ in os.walk(folder):
-            inner[:] = [name for name in inner if not name.startswith(".")]
+            inner[:] = [name for name in inner if not name.startswith(".") and not _leads_back(place, name)]
             for path in (Path(place, name) for name in inner):
                 places[f"{prefix}{path.relative_to(folder).as_posix()}/"] = path
     deepest_first = dict(sorted(places.items(), key=lambda place: -len(place[0])))
     return list_folders({"images": deepest_first}, problems)["images"]
+
+
+def _leads_back(place: str, name: str) -> bool:
+    """A link to a folder that it is in itself: its pictures would be there twice."""
+    path = Path(place, name)
+    return path.is_symlink() and Path(os.path.realpath(place)).is_relative_to(os.path.realpath(path))
 
 
 def paired_rows(

@@ -16,7 +16,7 @@ from cnnlib.datasets.annotated_images import AnnotatedDataSource, annotated
 from cnnlib.datasets.box_files import read_boxes
 from cnnlib.datasets.box_rows import BoxRow, ObjectBox, area
 from cnnlib.datasets.file_samples import Input
-from cnnlib.datasets.image_files import ImageFileError
+from cnnlib.datasets.image_files import USUAL_PIXELS, ImageFileError, MaxPixels
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share
 from cnnlib.datasets.target_files import TargetSource
@@ -59,6 +59,7 @@ class Boxes(AnnotatedDataSource):
         seed: of the random split.
         group_pattern: a regular expression whose one group, found in an image's name in its folder, names its group;
             no group is divided between splits.
+        max_pixels: a file that says that it has more is not decoded, and is an error like every other.
         check: how many samples ``check`` decodes, spread evenly; by default all.
 
     Raises:
@@ -83,6 +84,7 @@ class Boxes(AnnotatedDataSource):
         test: Share = 0.1,
         seed: Annotated[int, Ge(0)] = 0,
         group_pattern: str | None = None,
+        max_pixels: MaxPixels = USUAL_PIXELS,
         check: Annotated[int, Ge(1)] | None = None,
     ) -> None:
         base = Path(root).expanduser()
@@ -117,6 +119,7 @@ class Boxes(AnnotatedDataSource):
             test=test,
             seed=seed,
             group_pattern=group_pattern,
+            max_pixels=max_pixels,
             check=check,
         )
 

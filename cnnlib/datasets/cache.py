@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 
 MANIFEST = "manifest.json"
+STATISTICS, PROBLEMS = LOOSE = ("statistics", "problems")
+"""Folders of small files: figures of training splits, and lists of what is wrong with data sets."""
 _STALE_SECONDS = 24 * 3600
 _ATTEMPTS = 10
 
@@ -50,7 +52,7 @@ def cache_root(cache_dir: str | Path | None = None) -> Path:
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """What one data set's split takes.
+    """What one data set's split takes, or all files of one kind together.
 
     Attributes:
         size: in bytes.
@@ -64,11 +66,13 @@ class CacheEntry:
 
 def cache_entries(root: Path) -> list[CacheEntry]:
     """All entries below ``root``, the largest first; what is no entry of ours is passed over."""
+    folders = [manifest.parent for manifest in sorted(root.rglob(MANIFEST))] if root.is_dir() else []
     found = []
-    for manifest in sorted(root.rglob(MANIFEST)) if root.is_dir() else []:
-        files = [path.stat() for path in manifest.parent.iterdir() if path.is_file()]
-        read = max(max(each.st_atime, each.st_mtime) for each in files)
-        found.append(CacheEntry(manifest.parent, sum(each.st_size for each in files), read))
+    for folder in [*folders, *(root / kind for kind in LOOSE)]:
+        files = [path.stat() for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+        if files:
+            read = max(max(each.st_atime, each.st_mtime) for each in files)
+            found.append(CacheEntry(folder, sum(each.st_size for each in files), read))
     return sorted(found, key=lambda entry: -entry.size)
 
 
@@ -115,7 +119,7 @@ def cached_arrays(
             "will be made again next time. Set CNNLIB_CACHE or cache_dir to a folder that can be written to.",
             stacklevel=2,
         )
-    return _in_memory(specs, _complete(specs, batches()))
+    return arrays_in_memory(specs, _complete(specs, batches()))
 
 
 def _read(
@@ -202,9 +206,10 @@ def _remove_stale(folder: Path) -> None:
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def _in_memory(
+def arrays_in_memory(
     specs: Mapping[str, ArraySpec], batches: Iterable[Mapping[str, np.ndarray]]
 ) -> dict[str, np.ndarray]:
+    """The arrays that the batches hold, read-only."""
     arrays = {name: np.empty(spec.shape, spec.dtype) for name, spec in specs.items()}
     start = 0
     for batch in batches:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnlib.datasets.image_files import MAX_PIXELS, ImageFileError
+from cnnlib.datasets.image_files import MAX_PIXELS, ImageFileError, too_large
 from cnnlib.types import CnnlibError
 
 _CHANNELS = ("Z", "Y", "V")
 """Depth, luminance, value: what renderers call the one channel of a map."""
 
 
-def read_exr(path: Path) -> np.ndarray:
+def read_exr(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """The channel ``Z``, ``Y`` or ``V``, or else the only one there is: float32 (H, W).
 
     Raises:
@@ -28,8 +28,8 @@ def read_exr(path: Path) -> np.ndarray:
         with OpenEXR.File(str(path), header_only=True) as file:
             low, high = file.header()["dataWindow"]
         width, height = (int(side) + 1 for side in high.astype(np.int64) - low)
-        if not 0 < width * height <= MAX_PIXELS:
-            raise ValueError(f"{width} x {height} pixels; at most {MAX_PIXELS:,} are read")
+        if not 0 < width * height <= max_pixels:
+            raise ValueError(too_large(f"{width} x {height} pixels", max_pixels))
         with OpenEXR.File(str(path), separate_channels=True) as file:
             channels = {name: channel.pixels for name, channel in file.channels().items()}
     except Exception as error:  # on damaged files RuntimeError, ValueError, ...

@@ -14,7 +14,7 @@ from annotated_types import Ge, Gt
 from cnnlib.checks import checked
 from cnnlib.datasets.annotation_pairs import report_left_out
 from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
-from cnnlib.datasets.image_files import ImageFileError
+from cnnlib.datasets.image_files import USUAL_PIXELS, ImageFileError, MaxPixels
 from cnnlib.datasets.listing import (
     ImageFolder,
     Partner,
@@ -63,6 +63,7 @@ class FgBg(FileDataSource):
         foreground_pattern: a regular expression whose one group, found in the image's name, names its
             foreground; needed for ``group_by: foreground`` and ``both`` unless ``background_file`` has that column.
         limit: use only so many samples, chosen at random.
+        max_pixels: a file that says that it has more is not decoded, and is an error like every other.
         check: how many samples ``check`` decodes, spread evenly; by default all.
 
     Raises:
@@ -95,6 +96,7 @@ class FgBg(FileDataSource):
         group_by: Literal["background", "foreground", "both", "sample"] = "background",
         foreground_pattern: str | None = None,
         limit: Annotated[int, Ge(3)] | None = None,
+        max_pixels: MaxPixels = USUAL_PIXELS,
         check: Annotated[int, Ge(1)] | None = None,
     ) -> None:
         base = Path(root).expanduser()
@@ -124,12 +126,12 @@ class FgBg(FileDataSource):
         inputs = {"bg": Input(backgrounds, rule, expected), "fg_bg": Input(images)}
         targets = {}
         if masks := folders.get("mask_folder"):
-            targets["mask"] = target_source("mask", {"folder": mask_folder}, base, images, masks)
+            targets["mask"] = target_source("mask", {"folder": mask_folder}, base, images, masks, max_pixels)
         if depths := folders.get("depth_folder"):
             depth = {"folder": depth_folder, "scale": depth_scale, "zero_is_invalid": depth_zero_is_invalid}
             if depth_scale is not None or _in_metres(depths):
                 depth["unit"] = "m"
-            targets["depth"] = target_source("depth", depth, base, images, depths)
+            targets["depth"] = target_source("depth", depth, base, images, depths, max_pixels)
         names = paired_names(inputs, targets, problems)
         if limit is not None:
             names = [names[index] for index in tiny_subset(len(names), limit, seed)]
@@ -144,7 +146,9 @@ class FgBg(FileDataSource):
             parts = split_indices(len(names), val, test, seed, *([] if group_by == "sample" else kinds))
         except CnnlibError as error:
             raise CnnlibError(f"with group_by: {group_by}, {error}") from error
-        super().__init__(FileSamples(names, inputs, targets, size, kinds[0], fit), parts, what, check)
+        super().__init__(
+            FileSamples(names, inputs, targets, size, kinds[0], fit, max_pixels), parts, what, check
+        )
         used = set(np.concatenate(list(parts.values())).tolist())
         self.left_out = [name for index, name in enumerate(names) if index not in used]
         # Folds know one kind of group: they would show foregrounds of the test in training.

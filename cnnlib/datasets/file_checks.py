@@ -52,7 +52,7 @@ def check_files(samples: FileSamples, count: int | None, broken: Problems, at_od
         for each in others:
             shared[each.path(name)].append(name)
     jobs = [
-        *(partial(_look_at_image, path, tuple(shared[path])) for path in sorted(shared)),
+        *(partial(_look_at_image, path, tuple(shared[path]), samples.max_pixels) for path in sorted(shared)),
         *(partial(_look, samples, name) for name in names),
     ]
     looks = list(chain.from_iterable(in_threads(jobs, "checking image files")))
@@ -84,7 +84,7 @@ def _look(samples: FileSamples, name: str) -> list[_Look]:
     """At the files that belong to one sample alone."""
     *_, main = samples.inputs.values()
     targets = {role: target for role, target in samples.targets.items() if name in target.names}
-    looks = _look_at_image(main.path(name), (name,), samples.size is None)
+    looks = _look_at_image(main.path(name), (name,), samples.max_pixels, samples.size is None)
     stored = looks[0].size  # without it, no coordinates can be checked
     return looks + [
         _look_at_target(role, name, target, stored or (1, 1))
@@ -93,9 +93,11 @@ def _look(samples: FileSamples, name: str) -> list[_Look]:
     ]
 
 
-def _look_at_image(path: Path, names: tuple[str, ...], of_one_size: bool = False) -> list[_Look]:
+def _look_at_image(
+    path: Path, names: tuple[str, ...], max_pixels: int, of_one_size: bool = False
+) -> list[_Look]:
     try:
-        picture = read_color(path)
+        picture = read_color(path, max_pixels)
     except ImageFileError as error:
         return [_Look(names=names, error=error)]
     size = (picture.height, picture.width)

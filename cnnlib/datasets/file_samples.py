@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,7 @@ from PIL import Image
 
 from cnnlib.datasets.file_checks import check_files
 from cnnlib.datasets.fitting import fitted_size, padded, padded_target
-from cnnlib.datasets.image_files import read_color, to_image
+from cnnlib.datasets.image_files import USUAL_PIXELS, read_color, to_image
 from cnnlib.datasets.listing import ImageFolder, Partner
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Subset
@@ -59,6 +58,8 @@ class FileSamples:
     """Of all samples, ``size`` x ``size``; ``None``: as they are stored, which must be one size."""
     groups: Sequence[str] | None
     fit: Fit = "stretch"
+    max_pixels: int = USUAL_PIXELS
+    """Of a file."""
     measured: int = 0
     """The sample whose size is that of all, without ``size``."""
 
@@ -94,7 +95,7 @@ class FileSamples:
 
     def __getitem__(self, index: int) -> Sample:
         name = self.names[index]
-        pictures = [read_color(each.path(name)) for each in self.inputs.values()]
+        pictures = [read_color(each.path(name), self.max_pixels) for each in self.inputs.values()]
         stored = (pictures[-1].height, pictures[-1].width)
         if self.size is None and stored != self._one_size:
             height, width = self._one_size
@@ -122,7 +123,7 @@ class FileSamples:
 
     @cached_property
     def _one_size(self) -> Size:
-        first = read_color(self._main_path(self.names[self.measured]))
+        first = read_color(self._main_path(self.names[self.measured]), self.max_pixels)
         return first.height, first.width
 
 
@@ -189,14 +190,8 @@ class FileDataSource:
         broken, at_odds = Problems(self._what), Problems(self._what)
         lost = check_files(self._samples, None, broken, at_odds)
         names = self._samples.names
-        left_out = f"{len(lost)} of {len(names)} samples with broken files"
-        if len(lost) > most * len(names):
-            raise CnnlibError(
-                f"{self._what} has {left_out}, more than max_skipped: {most:g} allows:\n{broken.summary()}"
-            )
+        broken.leave_out(len(lost), len(names), most)
         at_odds.raise_any()
-        if lost:
-            print(f"{self._what}: left out {left_out}:\n{broken.summary()}", file=sys.stderr)
         self.skipped = tuple(name for name in names if name in lost)
         self._samples.measured = next(i for i, name in enumerate(names) if name not in lost)
         self._splits = {
@@ -230,11 +225,11 @@ def paired_names(
             elif found not in folder:
                 problems.add(f"images whose {key} is not in {folder}", f"{name} needs {found}")
         names = [name for name in names if partners[name] in folder]
-    _check_names(names, problems)
+    check_names(names, problems)
     return names
 
 
-def _check_names(names: Sequence[str], problems: Problems) -> None:
+def check_names(names: Sequence[str], problems: Problems) -> None:
     """Predictions are saved under the samples' names, on file systems that may take A and a for one."""
     seen: dict[str, str] = {}
     for name in names:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from multiprocessing.pool import ThreadPool
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps
-from rich.console import Console
-from rich.progress import track
 
 from cnnlib.datasets.image_files import to_rgb
+from cnnlib.datasets.threads import in_threads
 from cnnlib.files import file_hash
 from cnnlib.types import CnnlibError
 
@@ -24,17 +22,26 @@ _WAVES = np.cos(np.pi / _SIDE * np.outer(np.arange(_LOW), np.arange(_SIDE) + 0.5
 T = TypeVar("T")
 
 
-def perceptual_hash(picture: Image.Image) -> int | None:
-    """63 bits: which of the slowest waves of the grey picture are stronger than their median; ``None`` where it is
-    nearly of one colour.
+class Look(NamedTuple):
+    """What a picture shows, and what it would show with left and right exchanged: 63 bits each."""
 
-    Copies of a picture that were resized, compressed, or made brighter differ in few bits; those that were mirrored,
-    turned, or cropped do not match. After Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions,
-    2010 (pHash), without the mean.
+    plain: int
+    mirrored: int
+
+
+def perceptual_hash(picture: Image.Image) -> Look | None:
+    """Which of the slowest waves of the grey picture are stronger than their median; ``None`` where it is nearly of one
+    colour.
+
+    Copies of a picture that were resized, compressed, or made brighter differ in few bits; those that were turned or
+    cropped do not match. After Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010
+    (pHash), without the mean.
     """
     gray = np.asarray(picture.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX), np.float64)
-    if gray.std() < _FLAT:
-        return None
+    return None if gray.std() < _FLAT else Look(_strong_waves(gray), _strong_waves(gray[:, ::-1]))
+
+
+def _strong_waves(gray: np.ndarray) -> int:
     waves = (_WAVES @ gray @ _WAVES.T).flatten()[1:]
     return int(sum(1 << index for index in np.flatnonzero(waves > np.median(waves)).tolist()))
 
@@ -44,30 +51,21 @@ class Fingerprints:
 
     def __init__(self) -> None:
         self._digests: dict[Path, str] = {}
-        self._looks: dict[Path, int | None] = {}
+        self._looks: dict[Path, Look | None] = {}
 
     def digests(self, paths: Sequence[Path]) -> list[str]:
         """Of the bytes; empty where a file cannot be read."""
         return _of_each(paths, _digest, self._digests)
 
-    def looks(self, paths: Sequence[Path]) -> list[int | None]:
+    def looks(self, paths: Sequence[Path]) -> list[Look | None]:
         """``perceptual_hash``; ``None`` also where a file cannot be read."""
         return _of_each(paths, _look, self._looks)
 
 
 def _of_each(paths: Sequence[Path], read: Callable[[Path], T], known: dict[Path, T]) -> list[T]:
     if new := [path for path in dict.fromkeys(paths) if path not in known]:
-        console = Console(stderr=True)
-        with ThreadPool(min(8, os.cpu_count() or 1)) as pool:
-            found = track(
-                pool.imap(read, new, 16),
-                "looking for the same pictures",
-                total=len(new),
-                console=console,
-                transient=True,
-                disable=not console.is_terminal,
-            )
-            known.update(zip(new, found, strict=True))
+        found = in_threads([partial(read, path) for path in new], "looking for the same pictures")
+        known.update(zip(new, found, strict=True))
     return [known[path] for path in paths]
 
 
@@ -78,7 +76,7 @@ def _digest(path: Path) -> str:
         return ""
 
 
-def _look(path: Path) -> int | None:
+def _look(path: Path) -> Look | None:
     try:
         with Image.open(path) as file:
             file.draft("RGB", (2 * _SIDE, 2 * _SIDE))  # a JPEG is decoded at a fraction of its size

@@ -12,6 +12,7 @@ from annotated_types import Ge, MinLen
 
 from cnnlib.checks import checked
 from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
+from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
 from cnnlib.datasets.listing import composed, groups_of, list_folders, name_part, without_suffix
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_free, split_indices
@@ -51,6 +52,7 @@ class Folders(FileDataSource):
         seed: of the random split.
         group_pattern: a regular expression whose one group, found in a sample's name, names its group; the random
             split never divides a group.
+        max_pixels: a file that says that it has more is not decoded, and is an error like every other.
         check: how many samples ``check`` decodes, spread evenly; by default all.
 
     Raises:
@@ -71,6 +73,7 @@ class Folders(FileDataSource):
         test: Share = 0.1,
         seed: Annotated[int, Ge(0)] = 0,
         group_pattern: str | None = None,
+        max_pixels: MaxPixels = USUAL_PIXELS,
         check: Annotated[int, Ge(1)] | None = None,
     ) -> None:
         base = Path(root).expanduser()
@@ -100,7 +103,9 @@ class Folders(FileDataSource):
         sources = {}
         for key, given in described.items():
             with _named(key):
-                sources[key] = target_source(key, given, base, main, folders.get(f"targets.{key}"))
+                sources[key] = target_source(
+                    key, given, base, main, folders.get(f"targets.{key}"), max_pixels
+                )
         names = paired_names(pictures, sources, problems)
         listed = None if splits is None else _listed(base, names, splits, problems)
         if listed is not None:
@@ -114,7 +119,9 @@ class Folders(FileDataSource):
             parts = {part: np.array([index[name] for name in listed[part]], np.int64) for part in listed}
             if "val" not in parts:
                 parts = split_free(len(names), parts["test"], val, seed, groups)
-        super().__init__(FileSamples(names, pictures, sources, size, groups, fit), parts, what, check)
+        super().__init__(
+            FileSamples(names, pictures, sources, size, groups, fit, max_pixels), parts, what, check
+        )
 
 
 @contextmanager

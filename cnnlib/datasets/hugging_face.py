@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-import numpy as np
 from annotated_types import Ge, MinLen
-from rich.console import Console
-from rich.progress import track
 
 from cnnlib.checks import checked, did_you_mean
 from cnnlib.datasets.hugging_face_samples import TableSamples
 from cnnlib.datasets.hugging_face_tables import Table, check_column, open_tables
 from cnnlib.datasets.hugging_face_targets import column_target
-from cnnlib.datasets.problems import Problems
+from cnnlib.datasets.numbered_splits import NumberedSplits
 from cnnlib.datasets.splits import Share, Subset, split_indices
 from cnnlib.types import CnnlibError, Fit, SampleSource, Split
 
@@ -25,8 +22,11 @@ _USUAL: dict[Split, tuple[str, ...]] = {
 }
 
 
-class HuggingFace:
+class HuggingFace(NumberedSplits):
     """Tables of ``datasets``: a saved data set, parquet or Arrow files, or a name on the hub. Rows are read from disk.
+
+    Rows are asked for by their number, in another order in each epoch, so that a stream (``streaming=True``) cannot be
+    used: download it, or write it as tar shards, for the data set ``shards``.
 
     A row whose target is null has no such target. Images are resized with antialiasing, maps by nearest neighbour.
 
@@ -86,40 +86,11 @@ class HuggingFace:
         self.inputs = dict.fromkeys(inputs, 3)
         self.targets = {key: target.task.info for key, target in columns.items()}
         self.size, self.fit = size, fit
-        self._what = f"the data set {path}"
-        self._count = check
         samples = {
             name: TableSamples(name, table, inputs, columns, name_column, group_column, size, fit)
             for name, table in tables.items()
         }
-        self._splits = _divided(samples, val, test, seed)
-
-    def split(self, part: Split) -> SampleSource:
-        if part not in self._splits:
-            raise CnnlibError(f"a split is one of {', '.join(self._splits)}; got {part!r}")
-        return self._splits[part]
-
-    def check(self) -> None:
-        """Decodes rows; raises ``CnnlibError`` with every kind of problem, its count, and the first few."""
-        problems = Problems(self._what)
-        places = [(part, index) for part, split in self._splits.items() for index in range(len(split))]
-        count = min(len(places), self._count or len(places))
-        console = Console(stderr=True)
-        chosen = np.linspace(0, len(places) - 1, count).round().astype(int)
-        seen: dict[str, Split] = {}
-        for at in track(
-            chosen, "checking rows", console=console, transient=True, disable=not console.is_terminal
-        ):
-            part, index = places[at]
-            try:
-                name = self._splits[part][index]["name"]
-            except CnnlibError as error:
-                problems.add("rows that cannot be used", str(error))
-                continue
-            if name in seen:
-                problems.add("names that two samples have", f"{name}: in {seen[name]} and {part}")
-            seen[name] = part
-        problems.raise_any()
+        super().__init__(_divided(samples, val, test, seed), f"the data set {path}", check)
 
 
 def _chosen(tables: Mapping[str, Table], splits: Mapping[Split, str] | None, path: str) -> dict[str, Table]:

@@ -60,7 +60,14 @@ def open_tables(path: str) -> dict[str, Table]:
             f"path {path!r} cannot be opened as a Hugging Face data set ({reason}); expected a folder that "
             "save_to_disk wrote, a parquet or Arrow file, or a name on the hub"
         ) from None
-    return dict(found) if isinstance(found, Mapping) else {"all": found}
+    tables = dict(found) if isinstance(found, Mapping) else {"all": found}
+    if any(isinstance(table, datasets.IterableDataset) for table in tables.values()):
+        raise CnnlibError(
+            f"path {path!r} is a stream, and samples are asked for by their number, in another order in each epoch: "
+            "download it (load_dataset without streaming, then save_to_disk), or write it as tar shards, which the "
+            "data set shards reads"
+        )
+    return tables
 
 
 def check_column(tables: Iterable[Table], column: str, option: str) -> None:

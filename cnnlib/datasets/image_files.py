@@ -10,10 +10,11 @@ import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
+from annotated_types import Ge, Le
 from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
@@ -23,6 +24,9 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "PPM", "BMP", "GIF")
 """Of Pillow's, those that pictures of data sets have; some of the others run programs."""
 MAX_PIXELS = 89_478_485
 """What a file may claim to hold, as Pillow's own limit: beyond it, a few bytes could fill the memory."""
+USUAL_PIXELS = 64_000_000
+"""What data sets take by default: 8000 x 8000. Decoded, that is 200 MB, in each loading process."""
+MaxPixels: TypeAlias = Annotated[int, Ge(1), Le(MAX_PIXELS)]
 _MODES = {
     "1",
     "L",
@@ -87,9 +91,9 @@ def to_image(pictures: Sequence[Image.Image], size: Size | None) -> Tensor:
     return torch.cat(arrays, dim=2).permute(2, 0, 1).contiguous().float().div_(255)
 
 
-def read_color(path: Path) -> Image.Image:
+def read_color(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """A picture as 8-bit RGB, whatever it is stored as; of 16 bits, the upper eight. Transparent parts are black."""
-    image = _upright(path)
+    image = read_stored(path, max_pixels).image
     if image.mode == "F":
         raise ImageFileError(
             "not readable as a picture", path, "it holds floats; store levels of 8 or 16 bits"
@@ -105,9 +109,9 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def read_cutout(path: Path) -> Image.Image:
+def read_cutout(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """A picture with transparency as 8-bit RGBA."""
-    image = _upright(path)
+    image = read_stored(path, max_pixels).image
     if not image.has_transparency_data:
         raise ImageFileError("without transparency, so nothing is cut out", path, f"mode {image.mode}")
     return image.convert("RGBA")
@@ -125,19 +129,15 @@ def on_black(image: Image.Image) -> Image.Image:
     return image
 
 
-def _upright(path: Path) -> Image.Image:
-    return read_stored(path).image
-
-
-def read_stored(path: Path) -> Stored:
+def read_stored(path: Path, max_pixels: int = MAX_PIXELS) -> Stored:
     """
     Raises:
-        ImageFileError: the file is damaged, larger than ``MAX_PIXELS``, of several pages, or holds other numbers than
-            floats and levels of 8 or 16 bits.
+        ImageFileError: the file is damaged, says that it has more than ``max_pixels``, has several pages, or holds
+            other numbers than floats and levels of 8 or 16 bits.
     """
     try:
         with Image.open(path, formats=_FORMATS) as file:
-            _check_claims(file)
+            _check_claims(file, max_pixels)
             stored = _storage(file)
             if file.format == "PNG":
                 _check_sums(path)
@@ -162,10 +162,10 @@ def mode_of(path: Path) -> str:
         raise ImageFileError("not readable as an image", path, _reason(path, error)) from error
 
 
-def _check_claims(file: Image.Image) -> None:
+def _check_claims(file: Image.Image, max_pixels: int) -> None:
     """What the file says of itself, before its pixels are decoded."""
-    if file.width * file.height > MAX_PIXELS:
-        raise ValueError(_too_large(f"{file.width} x {file.height}"))
+    if file.width * file.height > max_pixels:
+        raise ValueError(too_large(f"{file.width} x {file.height} pixels", max_pixels))
     # An MPO is a phone's JPEG with further views behind the picture.
     if file.format != "MPO" and getattr(file, "is_animated", False):
         raise ValueError("it has several pages or frames; store one")
@@ -221,7 +221,7 @@ def _turned(image: Image.Image) -> Image.Image:
 
 def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return _too_large(str(error))
+        return too_large(str(error), MAX_PIXELS)
     if isinstance(error, FileNotFoundError) and path.is_symlink():
         return f"a link to {path.readlink()}, which does not exist"
     if isinstance(error, UnidentifiedImageError):
@@ -231,5 +231,7 @@ def _reason(path: Path, error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _too_large(found: str) -> str:
-    return f"{found} pixels; at most {MAX_PIXELS:,} are read, so that no file can fill the memory: store it smaller"
+def too_large(found: str, max_pixels: int) -> str:
+    """Of a picture with more pixels than are read."""
+    advice = "store it smaller" + (", or raise max_pixels" if max_pixels < MAX_PIXELS else "")
+    return f"{found}; at most {max_pixels:,} are read, so that no file can fill the memory: {advice}"

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 
 from cnnlib.datasets.fingerprints import Fingerprints
+from cnnlib.datasets.progress import shown
 from cnnlib.datasets.splits import told
 from cnnlib.datasets.statistics import ChannelStatistics
 from cnnlib.tasks import Task
@@ -65,16 +64,8 @@ def inspect_samples(
     files = [next(iter(told(samples, "files", index) or ()), None) for _, samples, index in places]
     digests = known.digests([path for path in files if path])
     digest_of = dict(zip((path for path in files if path), digests, strict=True))
-    console = Console(stderr=True)
     pairs = zip(places, files, strict=True)
-    for (part, samples, index), path in track(
-        pairs,
-        "reading samples",
-        len(places),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ):
+    for (part, samples, index), path in shown(pairs, "reading samples", len(places)):
         row = {"split": part, "group": told(samples, "group", index), **_of_file(path)}
         try:
             sample = samples[index]

@@ -12,6 +12,7 @@ from cnnlib.checks import checked
 from cnnlib.datasets import face_68
 from cnnlib.datasets.annotated_images import AnnotatedDataSource, annotated
 from cnnlib.datasets.file_samples import Input
+from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
 from cnnlib.datasets.keypoint_files import read_keypoints
 from cnnlib.datasets.keypoint_parts import PointsInPart
 from cnnlib.datasets.keypoint_rows import KeypointFile
@@ -60,6 +61,7 @@ class Keypoints(AnnotatedDataSource):
         seed: of the random split.
         group_pattern: a regular expression whose one group, found in an image's name in its folder, names its group;
             no group is divided between splits: ``'(.+)_\\d+$'`` keeps ``anna_1`` and ``anna_2`` together.
+        max_pixels: a file that says that it has more is not decoded, and is an error like every other.
         check: how many samples ``check`` decodes, spread evenly; by default all.
 
     Raises:
@@ -86,6 +88,7 @@ class Keypoints(AnnotatedDataSource):
         test: Share = 0.1,
         seed: Annotated[int, Ge(0)] = 0,
         group_pattern: str | None = None,
+        max_pixels: MaxPixels = USUAL_PIXELS,
         check: Annotated[int, Ge(1)] | None = None,
     ) -> None:
         base = Path(root).expanduser()
@@ -112,6 +115,7 @@ class Keypoints(AnnotatedDataSource):
             test=test,
             seed=seed,
             group_pattern=group_pattern,
+            max_pixels=max_pixels,
             check=check,
         )
 

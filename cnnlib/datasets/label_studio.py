@@ -15,6 +15,7 @@ from annotated_types import Ge, MinLen
 from cnnlib.checks import checked
 from cnnlib.datasets.annotation_pairs import list_pictures, report_left_out
 from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
+from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
 from cnnlib.datasets.label_studio_files import find_exports, folders_without, participant
 from cnnlib.datasets.label_studio_images import ImageFinder, copies_of
 from cnnlib.datasets.label_studio_labelled import labelled
@@ -61,6 +62,7 @@ class LabelStudio(FileDataSource):
         seed: of the random split.
         group_by_folder: images of one folder just below ``root`` (or ``images``) are a group, which no random split
             divides.
+        max_pixels: a file that says that it has more is not decoded, and is an error like every other.
         check: how many samples ``check`` decodes, spread evenly; by default all.
 
     Raises:
@@ -84,6 +86,7 @@ class LabelStudio(FileDataSource):
         test: Share = 0.1,
         seed: Annotated[int, Ge(0)] = 0,
         group_by_folder: bool = False,
+        max_pixels: MaxPixels = USUAL_PIXELS,
         check: Annotated[int, Ge(1)] | None = None,
     ) -> None:
         base = Path(root).expanduser()
@@ -125,7 +128,7 @@ class LabelStudio(FileDataSource):
         problems.raise_any()
         parts = _parts(samples, found.tested, val, test, seed, groups)
         super().__init__(
-            FileSamples(samples, inputs, {"label": target}, size, groups, fit), parts, what, check
+            FileSamples(samples, inputs, {"label": target}, size, groups, fit, max_pixels), parts, what, check
         )
         self._left_out, self._consensus = left_out, found.consensus
         self.fixed_test = bool(found.tested)

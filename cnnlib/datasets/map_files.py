@@ -13,36 +13,44 @@ from PIL import Image, ImageChops
 
 from cnnlib.datasets.array_files import read_numbers
 from cnnlib.datasets.exr_files import read_exr
-from cnnlib.datasets.image_files import MAX_PIXELS, ImageFileError, Stored, mode_of, on_black, read_stored
+from cnnlib.datasets.image_files import (
+    MAX_PIXELS,
+    ImageFileError,
+    Stored,
+    mode_of,
+    on_black,
+    read_stored,
+    too_large,
+)
 
 # The mean distance between channels, in levels: below 1 for grey saved in colour, 8 to 40 for photographs.
 _MAX_GRAY_SPREAD = 4
 
 
-def read_gray(path: Path) -> np.ndarray:
+def read_gray(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """How bright each pixel of a mask is, uint8 or uint16; transparent is 0. Not of colours."""
     if _holds_numbers(path):
-        array = _numbers(path)
+        array = _numbers(path, max_pixels)
         return array.astype(np.uint8) * 255 if array.dtype == bool else _levels(array, path)
-    return to_gray(_stored(path).image, path)
+    return to_gray(_stored(path, max_pixels).image, path)
 
 
-def read_indices(path: Path) -> np.ndarray:
+def read_indices(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """A map of classes, uint8 or uint16: of a palette image the indices, else the levels."""
     if _holds_numbers(path):
-        return _levels(_numbers(path), path)
-    stored = _stored(path)
+        return _levels(_numbers(path, max_pixels), path)
+    stored = _stored(path, max_pixels)
     return _unstretched(to_indices(stored.image, path), stored.white)
 
 
-def read_lengths(path: Path) -> np.ndarray:
+def read_lengths(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """A map of depths, uint8, uint16 or float32; levels that are transparent are 0. Not of colours."""
     if path.suffix.lower() == ".exr":
-        return read_exr(path)
+        return read_exr(path, max_pixels)
     if _holds_numbers(path):
-        array = _numbers(path)
+        array = _numbers(path, max_pixels)
         return array.astype(np.float32) if array.dtype.kind == "f" else _levels(array, path)
-    stored = _stored(path)
+    stored = _stored(path, max_pixels)
     return _unstretched(to_lengths(stored.image, path), stored.white)
 
 
@@ -77,13 +85,13 @@ def kind_of_levels(path: Path) -> str:
         return "floats"
     if _holds_numbers(path):
         dtype = read_numbers(path).dtype
-        return "floats" if dtype.kind == "f" else "8 bits" if dtype.itemsize == 1 else "16 bits"
+        return "floats" if dtype.kind == "f" else "8 bits" if dtype in (bool, np.uint8) else "16 bits"
     mode = mode_of(path)
     return "floats" if mode == "F" else "16 bits" if mode.startswith("I") else "8 bits"
 
 
-def _stored(path: Path) -> Stored:
-    stored = read_stored(path)
+def _stored(path: Path, max_pixels: int) -> Stored:
+    stored = read_stored(path, max_pixels)
     if stored.deep_color:
         reason = "16 bits in several channels; store one channel of 16 bits, or 8 bits in several"
         raise ImageFileError("not readable as a map", path, reason)
@@ -101,15 +109,15 @@ def _holds_numbers(path: Path) -> bool:
     return path.suffix.lower() in (".npy", ".npz")
 
 
-def _numbers(path: Path) -> np.ndarray:
+def _numbers(path: Path, max_pixels: int) -> np.ndarray:
     array = read_numbers(path)
     if array.ndim == 3 and 1 in (array.shape[0], array.shape[2]):
         array = array.squeeze(0 if array.shape[0] == 1 else 2)
     if array.ndim != 2 or not array.size:
         reason = f"it is {array.shape}; expected (H, W)"
         raise ImageFileError("arrays of another shape", path, reason)
-    if array.size > MAX_PIXELS:
-        raise ImageFileError("arrays of another shape", path, f"{array.shape} is above {MAX_PIXELS:,} pixels")
+    if array.size > max_pixels:
+        raise ImageFileError("arrays of another shape", path, too_large(f"it is {array.shape}", max_pixels))
     return array
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections import Counter
+import sys
 
+from cnnlib.datasets.cache import PROBLEMS, cache_root
+from cnnlib.files import write_atomically
 from cnnlib.types import CnnlibError
 
 _SHOWN = 3
@@ -17,28 +20,57 @@ class Problems:
 
     def __init__(self, what: str) -> None:
         self._what = what
-        self._counts: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = {}
 
     def add(self, kind: str, example: str) -> None:
         """``kind`` says what is wrong, and ``example`` where."""
-        self._counts[kind] += 1
-        if self._counts[kind] <= _SHOWN:
-            self._examples.setdefault(kind, []).append(as_line(example))
+        self._examples.setdefault(kind, []).append(as_line(example))
 
     def raise_any(self) -> None:
         """Raises one ``CnnlibError`` with every kind of problem, its count and the first few, if there is one."""
-        if self._counts:
+        if self._examples:
             raise CnnlibError(f"{self._what} cannot be used:\n{self.summary()}")
 
+    def leave_out(self, lost: int, total: int, most: float) -> None:
+        """Reports on stderr that ``lost`` of ``total`` samples are left out for what is wrong.
+
+        Raises:
+            CnnlibError: their share is above ``most``.
+        """
+        left_out = f"{lost} of {total} samples with broken files"
+        if lost > most * total:
+            raise CnnlibError(
+                f"{self._what} has {left_out}, more than max_skipped: {most:g} allows:\n{self.summary()}"
+            )
+        if lost:
+            print(f"{self._what}: left out {left_out}:\n{self.summary()}", file=sys.stderr)
+
     def summary(self) -> str:
-        """Every kind of problem, its count and the first few, in lines."""
-        lines: list[str] = []
-        for kind, count in self._counts.items():
-            lines += [f"  {kind}: {count}", *(f"    {example}" for example in self._examples[kind])]
-            if count > _SHOWN:
-                lines.append(f"    and {count - _SHOWN} more")
+        """Every kind of problem, its count and the first few, in lines; the file with all, where they are more."""
+        lines = self._lines(_SHOWN)
+        if any(len(examples) > _SHOWN for examples in self._examples.values()):
+            lines += self._listed()
         return "\n".join(lines)
+
+    def _lines(self, most: int | None) -> list[str]:
+        lines: list[str] = []
+        for kind, examples in self._examples.items():
+            lines += [f"  {kind}: {len(examples)}", *(f"    {example}" for example in examples[:most])]
+            if most is not None and len(examples) > most:
+                lines.append(f"    and {len(examples) - most} more")
+        return lines
+
+    def _listed(self) -> list[str]:
+        """Writes all of them to a file, and says where: one per data set and kinds, so that they do not pile up."""
+        about = "\n".join([self._what, *self._examples])
+        name = hashlib.sha256(about.encode(errors="replace")).hexdigest()[:16]
+        path = cache_root() / PROBLEMS / f"{name}.txt"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, "\n".join([as_line(self._what), *self._lines(None), ""]))
+        except OSError:  # a list that cannot be written must not hide what is wrong
+            return []
+        return [f"  all of them: {path.absolute()}"]
 
 
 def as_line(text: str) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
 from annotated_types import Ge
-from rich.console import Console
-from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
 from cnnlib.checks import checked
+from cnnlib.datasets.decoded.files import sample_files
+from cnnlib.datasets.progress import shown
 from cnnlib.datasets.shard_index import shard_index
 from cnnlib.datasets.shard_members import ImageFormat, SampleCodec
 from cnnlib.datasets.shards import DESCRIPTION, SHARD_SET, ShardSet, read_shard_set
@@ -38,7 +40,7 @@ def write_shards(
     A shard appears under its name when it is whole; what an interrupted call has finished is not made again.
 
     Args:
-        made_from: what the samples depend on, as JSON knows it.
+        made_from: what the samples depend on beside their files, as JSON knows it.
         image_format: ``png`` or ``webp``, without loss, or ``jpg``.
         jobs: processes that write, a shard each at a time; 0 writes in this one.
 
@@ -57,6 +59,7 @@ def write_shards(
         "image_format": image_format,
         "samples_per_shard": samples_per_shard,
         "counts": counts,
+        "files": _digest(splits.values()),
     }
     shards = ShardSet(
         data,
@@ -78,10 +81,7 @@ def write_shards(
         num_workers=min(jobs, len(jobs_left)),
         multiprocessing_context="fork" if jobs and jobs_left and sys.platform == "linux" else None,
     )
-    console = Console(stderr=True)
-    for error in track(
-        loader, "writing shards", len(jobs_left), console=console, disable=not console.is_terminal
-    ):
+    for error in shown(loader, "writing shards", len(jobs_left)):
         if error:
             raise CnnlibError(error)
     for left in out.glob(".*.tar.*.partial"):  # of processes that were killed
@@ -142,13 +142,19 @@ def _spans(part: Split, count: int, samples_per_shard: int) -> dict[str, range]:
     }
 
 
+def _digest(splits: Iterable[SampleSource]) -> str:
+    """Of the files that the samples are read from: the shards of an interrupted call are of the same."""
+    states = [state for samples in splits for state in sample_files(samples)]
+    return hashlib.sha256(json.dumps(states).encode()).hexdigest()
+
+
 def _begin(out: Path, shards: ShardSet) -> None:
     """``shards.json``, which must not describe others if it is there."""
     out.mkdir(parents=True, exist_ok=True)
     if (out / DESCRIPTION).exists():
         if read_shard_set(out) != shards:
             raise CnnlibError(
-                f"{out.absolute()} holds shards of other data or options; choose another folder, or delete it"
+                f"{out.absolute()} holds shards of other data, files or options; choose another folder, or delete it"
             )
         return
     write_atomically(out / DESCRIPTION, SHARD_SET.dump_json(shards, indent=2) + b"\n")

@@ -11,11 +11,10 @@ from typing import Annotated, Any, get_args
 import numpy as np
 from annotated_types import Ge
 from pydantic import TypeAdapter, ValidationError
-from rich.console import Console
-from rich.progress import track
 
 from cnnlib.checks import checked
-from cnnlib.datasets.problems import Problems
+from cnnlib.datasets.numbered_splits import NumberedSplits
+from cnnlib.datasets.progress import shown
 from cnnlib.datasets.shard_index import ShardIndex, read_sample, shard_index
 from cnnlib.datasets.shard_members import SampleCodec
 from cnnlib.tasks.saved import DataDescription
@@ -40,7 +39,7 @@ class ShardSet:
 SHARD_SET = TypeAdapter(ShardSet)
 
 
-class Shards:
+class Shards(NumberedSplits):
     """The data set that ``tools/make_shards.py`` wrote: ``shards.json`` and tar files in the layout of WebDataset.
 
     Any sample is read by itself, from the bytes where an index says that it lies. So the order of samples, what is
@@ -76,38 +75,14 @@ class Shards:
         self.inputs, self.targets = shards.data.inputs, shards.data.targets
         self.size, self.fit = shards.data.size, shards.data.fit
         self.fixed_test = shards.fixed_test
-        self._what = f"the data set in {folder.absolute()}"
-        self._count = check
         codec = SampleCodec(shards.data)
-        self._splits: dict[str, ShardSplit] = {}
+        splits: dict[Split, SampleSource] = {}
         for part in get_args(Split):
             paths = [folder / name for name in shards.splits.get(part, ())]
-            parts = [shard_index(path, codec) for path in _shown(paths, f"indexing {part}")]
+            parts = [shard_index(path, codec) for path in shown(paths, f"indexing {part}")]
             ends = np.cumsum([len(each) for each in parts], dtype=np.int64)
-            self._splits[part] = ShardSplit(codec, paths, ends, ShardIndex.joined(parts, len(self.targets)))
-
-    def split(self, part: Split) -> SampleSource:
-        if part not in self._splits:
-            raise CnnlibError(f"a split is one of {', '.join(self._splits)}; got {part!r}")
-        return self._splits[part]
-
-    def check(self) -> None:
-        """Decodes the samples; raises ``CnnlibError`` with every kind of problem, its count, and the first few."""
-        problems = Problems(self._what)
-        places = [(part, index) for part, split in self._splits.items() for index in range(len(split))]
-        count = min(len(places), self._count or len(places))
-        seen: dict[str, Split] = {}
-        for at in _shown(np.linspace(0, len(places) - 1, count).round().astype(int), "checking shards"):
-            part, index = places[at]
-            try:
-                name = self._splits[part][index]["name"]
-            except CnnlibError as error:
-                problems.add("samples that cannot be read", str(error))
-                continue
-            if name in seen:
-                problems.add("names that two samples have", f"{name}: in {seen[name]} and {part}")
-            seen[name] = part
-        problems.raise_any()
+            splits[part] = ShardSplit(codec, paths, ends, ShardIndex.joined(parts, len(self.targets)))
+        super().__init__(splits, f"the data set in {folder.absolute()}", check)
 
 
 @dataclass
@@ -175,9 +150,3 @@ def _named(shard: Path, start: int) -> Iterator[None]:
         raise CnnlibError(
             f"{shard}: the sample at byte {start} is no sample of this data set: {text}"
         ) from None
-
-
-def _shown(items: Sequence[Any], what: str) -> Iterator[Any]:
-    """With a progress bar, where somebody looks."""
-    console = Console(stderr=True)
-    return track(items, what, console=console, transient=True, disable=not console.is_terminal)

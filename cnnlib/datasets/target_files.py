@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from cnnlib.checks import check_arguments, did_you_mean, expectation
-from cnnlib.datasets.image_files import ImageFileError, read_color
+from cnnlib.datasets.image_files import USUAL_PIXELS, ImageFileError, read_color
 from cnnlib.datasets.listing import ImageFolder, composed, read_table, without_suffix
 from cnnlib.datasets.map_files import read_gray, read_indices, read_lengths
 from cnnlib.lookup import find
@@ -29,9 +29,9 @@ from cnnlib.tasks import TASKS, Task
 from cnnlib.tasks.row import RowTask
 from cnnlib.types import CnnlibError, Size, Target, TargetInfo
 
-_READERS: dict[str, Callable[[Path], np.ndarray]] = {
+_READERS: dict[str, Callable[[Path, int], np.ndarray]] = {
     "gray": read_gray,
-    "color": lambda path: np.array(read_color(path)),
+    "color": lambda path, max_pixels: np.array(read_color(path, max_pixels)),
     "index": read_indices,
     "lengths": read_lengths,
 }
@@ -59,7 +59,12 @@ class TargetSource:
 
 
 def target_source(
-    key: str, given: Mapping[str, Any], root: Path, pictures: ImageFolder, folder: ImageFolder | None
+    key: str,
+    given: Mapping[str, Any],
+    root: Path,
+    pictures: ImageFolder,
+    folder: ImageFolder | None,
+    max_pixels: int = USUAL_PIXELS,
 ) -> TargetSource:
     """The target ``key`` as a configuration describes it.
 
@@ -68,6 +73,7 @@ def target_source(
         root: where a relative ``file`` starts.
         pictures: of the samples.
         folder: the listed ``folder``.
+        max_pixels: of its files.
 
     Raises:
         CnnlibError: the description cannot work.
@@ -84,7 +90,8 @@ def target_source(
         raise CnnlibError(f"a target of kind {kind!r} cannot be read from images")
     check_options(task.from_pixels if place == "folder" else None, options)
     if folder is not None:
-        return TargetSource(info, folder, partial(_read_map, task, folder, options), task.bits_matter)
+        read = partial(_read_map, task, folder, options, max_pixels)
+        return TargetSource(info, folder, read, task.bits_matter)
     if place == "file":
         return _table(task(info=info), root / given["file"])
     classes = {name: name.split("/")[-2] for name in pictures}
@@ -169,12 +176,13 @@ def _read_map(
     task: type[Task],
     folder: ImageFolder,
     options: Mapping[str, Any],
+    max_pixels: int,
     name: str,
     stored: Size,
     size: Size | None,
 ) -> Target:
     path = folder.path(name)
-    array = _READERS[task.pixels](path)
+    array = _READERS[task.pixels](path, max_pixels)
     try:
         value, valid = task.from_pixels(array, **options)
     except CnnlibError as error:

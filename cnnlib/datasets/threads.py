@@ -7,21 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.pool import ThreadPool
 from typing import TypeVar
 
-from rich.console import Console
-from rich.progress import track
+from cnnlib.datasets.progress import shown
 
 T = TypeVar("T")
 
 
 def in_threads(jobs: Sequence[Callable[[], T]], what: str) -> Iterator[T]:
     """What each job gives, in order; on a terminal with a bar that says ``what`` is being done."""
-    console = Console(stderr=True)
     with ThreadPool(min(8, os.cpu_count() or 1)) as pool:
-        yield from track(
-            pool.imap(lambda job: job(), jobs, 16),
-            what,
-            total=len(jobs),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        yield from shown(pool.imap(lambda job: job(), jobs, 16), what, len(jobs))

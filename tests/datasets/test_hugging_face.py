@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pytest
 import torch
@@ -177,7 +179,7 @@ def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
     broken[2]["photo"]["bytes"] = broken[2]["photo"]["bytes"][:60]
     broken[4]["photo"] = None
     Dataset.from_list(broken, features=table(1).features).save_to_disk(tmp_path / "broken")
-    with pytest.raises(CnnlibError, match=r"rows that cannot be used: 2\n(?s:.*)") as caught:
+    with pytest.raises(CnnlibError, match=r"samples that cannot be read: 2\n(?s:.*)") as caught:
         opened(tmp_path / "broken").check()
     assert "all, row 2: cannot be read" in str(caught.value)
     assert "all, row 4, column 'photo': expected a picture (a column of type Image); it holds nothing" in str(
@@ -206,4 +208,13 @@ def test_what_cannot_be_opened_is_said(tmp_path: Path, monkeypatch: pytest.Monke
             opened(path)
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(CnnlibError, match=r"pip install 'cnnlib\[huggingface\]'"):
+        opened(tmp_path)
+
+
+def test_a_stream_is_refused_and_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table(4).to_parquet(tmp_path / "x.parquet")
+    monkeypatch.setattr(datasets, "load_dataset", partial(datasets.load_dataset, streaming=True))
+    with pytest.raises(
+        CnnlibError, match=r"is a stream, and samples are asked for by their number.*save_to_disk"
+    ):
         opened(tmp_path)

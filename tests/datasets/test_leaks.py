@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_images
 
 from cnnlib.assembly import refuse_leaks
 from cnnlib.config import build, load_suite
 from cnnlib.datasets import DATASETS, Scenes, leaks
-from cnnlib.datasets.fingerprints import Fingerprints
+from cnnlib.datasets.fingerprints import Fingerprints, Look
 from cnnlib.datasets.leaks import find_leaks, near_pairs
 from cnnlib.types import CnnlibError
 from tests.datasets.pictures import PARTS, disc, save
@@ -83,7 +83,7 @@ def test_what_looks_the_same_is_a_warning(root: Path, capsys: pytest.CaptureFixt
     save(disc(), root / "mask" / "train" / "smaller.png")
     checked(root)
     said = capsys.readouterr().err
-    assert "pictures in two splits look the same; are they copies? 1\n" in said
+    assert "pictures in two splits look the same, or mirrored; are they copies? 1\n" in said
     assert (
         f"train {root / 'photo' / 'train' / 'smaller.png'} and val {root / 'photo' / 'val' / '0.png'}" in said
     )
@@ -112,12 +112,24 @@ def test_rendered_samples_cost_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     assert (found.same.count, found.near.count) == (0, 0)
 
 
+def test_mirrored_copies_are_found(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with Image.open(root / "photo" / "train" / "1.png") as picture:
+        ImageOps.mirror(picture).resize((150, 140)).save(root / "photo" / "test" / "other_way.png")
+    save(disc(), root / "mask" / "test" / "other_way.png")
+    checked(root)
+    assert "are they copies? 1\n" in (said := capsys.readouterr().err)
+    assert f"train {root / 'photo' / 'train' / '1.png'} and test" in said
+
+
+looks = st.none() | st.builds(Look, st.integers(0, 2**8), st.integers(0, 2**8))
+
+
 @given(
-    ours=st.lists(st.none() | st.integers(0, 2**8), max_size=12),
-    theirs=st.lists(st.none() | st.integers(0, 2**8), max_size=12),
+    ours=st.lists(looks, max_size=12),
+    theirs=st.lists(looks, max_size=12),
     most=st.integers(0, 4),
 )
-def test_near_pairs_are_all_near_pairs(ours: list[int | None], theirs: list[int | None], most: int) -> None:
+def test_near_pairs_are_all_near_pairs(ours: list[Look | None], theirs: list[Look | None], most: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(leaks, "_BLOCK", 5)
         count, examples = near_pairs(ours, theirs, most)
@@ -125,7 +137,7 @@ def test_near_pairs_are_all_near_pairs(ours: list[int | None], theirs: list[int 
         (row, column)
         for row, one in enumerate(ours)
         for column, other in enumerate(theirs)
-        if one is not None and other is not None and (one ^ other).bit_count() <= most
+        if one and other and min((each ^ other.plain).bit_count() for each in one) <= most
     ]
     assert count == len(wanted)
     assert examples == wanted[: leaks.SHOWN]

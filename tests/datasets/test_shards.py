@@ -22,6 +22,7 @@ from cnnlib.tasks import TASKS
 from cnnlib.types import CnnlibError, DataSource, Sample, Target, TargetInfo
 from tests.datasets.pictures import PARTS
 from tests.datasets.test_contract import EXAMPLES
+from tests.datasets.two_loading_processes import EPOCHS, launch
 from tests.tiny_suite import write_suite
 from tools.make_shards import main
 
@@ -182,10 +183,22 @@ def test_an_interrupted_call_is_gone_on_with(
     assert write_shards(scenes, folder, {}, samples_per_shard=10, jobs=2) == 2
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == content
     assert (folder / "train-000000.tar").stat().st_mtime_ns == kept
-    with pytest.raises(CnnlibError, match="holds shards of other data or options"):
+    with pytest.raises(CnnlibError, match="holds shards of other data, files or options"):
         write_shards(scenes, folder, {}, samples_per_shard=9)
-    with pytest.raises(CnnlibError, match="holds shards of other data or options"):
+    with pytest.raises(CnnlibError, match="holds shards of other data, files or options"):
         write_shards(Scenes(size=16, **COUNTS | {"val": 2}), folder, {}, samples_per_shard=10)
+
+
+def test_files_that_have_changed_are_not_mixed_with_those_before(tmp_path: Path) -> None:
+    out, root = tmp_path / "shards", tmp_path / "files"
+    root.mkdir()
+    source = EXAMPLES["folders"](root)
+    write_shards(source, out, {}, samples_per_shard=2)
+    (out / "train-000000.tar").unlink()
+    path = source.split("val").files(0)[0]
+    path.write_bytes(path.read_bytes())
+    with pytest.raises(CnnlibError, match="holds shards of other data, files or options"):
+        write_shards(source, out, {}, samples_per_shard=2)
 
 
 @pytest.mark.parametrize("jobs", [0, 1])
@@ -318,6 +331,24 @@ def test_a_process_of_a_group_loads_its_share(written: Path, monkeypatch: pytest
         monkeypatch.setattr(torch.distributed, name, value)
     sampler = training_loader(split, lambda sample: sample, 2, 0, seed=5).sampler
     assert list(sampler) == list(EpochSampler(23, 5, shuffle=True))[1:21:3]
+
+
+@pytest.mark.slow
+def test_two_processes_lose_and_repeat_nothing(written: Path, tmp_path: Path) -> None:
+    """Of 23 samples each has 11; the one that is left over is another in each epoch."""
+    names = {sample["name"] for sample in whole(written)}
+    epochs = list(zip(*launch(written, tmp_path), strict=True))
+    assert len(epochs) == EPOCHS
+    for shares in epochs:
+        assert [len(share) for share in shares] == [11, 11]
+        assert len({*shares[0], *shares[1]}) == 22
+    assert {name for shares in epochs for share in shares for name in share} == names
+    assert len({tuple(shares[0]) for shares in epochs}) == EPOCHS
+
+
+def whole(folder: Path) -> list[Sample]:
+    split = Shards(str(folder)).split("train")
+    return [split[index] for index in range(len(split))]
 
 
 def test_the_tool_writes_what_a_config_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

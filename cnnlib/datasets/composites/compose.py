@@ -43,13 +43,15 @@ def compose(
 
 def depth_levels(pictures: Pictures, recipe: Recipe, mask: np.ndarray, zero_is_invalid: bool) -> np.ndarray:
     """The background's depth as it is stored, and over ``mask`` that of the ground at the foreground's feet: the median
-    along its lowest row. Where nothing is known there, the foreground's depth is not known either (level 0).
+    along its lowest row. Where nothing is known there, the foreground's depth is not known either (level 0; NaN of
+    floats).
     """
     levels = np.array(pictures.depths[recipe.background])
     left, _, right, bottom = recipe.box
     feet = levels[bottom - 1, left:right]
-    known = feet[feet > 0] if zero_is_invalid else feet
-    levels[mask > 0] = np.median(known) if known.size else 0
+    known = feet[np.isfinite(feet) & ((feet > 0) if zero_is_invalid else (feet >= 0))]
+    unknown = np.nan if levels.dtype.kind == "f" else 0
+    levels[mask > 0] = np.median(known) if known.size else unknown
     return levels
 
 

@@ -3,40 +3,58 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from cnnlib.datasets.cache import ArraySpec, cache_root, cached_arrays
+from cnnlib.datasets.cache import ArraySpec, arrays_in_memory, cache_root, cached_arrays
 from cnnlib.datasets.image_files import ImageFileError, read_color, read_cutout
 from cnnlib.datasets.listing import ImageFolder
-from cnnlib.datasets.map_files import read_gray
+from cnnlib.datasets.map_files import kind_of_levels, read_lengths
 from cnnlib.datasets.problems import Problems
+from cnnlib.files import file_hash
 from cnnlib.types import CnnlibError
 
-VERSION = 1
+VERSION = 2
 """Counted up whenever what is stored changes."""
 _LEAST_ALPHA = 8
 """A foreground begins where alpha is this high."""
+_DEPTH_TYPES = {"8 bits": "|u1", "16 bits": "<u2", "floats": "<f4"}
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """
+    """All of them by number, in the order of their names; a broken one is 0 everywhere.
+
     Attributes:
         cutouts: (F, S, S, 4) uint8, colours times alpha, and alpha; each in the upper left corner.
         shapes: of the cut-outs, (F, 2): height and width.
         backgrounds: (B, 3, S, S) uint8.
-        depths: (B, S, S) uint8 or uint16, as stored; ``None`` where there are none.
+        depths: (B, S, S) uint8, uint16 or float32, as stored; ``None`` where there are none.
+        broken: the numbers of foregrounds, and of backgrounds, of which a file cannot be used.
     """
 
     cutouts: np.ndarray
-    shapes: np.ndarray
+    shapes: Sequence[tuple[int, int]]
     backgrounds: np.ndarray
     depths: np.ndarray | None
+    broken: tuple[frozenset[int], frozenset[int]]
+
+
+class _Decoded(NamedTuple):
+    """The files of one kind: arrays with a row for each, and the numbers of those that are broken."""
+
+    arrays: dict[str, np.ndarray]
+    broken: frozenset[int]
+
+
+class _BrokenFilesError(Exception):
+    """Nothing is kept of a set with a broken file."""
 
 
 def open_pictures(
@@ -45,91 +63,101 @@ def open_pictures(
     depths: ImageFolder | None,
     size: int,
     cache_dir: str | None,
-    what: str,
+    max_pixels: int,
+    broken: Problems,
 ) -> Pictures:
-    """Decodes what is not in the cache yet. Backgrounds and their depths are paired by name; both, like the cut-outs,
-    are in the order of their names.
+    """Decodes what is not in the cache yet. Backgrounds and their depths are paired by name.
 
-    Raises:
-        CnnlibError: with every picture that cannot be used.
+    Args:
+        depths: one for each background, all of one kind.
+        max_pixels: of a file.
+        broken: is given the files that cannot be used.
     """
-    problems = Problems(what)
-    if depths is not None:
-        for name in sorted(backgrounds.keys() - depths.keys()):
-            problems.add(f"backgrounds without a depth map of the same name in {depths}", name)
-        problems.raise_any()
+    places = sorted(backgrounds)
     folder = cache_root(cache_dir) / "composites"
-    cutouts = _stored(
+    limits = {"size": size, "max_pixels": max_pixels}
+    cutouts = _decoded(
         folder,
-        foregrounds,
+        [foregrounds.path(name) for name in sorted(foregrounds)],
         {"cutout": ArraySpec((size, size, 4), "|u1"), "shape": ArraySpec((2,), "<i4")},
-        lambda path: _cutout(path, size),
-        size,
-        problems,
+        lambda path: _cutout(path, size, max_pixels),
+        limits,
+        broken,
     )
-    pictures = _stored(
+    pictures = _decoded(
         folder,
-        backgrounds,
+        [backgrounds.path(name) for name in places],
         {"background": ArraySpec((3, size, size), "|u1")},
-        lambda path: {"background": np.array(_square(read_color(path), size)).transpose(2, 0, 1)},
-        size,
-        problems,
+        lambda path: {"background": np.array(_square(read_color(path, max_pixels), size)).transpose(2, 0, 1)},
+        limits,
+        broken,
     )
-    problems.raise_any()
     maps = None
     if depths is not None:
-        own = ImageFolder({})
-        own.places = depths.places
-        own |= {name: depths[name] for name in backgrounds}
-        dtype = _depth_type(own)
-        maps = _stored(
+        files = [depths.path(name) for name in places]
+        maps = _decoded(
             folder,
-            own,
-            {"depth": ArraySpec((size, size), dtype)},
-            lambda path: {"depth": _depth(path, size, dtype)},
-            size,
-            problems,
+            files,
+            {"depth": ArraySpec((size, size), _depth_type(files))},
+            lambda path: {"depth": _depth(path, size, max_pixels)},
+            limits,
+            broken,
         )
-        problems.raise_any()
-    shapes = [(height, width) for height, width in cutouts["shape"].tolist()]
-    return Pictures(cutouts["cutout"], shapes, pictures["background"], maps and maps["depth"])
+    shapes = [(height, width) for height, width in cutouts.arrays["shape"].tolist()]
+    lost = cutouts.broken, pictures.broken | (maps.broken if maps else frozenset())
+    depth = maps.arrays["depth"] if maps else None
+    return Pictures(cutouts.arrays["cutout"], shapes, pictures.arrays["background"], depth, lost)
 
 
-def _stored(
+def _decoded(
     folder: Path,
-    files: ImageFolder,
+    files: Sequence[Path],
     rows: Mapping[str, ArraySpec],
     decode: Callable[[Path], Mapping[str, np.ndarray]],
-    size: int,
+    limits: Mapping[str, int],
     problems: Problems,
-) -> dict[str, np.ndarray]:
+) -> _Decoded:
     """The decoded files, an array for each of ``rows``; by content, so that a changed file is decoded again."""
-    names = sorted(files)
-    digest = hashlib.sha256()
-    for name in names:
-        digest.update(hashlib.sha256(files.path(name).read_bytes()).digest())
+    digest = hashlib.sha256("".join(map(_digest, files)).encode()).hexdigest()
     kind = next(iter(rows))
-    made_from = {"version": VERSION, "size": size, "files": digest.hexdigest()}
-    specs = {key: ArraySpec((len(names), *row.shape), row.dtype) for key, row in rows.items()}
+    made_from = {"version": VERSION, **limits, "files": digest}
+    specs = {key: ArraySpec((len(files), *row.shape), row.dtype) for key, row in rows.items()}
     empty = {key: np.zeros((1, *row.shape), row.dtype) for key, row in rows.items()}
+    broken: dict[int, ImageFileError] = {}
 
     def batches() -> Iterator[Mapping[str, np.ndarray]]:
-        for name in names:
+        for number, path in enumerate(files):
             try:
-                yield {key: array[None] for key, array in decode(files.path(name)).items()}
+                yield {key: array[None] for key, array in decode(path).items()}
             except ImageFileError as error:
-                problems.add(f"files that are {error.kind}", error.detail)
+                broken[number] = error
                 yield empty
-        problems.raise_any()  # nothing is kept of a set with a broken file
 
-    found = cached_arrays(folder / f"{kind}-{size}-{digest.hexdigest()[:16]}", made_from, specs, batches)
+    def unbroken() -> Iterator[Mapping[str, np.ndarray]]:
+        yield from batches()
+        if broken:
+            raise _BrokenFilesError
+
+    try:
+        found = cached_arrays(folder / f"{kind}-{limits['size']}-{digest[:16]}", made_from, specs, unbroken)
+    except _BrokenFilesError:
+        found = arrays_in_memory(specs, batches())
+    for error in broken.values():
+        problems.add(f"files that are {error.kind}", error.detail)
     # A view of a memory map as a plain array: the class of maps makes each access several times as slow.
-    return {key: array.view(np.ndarray) for key, array in found.items()}
+    return _Decoded({key: array.view(np.ndarray) for key, array in found.items()}, frozenset(broken))
 
 
-def _cutout(path: Path, size: int) -> dict[str, np.ndarray]:
+def _digest(path: Path) -> str:
+    try:
+        return file_hash(path)
+    except CnnlibError:  # decoding it tells
+        return ""
+
+
+def _cutout(path: Path, size: int, max_pixels: int) -> dict[str, np.ndarray]:
     """Cut to what is not transparent; not larger than it can be needed."""
-    picture = read_cutout(path)
+    picture = read_cutout(path, max_pixels)
     box = picture.getchannel("A").point(lambda alpha: 255 if alpha >= _LEAST_ALPHA else 0).getbbox()
     if box is None:
         raise ImageFileError("transparent everywhere", path, "nothing is cut out")
@@ -155,20 +183,30 @@ def _middle(width: int, height: int) -> tuple[float, float, float, float]:
     return left, top, left + side, top + side
 
 
-def _depth(path: Path, size: int, dtype: str) -> np.ndarray:
-    levels = read_gray(path)
-    if levels.dtype != np.dtype(dtype):
-        raise ImageFileError(
-            "of another number of bits than the first depth map", path, f"{8 * levels.dtype.itemsize} bits"
-        )
+def _depth(path: Path, size: int, max_pixels: int) -> np.ndarray:
+    levels = read_lengths(path, max_pixels)
     left, top, right, _ = _middle(levels.shape[1], levels.shape[0])
     centres = (np.arange(size) + 0.5) * (right - left) / size
     return levels[(top + centres).astype(int)[:, None], (left + centres).astype(int)]
 
 
-def _depth_type(depths: ImageFolder) -> str:
-    first = min(depths)
-    try:
-        return read_gray(depths.path(first)).dtype.str
-    except ImageFileError as error:
-        raise CnnlibError(f"depths: {error}") from None
+def check_depths(backgrounds: ImageFolder, depths: ImageFolder, problems: Problems) -> None:
+    """Tells ``problems`` which backgrounds have no depth map, and whether the maps are not all of one kind."""
+    for name in sorted(backgrounds.keys() - depths.keys()):
+        problems.add(f"backgrounds without a depth map of the same name in {depths}", name)
+    kinds = _kinds([depths.path(name) for name in sorted(backgrounds.keys() & depths.keys())])
+    for kind, path in kinds.items() if len(kinds) > 1 else ():
+        problems.add("depth maps of different kinds, which cannot share one scale", f"{kind}: {path}")
+
+
+def _kinds(files: Sequence[Path]) -> dict[str, Path]:
+    """What kinds of levels there are, and the first file of each."""
+    found: dict[str, Path] = {}
+    for path in files:
+        with suppress(ImageFileError):  # decoding it tells
+            found.setdefault(kind_of_levels(path), path)
+    return found
+
+
+def _depth_type(files: Sequence[Path]) -> str:
+    return _DEPTH_TYPES[next(iter(_kinds(files)), "8 bits")]

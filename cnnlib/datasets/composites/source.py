@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
@@ -12,11 +13,14 @@ from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
 from cnnlib.checks import checked
 from cnnlib.datasets.composites.compose import compose, depth_levels
-from cnnlib.datasets.composites.pictures import Pictures, open_pictures
+from cnnlib.datasets.composites.pictures import check_depths, open_pictures
 from cnnlib.datasets.composites.recipe import Recipes
-from cnnlib.datasets.listing import ImageFolder, list_folders
+from cnnlib.datasets.file_samples import check_names
+from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
+from cnnlib.datasets.listing import list_folders
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_indices, tiny_subset
+from cnnlib.files import file_hash
 from cnnlib.tasks import TASKS
 from cnnlib.types import CnnlibError, Sample, Split, Target, TargetInfo
 
@@ -48,8 +52,12 @@ class CompositeSplit:
         return list(self._source.targets)
 
     def group(self, index: int) -> str:
-        """The background's name: samples that share it are not independent."""
-        return self._source.parts_of(self._own(index))[1]
+        """As ``Composites.group_of``."""
+        return self._source.group_of(self._own(index))
+
+    def pictures(self) -> list[Path]:
+        """The files of what no other split may have."""
+        return self._source.pictures_of(self._indices)
 
     def _own(self, index: int) -> int:
         if not 0 <= index < len(self):
@@ -70,8 +78,9 @@ class Composites:
     Args:
         foregrounds: a folder of pictures with transparency (PNG): what is opaque is the foreground.
         backgrounds: a folder of photographs; their middle becomes ``size`` x ``size``.
-        depths: a folder with a depth map of each background, of the same name, paired by name. A foreground has the
-            depth of the ground at its feet. Without it there is no depth.
+        depths: a folder with a depth map of each background, of the same name, paired by name: 8 or 16 bits, or floats,
+            in any format that ``folders`` reads maps from. A foreground has the depth of the ground at its feet.
+            Without it there is no depth.
         size: height and width of the samples.
         positions: of each foreground on each background, mirrored or not.
         flips: each foreground also mirrored.
@@ -85,10 +94,15 @@ class Composites:
             persons and places are in training and test: their figures say nothing of new ones.
         train_count, val_count, test_count: so many of a split's samples, drawn at random; by default all.
         seed: of all that is drawn.
+        max_pixels: a file that says that it has more is not decoded, and is an error like every other.
         cache_dir: where decoded pictures are kept; by default ``$CNNLIB_CACHE`` or the user's cache folder.
 
     Raises:
-        CnnlibError: with every folder and picture that cannot be used; too few pictures for three splits.
+        CnnlibError: with every folder that cannot be used, and backgrounds without a depth map; too few pictures for
+            three splits. ``split``, ``sample`` and ``check`` raise it with every picture that cannot be used.
+
+    Attributes:
+        skipped: the composites that ``skip_broken`` has left out; ``None`` before.
     """
 
     @checked
@@ -113,32 +127,51 @@ class Composites:
         val_count: Count | None = None,
         test_count: Count | None = None,
         seed: Annotated[int, Ge(0)] = 0,
+        max_pixels: MaxPixels = USUAL_PIXELS,
         cache_dir: str | None = None,
     ) -> None:
         low, high = scale or (0.25, 0.75)
         if low > high:
             raise CnnlibError(f"scale must be [smallest, largest]; it is [{low:g}, {high:g}]")
-        what = "the composites"
+        self._apart: Collection[Kind] = ("background", "foreground") if apart is None else apart
+        what = f"the data set of {foregrounds} on {backgrounds}"
         problems = Problems(what)
         roles = {"foregrounds": foregrounds, "backgrounds": backgrounds, "depths": depths}
         places = {role: {"": Path(place).expanduser()} for role, place in roles.items() if place is not None}
-        folders = list_folders(places, problems)
+        folders = list_folders(places, problems, maps={"depths"})
+        if "depths" in folders:
+            check_depths(folders["backgrounds"], folders["depths"], problems)
+        for role in ("foregrounds", "backgrounds"):
+            check_names(sorted(folders[role]), problems)
+        problems.raise_any()
         self.size, self.fit = size, "stretch"
         self.inputs = {"bg": 3, "fg_bg": 3} if background_input else {"fg_bg": 3}
         self.targets = {"mask": TargetInfo("mask")}
         self._depth = {"scale": depth_scale, "zero_is_invalid": depth_zero_is_invalid}
         self._names = sorted(folders["foregrounds"]), sorted(folders["backgrounds"])
         self._looks = shadow, match_colors
-        self._pictures = _open(folders, size, cache_dir, what)
+        # Folds know one kind of group: they would show foregrounds of the test in training.
+        self.fixed_test = set(self._apart) == {"background", "foreground"}
+        self._folders = folders
+        self._broken = Problems(what)
+        self._pictures = open_pictures(
+            folders["foregrounds"],
+            folders["backgrounds"],
+            folders.get("depths"),
+            size,
+            cache_dir,
+            max_pixels,
+            self._broken,
+        )
+        self.skipped: tuple[str, ...] | None = None
         if (maps := self._pictures.depths) is not None:
-            self.targets["depth"] = TargetInfo("depth", unit="m" if depth_scale or maps.itemsize == 2 else "")
+            in_metres = depth_scale is not None or maps.dtype != np.uint8
+            self.targets["depth"] = TargetInfo("depth", unit="m" if in_metres else "")
         self._recipes = Recipes(
             self._pictures.shapes, len(self._names[1]), positions, flips, size, (low, high), seed
         )
         counts = dict(zip(_PARTS, (train_count, val_count, test_count), strict=True))
-        self._splits = self._divide(
-            val, test, ("background", "foreground") if apart is None else apart, counts
-        )
+        self._splits = self._divide(val, test, counts)
 
     def __len__(self) -> int:
         return len(self._recipes)
@@ -146,12 +179,58 @@ class Composites:
     def split(self, part: Split) -> CompositeSplit:
         if part not in self._splits:
             raise CnnlibError(f"a split is one of {', '.join(self._splits)}; got {part!r}")
+        self.check()
         return CompositeSplit(self, self._splits[part])
+
+    def check(self) -> None:
+        """Raises ``CnnlibError`` with every picture that cannot be used, unless ``skip_broken`` has left them out."""
+        if self.skipped is None:
+            self._broken.raise_any()
+
+    def skip_broken(self, most: float) -> None:
+        """Leaves out of all splits the composites of broken pictures, and reports these on stderr.
+
+        The others are the same composites, in the splits that they are in.
+
+        Args:
+            most: the largest share of all composites that may be left out.
+
+        Raises:
+            CnnlibError: there are more.
+        """
+        if self.skipped is not None:
+            return
+        lost = self._lost()
+        self._broken.leave_out(int(lost.sum()), len(lost), most)
+        self.skipped = tuple(self.name_of(index) for index in np.flatnonzero(lost).tolist())
+        self._splits = {part: own[~lost[own]] for part, own in self._splits.items()}
 
     def parts_of(self, index: int) -> tuple[str, str]:
         """The names of a sample's foreground and background."""
         foreground, _, background, _ = self._recipes.parts(index)
         return self._names[0][foreground], self._names[1][background]
+
+    def group_of(self, index: int) -> str:
+        """Samples that share it are not independent: the background's name, or, where only foregrounds are kept apart,
+        the foreground's.
+        """
+        foreground, background = self.parts_of(index)
+        return foreground if set(self._apart) == {"foreground"} else background
+
+    def digest(self) -> str:
+        """Of the contents of all pictures."""
+        files = [folder.path(name) for folder in self._folders.values() for name in sorted(folder)]
+        return hashlib.sha256("".join(map(file_hash, files)).encode()).hexdigest()
+
+    def pictures_of(self, indices: np.ndarray) -> list[Path]:
+        """The files that some samples are made of, of the kinds that are kept apart."""
+        kinds = zip(("foreground", "background"), self._numbers(), self._names, strict=True)
+        return [
+            self._folders[f"{kind}s"].path(names[number])
+            for kind, numbers, names in kinds
+            if kind in self._apart
+            for number in np.unique(numbers[indices]).tolist()
+        ]
 
     def name_of(self, index: int) -> str:
         foreground, mirrored, background, position = self._recipes.parts(index)
@@ -165,7 +244,12 @@ class Composites:
         )
 
     def sample(self, index: int) -> Sample:
-        """Sample ``index`` of the whole."""
+        """Sample ``index`` of the whole.
+
+        Raises:
+            CnnlibError: as ``check``.
+        """
+        self.check()
         recipe = self._recipes[index]
         image = np.empty((3 * len(self.inputs), self.size, self.size), np.float32)
         np.divide(self._pictures.backgrounds[recipe.background], np.float32(255), out=image[-3:])
@@ -175,19 +259,22 @@ class Composites:
             "image": torch.from_numpy(image),
             "mask": Target(torch.from_numpy(mask[None])),
             "name": self.name_of(index),
-            "group": self._names[1][recipe.background],
+            "group": self.group_of(index),
         }
         if "depth" in self.targets:
             levels = depth_levels(self._pictures, recipe, mask, self._depth["zero_is_invalid"])
             sample["depth"] = TASKS["depth"].from_pixels(levels, **self._depth)
         return sample
 
-    def _divide(
-        self, val: float, test: float, apart: Collection[Kind], counts: dict[Split, int | None]
-    ) -> dict[Split, np.ndarray]:
+    def _lost(self) -> np.ndarray:
+        """Which of all samples need a broken picture, bool."""
+        pairs = zip(self._numbers(), self._pictures.broken, strict=True)
+        return np.logical_or(*(np.isin(numbers, list(broken)) for numbers, broken in pairs))
+
+    def _divide(self, val: float, test: float, counts: dict[Split, int | None]) -> dict[Split, np.ndarray]:
         seed = self._recipes.seed
         whole = np.arange(len(self._recipes))
-        if not apart:
+        if not self._apart:
             parts = split_indices(len(whole), val, test, seed)
         else:
             foreground, background = self._numbers()
@@ -196,7 +283,7 @@ class Composites:
                 ("foreground", foreground, self._names[0]),
                 ("background", background, self._names[1]),
             ):
-                if kind in apart:
+                if kind in self._apart:
                     try:
                         own = split_indices(len(names), val, test, seed)
                     except CnnlibError as error:
@@ -215,9 +302,3 @@ class Composites:
         shape = (len(self._names[0]), 2 if recipes.flips else 1, recipes.backgrounds, recipes.positions)
         foreground, _, background, _ = np.indices(shape, dtype=np.int32, sparse=True)
         return tuple(np.broadcast_to(each, shape).reshape(-1) for each in (foreground, background))
-
-
-def _open(folders: dict[str, ImageFolder], size: int, cache_dir: str | None, what: str) -> Pictures:
-    return open_pictures(
-        folders["foregrounds"], folders["backgrounds"], folders.get("depths"), size, cache_dir, what
-    )

@@ -60,7 +60,7 @@ def write_composites(
     try:
         for name in folders:
             (out / name).mkdir(parents=True, exist_ok=True)
-        _claim(out / _MADE_FROM, {"options": dict(options), "picture": picture})
+        _claim(out / _MADE_FROM, {"options": dict(options), "picture": picture, "pictures": source.digest()})
         chunks = [list(indices[start : start + _CHUNK]) for start in range(0, len(indices), _CHUNK)]
         if jobs == 1:
             _open(options)

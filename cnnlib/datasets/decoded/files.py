@@ -8,47 +8,92 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from cnnlib.datasets.splits import told
+from cnnlib.types import CnnlibError, SampleSource
+
 
 def fingerprint(options: Mapping[str, Any]) -> str | None:
-    """A digest of every file below the folders, and of the files, that the options name: its path, size and time of
-    change. ``None`` where they name none.
+    """A digest of every file below the folders, and of the files, that the options name: its path and ``file_state``.
+    ``None`` where they name none.
+
+    Names count from the working directory and, where there is one, from the option ``root``. Links are followed.
     """
-    places = sorted({path.absolute() for path in _places(options)})
+    roots = [Path(), *([Path(options["root"]).expanduser()] if isinstance(options.get("root"), str) else [])]
+    given = {key: value for key, value in options.items() if key != "cache_dir"}
+    places = sorted({path.absolute() for name in _texts(given) for path in _places(name, roots)})
     if not places:
         return None
     digest = hashlib.sha256()
+    seen: set[str] = set()
     for place in places:
-        for path, status in _files(place):
-            digest.update(
-                f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape")
-            )
+        for path, state in _files(place, seen):
+            digest.update(f"{path}\0{state}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
-def _places(value: Any) -> Iterator[Path]:
+def file_state(status: os.stat_result) -> tuple[int, ...]:
+    """What differs once a file has changed: its size, and the times of the last change of its content and of its
+    entry. The latter tells a file that was written anew and given its old time, as ``cp -p`` and ``rsync`` do.
+    """
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def sample_files(samples: SampleSource) -> Iterator[tuple[str | int, ...]]:
+    """Path and ``file_state`` of each file of each sample; none where samples tell no files.
+
+    Raises:
+        CnnlibError: a file is not there.
+    """
+    for index in range(len(samples) if hasattr(samples, "files") else 0):
+        for path in told(samples, "files", index) or ():
+            try:
+                yield str(path.absolute()), *file_state(path.stat())
+            except OSError as error:
+                raise CnnlibError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, list | tuple):
         for each in value:
-            yield from _places(each)
+            yield from _texts(each)
     elif isinstance(value, str) and value:
-        path = Path(value).expanduser()
+        yield value
+
+
+def _places(name: str, roots: list[Path]) -> Iterator[Path]:
+    for root in roots:
         try:
+            path = root / Path(name).expanduser()
             if path.exists():
                 yield path
-        except (OSError, ValueError):  # too long for a path, or a null byte: no path
-            return
+        except (
+            OSError,
+            ValueError,
+            RuntimeError,
+        ):  # too long for a path, a null byte, nobody's home: no path
+            continue
 
 
-def _files(place: Path) -> Iterator[tuple[str, os.stat_result]]:
+def _files(place: Path, seen: set[str]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """
+    Args:
+        seen: folders that were visited, in which links lead nowhere new.
+    """
     if place.is_file():
-        yield str(place), place.stat()
+        yield str(place), file_state(place.stat())
         return
-    for folder, folders, names in os.walk(place):
+    for folder, folders, names in os.walk(place, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         folders.sort()
         for name in sorted(names):
             path = os.path.join(folder, name)  # noqa: PTH118 (a Path a file is slow for 400,000)
             try:
-                yield path, os.stat(path)  # noqa: PTH116
+                yield path, file_state(os.stat(path))  # noqa: PTH116
             except OSError:  # a link to nowhere
                 continue

@@ -15,7 +15,7 @@ _LEVELS = {"|u1": 255, "<u2": 65535}
 
 
 class NotExactError(Exception):
-    """A sample that a packing which was to be exact does not give back."""
+    """A sample that a packing does not give back: exactly, where it should, or at all."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,10 @@ class Packing:
     def pack(self, array: np.ndarray) -> np.ndarray:
         """
         Raises:
-            NotExactError: ``exact``, and the array is not what ``unpack`` would give back.
+            NotExactError: ``exact``, and the array is not what ``unpack`` would give back; or float16 is too small.
         """
+        if self.stored == "<f2" and not _fits_half([array]):
+            raise NotExactError
         if not self.step:
             return array.astype(self.stored)
         if not np.isfinite(array).all():
@@ -60,9 +62,11 @@ class Packing:
             array *= np.array(self.step, self.own)
         return array
 
-    def in_half(self) -> Packing:
-        """The same array as float16, whose values are within 0.05 % of the true ones."""
-        return Packing(self.shape, self.own, "<f2")
+    def widened(self) -> Packing:
+        """One that takes more arrays: of levels of floats float16, whose values are within 0.05 % of the true ones;
+        else the values themselves.
+        """
+        return Packing(self.shape, self.own, "<f2" if self.step and self.own == "<f4" else self.own)
 
 
 def packing_for(examples: Sequence[np.ndarray]) -> Packing:
@@ -80,8 +84,10 @@ def packing_for(examples: Sequence[np.ndarray]) -> Packing:
             except NotExactError:
                 continue
             return packing
-    return plain.in_half() if first.dtype == np.float32 and _fits_half(examples) else plain
+    half = Packing(first.shape, first.dtype.str, "<f2")
+    return half if first.dtype == np.float32 and _fits_half(examples) else plain
 
 
 def _fits_half(examples: Sequence[np.ndarray]) -> bool:
-    return all(np.abs(each).max() <= np.finfo(np.float16).max for each in examples)
+    """Unless a finite number is beyond float16's."""
+    return not any((np.abs(each[np.isfinite(each)]) > np.finfo(np.float16).max).any() for each in examples)

@@ -8,13 +8,22 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from cnnlib.datasets.cache import ArraySpec
 from cnnlib.datasets.decoded.packing import NotExactError, Packing, packing_for
 from cnnlib.types import CnnlibError, Sample, Target
 
-_TEXT = "|S250"
+_LONGEST = 250  # bytes of a name
 _MISSING, _WHOLE, _PARTLY = 0, 1, 2  # no such target; all of it is valid (no mask is stored); with a mask
+
+
+class TooNarrowError(Exception):
+    """A sample that a layout does not give back; ``layout`` is a wider one."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__()
+        self.layout = layout
 
 
 @dataclass(frozen=True)
@@ -23,11 +32,13 @@ class Layout:
 
     Attributes:
         image: height, width and channels in the order of the arrays: (C, H, W).
+        levels: images are stored as bytes, of which each is a 255th; else as they are.
         values: target to how its value is stored.
         valid: target to the shape of its mask; ``None`` where no sample has one.
     """
 
     image: tuple[int, ...]
+    levels: bool
     values: Mapping[str, Packing]
     valid: Mapping[str, tuple[int, ...] | None]
 
@@ -41,7 +52,8 @@ class Layout:
                 values[key] = packing_for([target.value.numpy() for target in known])
                 masks = [tuple(target.valid.shape) for target in known if target.valid is not None]
                 valid[key] = masks[0] if masks else None
-        return cls(tuple(examples[0]["image"].shape), values, valid)
+        levels = all(_levels(sample["image"]) is not None for sample in examples)
+        return cls(tuple(examples[0]["image"].shape), levels, values, valid)
 
     @classmethod
     def from_json(cls, text: str) -> Layout:
@@ -51,18 +63,17 @@ class Layout:
             key: Packing(**each | {"shape": tuple(each["shape"])}) for key, each in stored["values"].items()
         }
         valid = {key: shape and tuple(shape) for key, shape in stored["valid"].items()}
-        return cls(tuple(stored["image"]), values, valid)
+        return cls(tuple(stored["image"]), bool(stored["levels"]), values, valid)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2) + "\n"
 
-    def in_half(self, key: str) -> Layout:
-        """The same with one target as float16."""
-        return replace(self, values={**self.values, key: self.values[key].in_half()})
+    def _with(self, key: str, value: Packing, valid: tuple[int, ...] | None) -> Layout:
+        return replace(self, values={**self.values, key: value}, valid={**self.valid, key: valid})
 
     def specs(self, count: int) -> dict[str, ArraySpec]:
-        found = {"image": ArraySpec((count, *self.image), "|u1")}
-        found |= {text: ArraySpec((count,), _TEXT) for text in ("name", "group")}
+        found = {"image": ArraySpec((count, *self.image), "|u1" if self.levels else "<f4")}
+        found |= {text: ArraySpec((count,), f"|S{_LONGEST}") for text in ("name", "group")}
         for key, packing in self.values.items():
             found[f"{key}.there"] = ArraySpec((count,), "|u1")
             found[f"{key}.value"] = ArraySpec((count, *packing.shape), packing.stored)
@@ -76,44 +87,50 @@ class Layout:
     def pack(self, sample: Sample) -> dict[str, np.ndarray]:
         """
         Raises:
-            NotExactError: with the name of the target that is not given back exactly though it should be.
-            CnnlibError: the sample is unlike those that the layout was made for.
+            TooNarrowError: the sample would not be given back as it is, but for targets in float16.
+            CnnlibError: its image is not like the others, or its name or group is too long.
         """
-        name = sample["name"]
-        levels = (sample["image"] * 255).round()
-        if tuple(levels.shape) != self.image:
-            raise CnnlibError(
-                f"{name}: its image is {tuple(levels.shape)}, others are {self.image}; set size"
-            )
-        rows = {"image": levels.to(torch.uint8).numpy()}
+        rows = {"image": self._image(sample)}
         for text in ("name", "group"):
-            rows[text] = np.array(sample.get(text, "").encode(), _TEXT)
-        if unknown := [
-            key for key, value in sample.items() if isinstance(value, Target) and key not in self.values
-        ]:
-            raise CnnlibError(f"{name}: it has a target {unknown[0]!r} that none of the first samples has")
+            rows[text] = _text(sample, text)
+        targets = {key: value for key, value in sample.items() if isinstance(value, Target)}
+        for key, (value, valid) in targets.items():
+            if key not in self.values:
+                mask = None if valid is None else tuple(valid.shape)
+                raise TooNarrowError(self._with(key, packing_for([value.numpy()]), mask))
         for key, packing in self.values.items():
-            target = sample.get(key)
             bits = np.zeros(self._mask_bytes(key), np.uint8)
-            there, value = _MISSING, np.zeros(packing.shape, packing.stored)
-            if target is not None:
-                there = _WHOLE
-                if target.valid is not None and not target.valid.all():
+            there, packed = _MISSING, np.zeros(packing.shape, packing.stored)
+            if key in targets:
+                there, (value, valid) = _WHOLE, targets[key]
+                if valid is not None and not valid.all():
                     if self.valid[key] is None:
-                        raise CnnlibError(
-                            f"{name}: a part of its {key} is not valid, which no sample before says"
-                        )
-                    there, bits = _PARTLY, np.packbits(target.valid.numpy().reshape(-1))
+                        raise TooNarrowError(self._with(key, packing, tuple(valid.shape)))
+                    there, bits = _PARTLY, np.packbits(valid.numpy().reshape(-1))
                 try:
-                    value = packing.pack(target.value.numpy())
+                    packed = packing.pack(value.numpy())
                 except NotExactError:
-                    raise NotExactError(key) from None
-            rows |= {f"{key}.there": np.array(there, np.uint8), f"{key}.value": value, f"{key}.valid": bits}
+                    raise TooNarrowError(self._with(key, packing.widened(), self.valid[key])) from None
+            rows |= {f"{key}.there": np.array(there, np.uint8), f"{key}.value": packed, f"{key}.valid": bits}
         return rows
 
+    def _image(self, sample: Sample) -> np.ndarray:
+        image = sample["image"]
+        if tuple(image.shape) != self.image:
+            raise CnnlibError(
+                f"{sample['name']}: its image is {tuple(image.shape)}, others are {self.image}; set size"
+            )
+        if not self.levels:
+            return image.numpy()
+        levels = _levels(image)
+        if levels is None:
+            raise TooNarrowError(replace(self, levels=False))
+        return levels.numpy()
+
     def unpack(self, arrays: Mapping[str, np.ndarray], index: int) -> Sample:
+        image = torch.from_numpy(np.array(arrays["image"][index]))
         sample: Sample = {
-            "image": torch.from_numpy(np.array(arrays["image"][index])).float().div_(255),
+            "image": image.float().div_(255) if self.levels else image,
             "name": bytes(arrays["name"][index]).decode(),
         }
         for key, packing in self.values.items():
@@ -131,3 +148,18 @@ class Layout:
         if group := bytes(arrays["group"][index]).decode():
             sample["group"] = group
         return sample
+
+
+def _levels(image: Tensor) -> Tensor | None:
+    """An image as bytes; ``None`` where they would not give it back exactly."""
+    levels = (image * 255).round().to(torch.uint8)
+    return levels if torch.equal(levels.float().div_(255), image) else None
+
+
+def _text(sample: Sample, key: str) -> np.ndarray:
+    text = sample.get(key, "").encode()
+    if len(text) > _LONGEST:
+        raise CnnlibError(
+            f"{sample['name']}: its {key} has {len(text)} bytes; the cache takes {_LONGEST}: leave cache out"
+        )
+    return np.array(text, f"|S{_LONGEST}")

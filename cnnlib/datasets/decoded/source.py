@@ -12,18 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from cnnlib.datasets.cache import cache_root, cached_arrays
 from cnnlib.datasets.decoded.files import fingerprint
-from cnnlib.datasets.decoded.packing import NotExactError
-from cnnlib.datasets.decoded.rows import Layout
+from cnnlib.datasets.decoded.rows import Layout, TooNarrowError
+from cnnlib.datasets.progress import shown
 from cnnlib.datasets.splits import told
 from cnnlib.files import write_atomically
 from cnnlib.types import CnnlibError, DataSource, Sample, SampleSource, Split
 
-VERSION = 1
+VERSION = 2
 """Counted up whenever what is stored changes."""
 _PROBED = 24
 _THREADS = 4
@@ -39,7 +37,9 @@ class DecodedSplit:
     """
 
     def __init__(self, samples: SampleSource, layout: Layout, arrays: Mapping[str, np.ndarray]) -> None:
-        self._samples, self._layout, self._arrays = samples, layout, arrays
+        self._samples, self._layout = samples, layout
+        # As plain arrays: the class of memory maps makes each access several times as slow.
+        self._arrays = {key: array.view(np.ndarray) for key, array in arrays.items()}
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -68,17 +68,18 @@ class DecodedSplit:
 class Decoded:
     """``source``, each split of which is decoded when it is first asked for, and kept in the cache.
 
-    Images are stored as bytes, targets in the smallest type that gives them back exactly (masks and classes as bytes,
-    depths of 16-bit files as they are), else as float16, within 0.05 % of their value.
+    Images are stored as bytes, or as they are where bytes would round them; targets in the smallest type that gives
+    them back exactly (masks and classes as bytes, depths of 16-bit files as they are), else floats as float16, within
+    0.05 % of their value.
 
     Args:
-        options: that the data set was made with. The cache goes by them, and by path, size and time of change of every
-            file that they lead to.
+        options: that the data set was made with. The cache goes by them, and by path, size and times of change of
+            every file that they lead to.
         limit: the largest size of a split in GiB.
         cache_dir: by default ``$CNNLIB_CACHE`` or the user's cache folder.
 
     Raises:
-        CnnlibError: its options name no files, or its images have no one size.
+        CnnlibError: its options name no files, its images have no one size, or it is put together from pictures.
     """
 
     def __init__(
@@ -94,12 +95,17 @@ class Decoded:
             raise CnnlibError(f"dataset {name!r} is not read from files: leave cache out")
         if source.size is None:
             raise CnnlibError(f"dataset {name!r}: its images have no one size; set size, or leave cache out")
+        if hasattr(source.split("train"), "pictures"):
+            raise CnnlibError(
+                f"dataset {name!r}: it decodes the pictures that it puts together once by itself: leave cache out"
+            )
         self._source, self._limit, self._checked = source, limit, False
         self._root = cache_root(cache_dir)
+        self.skipped = getattr(source, "skipped", None)
         self._made_from = {"version": VERSION, "name": name, "options": dict(options), "files": made_from}
+        self._made_from["skipped"] = self.skipped
         self.inputs, self.targets, self.size = source.inputs, source.targets, source.size
         self.fit = getattr(source, "fit", "stretch")
-        self.skipped = getattr(source, "skipped", None)
         self.fixed_test = getattr(source, "fixed_test", False)
 
     def check(self) -> None:
@@ -117,8 +123,8 @@ class Decoded:
             try:
                 arrays = self._arrays(folder, made_from, samples, layout)
                 break
-            except NotExactError as error:
-                layout = layout.in_half(str(error))
+            except TooNarrowError as error:
+                layout = error.layout
         if self._known_layout(folder) != layout:
             with suppress(OSError):  # then it is decoded again next time
                 write_atomically(folder / _LAYOUT, layout.to_json())
@@ -167,16 +173,7 @@ class Decoded:
 
 
 def _packed(samples: SampleSource, layout: Layout) -> Iterator[Mapping[str, np.ndarray]]:
-    console = Console(stderr=True)
     with ThreadPool(_THREADS) as pool:
         rows = pool.imap(lambda index: layout.pack(samples[index]), range(len(samples)), 8)
-        shown = track(
-            rows,
-            "decoding",
-            total=len(samples),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        for row in shown:
+        for row in shown(rows, "decoding", len(samples)):
             yield {key: array[None] for key, array in row.items()}

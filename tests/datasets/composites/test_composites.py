@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from cnnlib.assembly import open_data, refuse_leaks
+from cnnlib.config import ExperimentConfig, build, parse_suite
+from cnnlib.datasets import DATASETS
 from cnnlib.datasets.composites import Composites
+from cnnlib.datasets.fingerprints import Fingerprints
 from cnnlib.types import CnnlibError
 from tests.datasets.composites.made_pictures import composites, write_pictures
 
@@ -86,7 +90,7 @@ def test_no_background_and_no_foreground_is_in_two_splits(
         seen["foreground"].append({foreground for foreground, _ in own})
         seen["background"].append({background for _, background in own})
         indices.append({split._own(index) for index in range(len(split))})
-        assert split.group(0) == split[0]["group"] == own[0][1]
+        assert split.group(0) == split[0]["group"] == own[0][0 if apart == ["foreground"] else 1]
     for kind in apart or ["foreground", "background"]:
         train, val, test = seen[kind]
         assert not train & val
@@ -172,6 +176,55 @@ def test_without_depths_there_is_no_depth(root: Path) -> None:
     assert "depth" not in data.sample(0)
 
 
+def suite(root: Path, **options: object) -> ExperimentConfig:
+    dataset = {"name": "composite", "size": 32, "positions": 2, "cache_dir": str(root / "cache")}
+    dataset |= {"foregrounds": str(root / "fg"), "backgrounds": str(root / "bg"), "val": 0.2, "test": 0.25}
+    parts = {"model": "resunet", "optimizer": "adamw", "training": {"epochs": 1}, "tasks": {"mask": {}}}
+    return parse_suite({"dataset": dataset | options, **parts}).experiments["suite"]
+
+
+def test_folds_do_not_show_the_tests_foregrounds_in_training(root: Path) -> None:
+    with pytest.raises(CnnlibError, match="folds would divide all samples anew"):
+        open_data(suite(root, folds=3), 0)
+    for kind, which in (("foreground", 0), ("background", 1)):
+        seen = []
+        for seed in range(3):
+            data = open_data(suite(root, folds=3, apart=[kind]), seed)
+            names = [
+                {each[i]["group"] for i in range(len(each))} for each in (data.train, data.val, data.test)
+            ]
+            assert not names[0] & names[2]
+            assert not names[0] & names[1]
+            seen += names[2]
+        assert sorted(seen) == sorted(composites(root)._names[which])
+
+
+@pytest.mark.parametrize(("folder", "kind"), [("fg", "foreground"), ("bg", "background")])
+def test_the_same_picture_under_two_names_is_a_leak(tmp_path: Path, folder: str, kind: str) -> None:
+    root = write_pictures(tmp_path)
+    copied = sorted((root / folder).iterdir())[0]
+    for number in range(8):  # whatever is drawn, all three splits have one of them
+        shutil.copy(copied, copied.with_stem(f"copy_{number}"))
+    with pytest.raises(CnnlibError, match=r"the same picture is in two splits[^\n]*\n.*copy_\d"):
+        refuse_leaks(suite(root), build(suite(root).dataset, DATASETS), 0, Fingerprints())
+    for apart in ([], [({"foreground", "background"} - {kind}).pop()]):  # then they are meant to be shared
+        config = suite(root, apart=apart)
+        refuse_leaks(config, build(config.dataset, DATASETS), 0, Fingerprints())
+
+
+def test_a_run_may_skip_broken_pictures(tmp_path: Path) -> None:
+    config = suite(broken(tmp_path, "truncated"), on_error="skip", max_skipped=0.2, apart=[])
+    data = open_data(config, 0)
+    assert len(data.skipped) == 16
+    with pytest.raises(CnnlibError, match=r"room_2\.jpg"):
+        open_data(suite(tmp_path), 0)
+
+
+def test_the_cache_is_refused_for_what_has_its_own(root: Path) -> None:
+    with pytest.raises(CnnlibError, match="once by itself: leave cache out"):
+        open_data(suite(root, cache=True), 0)
+
+
 def broken(tmp_path: Path, kind: str) -> Path:
     root = write_pictures(tmp_path)
     if kind == "opaque":
@@ -198,13 +251,21 @@ def broken(tmp_path: Path, kind: str) -> Path:
         ("truncated", "files that are not readable as an image: 1\n.*room_2.jpg"),
         ("empty", "files that are not readable as an image: 1\n.*room_2.jpg"),
         ("unpaired", "backgrounds without a depth map of the same name in .*: 1\n    room_3"),
-        ("bits", "another number of bits than the first depth map: 1\n.*room_3.png"),
+        (
+            "bits",
+            "depth maps of different kinds, which cannot share one scale: 2\n"
+            "    16 bits: .*room_0.png\n    8 bits: .*room_3.png",
+        ),
     ],
 )
 def test_pictures_that_cannot_be_used_are_told(tmp_path: Path, kind: str, expected: str) -> None:
     for _ in range(2):  # nothing of it is left in the cache
         with pytest.raises(CnnlibError, match=expected):
-            composites(broken(tmp_path, kind))
+            composites(broken(tmp_path, kind)).check()
+    with pytest.raises(CnnlibError, match=expected):
+        composites(tmp_path).split("train")
+    with pytest.raises(CnnlibError, match=expected):
+        composites(tmp_path).sample(0)
 
 
 @pytest.mark.parametrize(
@@ -228,3 +289,96 @@ def test_too_few_pictures_to_keep_apart_are_told(tmp_path: Path) -> None:
     ):
         composites(root)
     assert len(composites(root, apart=["background"]).split("train"))
+
+
+def names_of(data: Composites) -> dict[str, list[str]]:
+    splits = {part: data.split(part) for part in ("train", "val", "test")}
+    return {part: [data.name_of(split._own(i)) for i in range(len(split))] for part, split in splits.items()}
+
+
+def test_only_composites_of_broken_pictures_are_skipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The others stay the same samples, in the splits that they are in; what is mended is there again."""
+    root = write_pictures(tmp_path)
+    whole = composites(root)
+    before = names_of(whole)
+    images = {name: whole.sample(index)["image"] for index, name in enumerate(map(whole.name_of, range(80)))}
+    kept = {path: path.read_bytes() for path in (root / "fg" / "person_1.png", root / "depth" / "room_4.png")}
+    for path, content in kept.items():
+        path.write_bytes(content[: len(content) // 2])
+    data = composites(root)
+    data.skip_broken(0.5)
+    lost = [name for name in images if name.startswith("person_1-") or "-room_4-" in name]
+    assert len(lost) == 2 * 5 * 2 + 3 * 2 * 2
+    assert data.skipped == tuple(lost)
+    told = capsys.readouterr().err
+    assert "left out 32 of 80 samples with broken files:" in told
+    assert all(str(path) in told for path in kept)
+    assert names_of(data) == {
+        part: [name for name in names if name not in lost] for part, names in before.items()
+    }
+    for part in ("train", "val", "test"):
+        split = data.split(part)
+        for index in range(len(split)):
+            assert torch.equal(split[index]["image"], images[split[index]["name"]])
+    data.skip_broken(0.5)
+    assert not capsys.readouterr().err
+    for path, content in kept.items():
+        path.write_bytes(content)
+    mended = composites(root)
+    mended.skip_broken(0.0)
+    assert (mended.skipped, names_of(mended)) == ((), before)
+
+
+def test_too_many_broken_pictures_are_refused(tmp_path: Path) -> None:
+    data = composites(broken(tmp_path, "truncated"))
+    with pytest.raises(
+        CnnlibError,
+        match=r"16 of 80 samples with broken files, more than max_skipped: 0\.19 allows:\n.*\n.*room_2",
+    ):
+        data.skip_broken(0.19)
+
+
+@pytest.mark.parametrize("kind", ["16 bits", "8 bits", "metres", "halves", "zipped", "tiff"])
+def test_depths_of_every_format_are_read(tmp_path: Path, kind: str) -> None:
+    """As ``folders`` reads them: millimetres, shares of 255, metres; what floats do not know is not valid."""
+    root = write_pictures(tmp_path)
+    shutil.rmtree(root / "depth")
+    (root / "depth").mkdir()
+    metres = np.repeat(np.linspace(6, 1, 64)[:, None], 80, 1)
+    expected = metres
+    for number in range(5):
+        path = root / "depth" / f"room_{number}"
+        if kind == "16 bits":
+            np.save(path.with_suffix(".npy"), np.rint(1000 * metres).astype(np.uint16))
+        elif kind == "8 bits":
+            np.save(path.with_suffix(".npy"), np.rint(40 * metres).astype(np.uint8))
+            expected = metres * 40 / 255
+        elif kind == "halves":
+            unknown = np.where(np.arange(64)[:, None] < 20, np.nan, metres)
+            np.save(path.with_suffix(".npy"), unknown.astype(np.float16))
+        elif kind == "zipped":
+            np.savez(path.with_suffix(".npz"), metres)
+        else:
+            array = metres.astype(np.float32)
+            Image.fromarray(array).save(path.with_suffix(".tiff")) if kind == "tiff" else np.save(
+                path.with_suffix(".npy"), array
+            )
+    data = composites(root)
+    sample, behind = data.sample(3), ~data.sample(3)["mask"].value.bool()[0]
+    rows = (np.arange(32) + 0.5) * 2
+    expected = torch.from_numpy(expected[rows.astype(int), 0]).float()[:, None].expand(32, 32)
+    value, valid = sample["depth"]
+    known = valid[0] & behind
+    assert torch.allclose(value[0][known], expected[known], atol=4e-3)
+    there = (torch.arange(32) >= (10 if kind == "halves" else 0))[:, None].expand(32, 32)
+    assert torch.equal(valid[0][behind], there[behind])
+    assert data.targets["depth"].unit == ("" if kind == "8 bits" else "m")
+
+
+def test_names_in_another_form_of_unicode_have_their_depths(tmp_path: Path) -> None:
+    root = write_pictures(tmp_path)
+    (root / "bg" / "room_0.jpg").rename(root / "bg" / "caf\u00e9.jpg")
+    (root / "depth" / "room_0.png").rename(root / "depth" / "cafe\u0301.png")
+    assert len(composites(root).split("train"))

@@ -84,6 +84,20 @@ def test_another_data_set_does_not_go_into_the_same_folder(
     assert "were made from something else" in capsys.readouterr().err
 
 
+def test_pictures_that_have_changed_are_not_mixed_with_those_before(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "made"
+    assert main([str(config), "--out", str(out), "--range", "0:2"]) == 0
+    picture = sorted((config.parent / "bg").iterdir())[0]
+    before = picture.read_bytes()
+    Image.new("RGB", (80, 64), "white").save(picture)
+    assert main([str(config), "--out", str(out), "--range", "0:4"]) == 2
+    assert "were made from something else" in capsys.readouterr().err
+    picture.write_bytes(before)
+    assert main([str(config), "--out", str(out), "--range", "0:4"]) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
 from pathlib import Path
@@ -9,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from cnnlib.assembly import open_data
 from cnnlib.config import parse_suite
-from cnnlib.datasets import Scenes
+from cnnlib.datasets import Scenes, file_checks, file_samples
 from cnnlib.datasets.decoded import Decoded
 from cnnlib.datasets.decoded.files import fingerprint
 from cnnlib.datasets.file_samples import FileSamples
+from cnnlib.datasets.image_files import ImageFileError
 from cnnlib.types import CnnlibError, DataSource, Target
 from tests.datasets.pictures import PARTS, disc, photo, ramp, save
 from tests.datasets.test_contract import EXAMPLES
@@ -108,6 +111,122 @@ def test_a_changed_file_or_option_is_decoded_again(tmp_path: Path) -> None:
     assert smaller.train[0]["image"].shape[-1] == 24
 
 
+def replaced(path: Path, content: bytes) -> None:
+    """As ``cp -p`` of a file of the same size and time does."""
+    status = path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+
+
+@pytest.mark.parametrize("kind", ["in place", "linked folder", "beside the root"])
+def test_a_file_that_keeps_its_size_and_time_is_decoded_again(tmp_path: Path, kind: str) -> None:
+    root = files(tmp_path / "files")
+    for path in (root / "image").iterdir():
+        array = photo(int(path.stem), 48, 48)
+        path.unlink()
+        Image.fromarray(array).save(path.with_suffix(".bmp"))
+    folder, options = root / "image", {}
+    if kind == "linked folder":
+        (root / "image").rename(tmp_path / "elsewhere")
+        folder = tmp_path / "elsewhere"
+        (root / "image").symlink_to(folder)
+    elif kind == "beside the root":
+        (root / "image").rename(tmp_path / "elsewhere")
+        folder, options = tmp_path / "elsewhere", {"inputs": {"image": "../elsewhere"}}
+    before = open_data(suite(root, cache=True, **options), 0)
+    path = folder / f"{before.train[0]['name']}.bmp"
+    inverse = io.BytesIO()
+    Image.fromarray(255 - np.array(Image.open(path))).save(inverse, "BMP")
+    replaced(path, inverse.getvalue())
+    after = open_data(suite(root, cache=True, **options), 0)
+    assert torch.allclose(after.train[0]["image"], 1 - before.train[0]["image"])
+
+
+def test_a_link_in_a_circle_ends(tmp_path: Path) -> None:
+    root = files(tmp_path / "files", 3)
+    before = fingerprint({"root": str(root)})
+    (root / "image" / "again").symlink_to(root)
+    assert fingerprint({"root": str(root)}) == before
+
+
+def test_what_is_skipped_is_not_taken_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the same files another version of a reader may refuse other ones: as many, but not the same."""
+    root, refused = files(tmp_path / "files"), ["none"]
+    readable = file_samples.read_color
+    train = open_data(suite(root), 0).train
+
+    def read(path: Path, max_pixels: int) -> Image.Image:
+        if path.stem in refused:
+            raise ImageFileError("not readable as an image", path, "no reason")
+        return readable(path, max_pixels)
+
+    for module in (file_samples, file_checks):
+        monkeypatch.setattr(module, "read_color", read)
+    config = suite(root, cache=True, on_error="skip", max_skipped=0.2)
+    for name in (train[0]["name"], train[1]["name"]):
+        refused[:] = [name]
+        data = open_data(config, 0)
+        names = {split[i]["name"] for split in (data.train, data.val, data.test) for i in range(len(split))}
+        assert names == {f"{number:03d}" for number in range(12)} - {name}
+
+
+class Maps:
+    """A hundred samples, of which number 1 has ``odd``, and the others ``usual``."""
+
+    inputs, size = {"image": 3}, 48
+
+    def __init__(self, usual: dict[str, object], odd: dict[str, object]) -> None:
+        self.targets = dict.fromkeys(["depth", "semantic", "mask"])
+        self.usual, self.odd = ({"image": torch.zeros(3, 48, 48)} | each for each in (usual, odd))
+
+    def split(self, part: str) -> list[dict[str, object]]:
+        return [{**(self.odd if number == 1 else self.usual), "name": str(number)} for number in range(100)]
+
+
+PLANE = torch.zeros(1, 48, 48)
+HALF_KNOWN = torch.arange(48).expand(1, 48, 48) < 20
+
+
+@pytest.mark.parametrize(
+    ("usual", "odd"),
+    [
+        ({"semantic": Target(PLANE.long())}, {"semantic": Target(PLANE.long() + 70001)}),
+        ({"semantic": Target(PLANE.long())}, {"semantic": Target(PLANE.long() + 2049)}),
+        ({"depth": Target(PLANE + 0.5)}, {"depth": Target(PLANE + 70000.25)}),
+        ({"depth": Target(PLANE + 0.123456)}, {"depth": Target(PLANE + 70000.25)}),
+        ({"mask": Target(PLANE)}, {"mask": Target(PLANE + 1, HALF_KNOWN)}),
+        ({"mask": Target(PLANE)}, {"mask": Target(PLANE), "depth": Target(PLANE + 2, HALF_KNOWN)}),
+        ({}, {"image": torch.full((3, 48, 48), 0.1234)}),
+    ],
+    ids=["classes", "classes that float16 rounds", "far", "far, halved", "masked", "rare", "image"],
+)
+def test_a_sample_that_is_unlike_those_probed_comes_back(
+    tmp_path: Path, usual: dict[str, object], odd: dict[str, object]
+) -> None:
+    (tmp_path / "root").mkdir()
+    for _ in range(2):
+        split = decoded(Maps(usual, odd), tmp_path / "root").split("train")
+        for number, expected in ((1, odd), (2, usual)):
+            sample = split[number]
+            assert torch.equal(sample["image"], expected.get("image", torch.zeros(3, 48, 48)))
+            for key in ("depth", "semantic", "mask"):
+                assert (key in sample) == (key in expected)
+                if key in expected:
+                    value, valid = expected[key]
+                    assert torch.allclose(sample[key].value, value, rtol=5e-4, atol=0)
+                    assert key != "semantic" or torch.equal(sample[key].value, value)
+                    assert valid is None or torch.equal(sample[key].valid, valid)
+                    assert valid is not None or sample[key].valid is None or sample[key].valid.all()
+
+
+def test_a_name_that_would_be_cut_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    source = Maps({"mask": Target(PLANE)}, {"mask": Target(PLANE), "group": "x" * 251})
+    with pytest.raises(CnnlibError, match="1: its group has 251 bytes; the cache takes 250"):
+        decoded(source, tmp_path / "root").split("train")
+
+
 def test_a_broken_file_is_told_before_anything_is_stored(tmp_path: Path, own_cache: Path) -> None:
     root = files(tmp_path / "files")
     (root / "image" / "003.png").write_bytes(b"no image")
@@ -127,29 +246,6 @@ def test_what_is_too_large_is_refused_before_it_is_made(tmp_path: Path, own_cach
 def test_the_size_is_told_before_it_is_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     open_data(suite(files(tmp_path / "files"), cache=True), 0)
     assert "decoding 8 train samples once, 0.1 MiB, into" in capsys.readouterr().err
-
-
-def test_a_layout_that_later_samples_break_is_widened(tmp_path: Path) -> None:
-    """All depths that are probed are levels of 8 bits, one that is not has another value."""
-
-    class Odd:
-        inputs, size = {"image": 3}, 48
-        targets = Scenes.targets
-
-        def split(self, part: str) -> list[dict[str, object]]:
-            found = []
-            for number in range(100):
-                depth = torch.full((1, 48, 48), 0.5 if number != 1 else 0.123456)
-                found.append({"image": torch.zeros(3, 48, 48), "name": str(number), "depth": Target(depth)})
-            return found
-
-    (tmp_path / "root").mkdir()
-    split = decoded(Odd(), tmp_path / "root").split("train")
-    assert split[1]["depth"].value[0, 0, 0] == pytest.approx(0.123456, rel=5e-4)
-    assert split[2]["depth"].value[0, 0, 0] == 0.5
-    assert decoded(Odd(), tmp_path / "root").split("train")[1]["depth"].value[0, 0, 0] == pytest.approx(
-        0.123456, rel=5e-4
-    )
 
 
 def test_what_is_not_read_from_files_needs_no_cache() -> None:

@@ -66,6 +66,14 @@ def test_an_example_that_is_unlike_the_others_is_told() -> None:
         packing.pack(levels(255).astype(np.float32) + np.float32(0.5))
     with pytest.raises(NotExactError):
         packing.pack(np.full(SHAPE, np.nan, np.float32))
-    assert np.isnan(
-        packing.in_half().unpack(packing.in_half().pack(np.full(SHAPE, np.nan, np.float32)))
-    ).all()
+    wide = packing.widened()
+    assert wide.stored == "<f2"
+    assert np.isnan(wide.unpack(wide.pack(np.full(SHAPE, np.nan, np.float32)))).all()
+    with pytest.raises(NotExactError):
+        wide.pack(np.full(SHAPE, 70000.0, np.float32))
+    assert wide.widened().stored == "<f4"
+
+
+def test_classes_are_never_rounded() -> None:
+    packing = packing_for([levels(255)])
+    assert packing.widened().stored == packing.own == "<i8"

@@ -1,0 +1,46 @@
+"""A data set whose samples lie ready in splits, each under its number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from cnnlib.datasets.problems import Problems
+from cnnlib.datasets.progress import shown
+from cnnlib.types import CnnlibError, SampleSource, Split
+
+
+class NumberedSplits:
+    """
+    Args:
+        splits: all of them.
+        what: the data set in words, for messages.
+        check: how many samples ``check`` decodes; ``None``: all.
+    """
+
+    def __init__(self, splits: Mapping[Split, SampleSource], what: str, check: int | None) -> None:
+        self._splits, self._what, self._count = splits, what, check
+
+    def split(self, part: Split) -> SampleSource:
+        if part not in self._splits:
+            raise CnnlibError(f"a split is one of {', '.join(self._splits)}; got {part!r}")
+        return self._splits[part]
+
+    def check(self) -> None:
+        """Decodes samples; raises ``CnnlibError`` with every kind of problem, its count, and the first few."""
+        problems = Problems(self._what)
+        places = [(part, index) for part, split in self._splits.items() for index in range(len(split))]
+        count = min(len(places), self._count or len(places))
+        seen: dict[str, Split] = {}
+        for at in shown(np.linspace(0, len(places) - 1, count).round().astype(int), "checking samples"):
+            part, index = places[at]
+            try:
+                name = self._splits[part][index]["name"]
+            except CnnlibError as error:
+                problems.add("samples that cannot be read", str(error))
+                continue
+            if name in seen:
+                problems.add("names that two samples have", f"{name}: in {seen[name]} and {part}")
+            seen[name] = part
+        problems.raise_any()
