@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from cnnlib.files import user_path
+
 MANIFEST = "manifest.json"
 _STALE_SECONDS = 24 * 3600
 _ATTEMPTS = 10
@@ -40,9 +42,9 @@ Batches = Callable[[], Iterable[Mapping[str, np.ndarray]]]
 def cache_root(cache_dir: str | Path | None = None) -> Path:
     """``cache_dir`` if given; else ``$CNNLIB_CACHE``; else ``cnnlib`` below ``$XDG_CACHE_HOME`` or ``~/.cache``."""
     if cache_dir is not None:
-        return Path(cache_dir).expanduser()
+        return user_path(cache_dir, "cache_dir")
     if own := os.environ.get("CNNLIB_CACHE"):
-        return Path(own).expanduser()
+        return user_path(own, "CNNLIB_CACHE")
     if shared := os.environ.get("XDG_CACHE_HOME"):
         return Path(shared) / "cnnlib"
     return Path.home() / ".cache" / "cnnlib"

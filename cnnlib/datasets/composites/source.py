@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
@@ -14,10 +13,13 @@ from cnnlib.checks import checked
 from cnnlib.datasets.composites.compose import compose, depth_levels
 from cnnlib.datasets.composites.pictures import Pictures, open_pictures
 from cnnlib.datasets.composites.recipe import Recipes
+from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.listing import ImageFolder, list_folders
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_indices, tiny_subset
+from cnnlib.files import user_path
 from cnnlib.tasks import TASKS
+from cnnlib.tasks.depth import Scale
 from cnnlib.types import CnnlibError, Sample, Split, Target, TargetInfo
 
 Kind: TypeAlias = Literal["background", "foreground"]
@@ -97,14 +99,14 @@ class Composites:
         foregrounds: str,
         backgrounds: str,
         depths: str | None = None,
-        size: Annotated[int, Ge(16)] = 224,
+        size: Annotated[Side, Ge(16)] = 224,
         positions: Count = 20,
         flips: bool = True,
         scale: Annotated[list[Annotated[float, Gt(0), Le(1)]], MinLen(2), MaxLen(2)] | None = None,
         shadow: Strength = 0.0,
         match_colors: Strength = 0.0,
         background_input: bool = True,
-        depth_scale: Annotated[float, Gt(0)] | None = None,
+        depth_scale: Scale | None = None,
         depth_zero_is_invalid: bool = True,
         val: Share = 0.1,
         test: Share = 0.2,
@@ -121,7 +123,7 @@ class Composites:
         what = "the composites"
         problems = Problems(what)
         roles = {"foregrounds": foregrounds, "backgrounds": backgrounds, "depths": depths}
-        places = {role: {"": Path(place).expanduser()} for role, place in roles.items() if place is not None}
+        places = {role: {"": user_path(place, role)} for role, place in roles.items() if place is not None}
         folders = list_folders(places, problems)
         self.size, self.fit = size, "stretch"
         self.inputs = {"bg": 3, "fg_bg": 3} if background_input else {"fg_bg": 3}

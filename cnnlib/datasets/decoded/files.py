@@ -32,11 +32,11 @@ def _places(value: Any) -> Iterator[Path]:
         for each in value:
             yield from _places(each)
     elif isinstance(value, str) and value:
-        path = Path(value).expanduser()
         try:
+            path = Path(value).expanduser()
             if path.exists():
                 yield path
-        except (OSError, ValueError):  # too long for a path, or a null byte: no path
+        except (OSError, ValueError, RuntimeError):  # too long for a path, a null byte, no such user: no path
             return
 
 
