@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cnnlib.config.schema import ExperimentConfig, TaskConfig
     from cnnlib.tasks import Task
 
+_MOST_PARAMETERS = 10**10  # 40 GB
+
 
 def read_tasks(
     value: Any, handler: Callable[[Any], dict[str, TaskConfig]], context: Context
@@ -68,6 +70,11 @@ def check_model(config: ExperimentConfig, context: Context) -> None:
     except Exception as error:  # PyTorch's and the encoders' libraries', such as for too large numbers
         text = str(error).partition("\n")[0]
         details.add(f"cannot be built: {type(error).__name__}: {text}", "model")
+        details.raise_any()
+    if (parameters := sum(each.numel() for each in model.parameters())) > _MOST_PARAMETERS:
+        details.add(
+            f"would have {parameters:,} parameters; no more than {_MOST_PARAMETERS:,} are built", "model"
+        )
         details.raise_any()
     try:
         if config.freeze is not None:

@@ -16,10 +16,12 @@ from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"  # a process that forks must have one thread
 
+from tests.fuzz.annotations import Annotations
 from tests.fuzz.configs import Configs
 from tests.fuzz.harness import Part, report, run_cases
+from tests.fuzz.pictures import Pictures
 
-PARTS: dict[str, Callable[[], Part]] = {"configs": Configs}
+PARTS: dict[str, Callable[[], Part]] = {"configs": Configs, "annotations": Annotations, "pictures": Pictures}
 
 
 def main(arguments: list[str] | None = None) -> int:

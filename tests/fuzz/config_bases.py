@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -22,34 +23,56 @@ ROOT = Path(__file__).parent.parent.parent
 _TASKS = [["mask"], ["box", "label"], ["points"], ["label"]]
 
 
-def sound_configs(folder: Path) -> Iterator[tuple[str, Sections]]:
-    """Each by a name; those of files have them in ``folder``."""
-    for path in sorted([*ROOT.glob("configs/*.yaml"), *ROOT.glob("experiments/*/*.yaml")]):
-        yield path.stem, _small(parse_yaml(path.read_text(encoding="utf-8")))
+def sound_configs(folder: Path) -> dict[str, Callable[[], Sections]]:
+    """What makes each, by a name; those of files have them in ``folder``."""
+    paths = sorted([*ROOT.glob("configs/*.yaml"), *ROOT.glob("experiments/*/*.yaml")])
+    makers: dict[str, Callable[[], Sections]] = {path.stem: partial(_small, path) for path in paths}
     tables = load_tables()
-    for name in DATASETS:
-        options, targets = _example(name, folder / name)
-        tasks = {key: {"name": info.kind} for key, info in targets.items()}
-        yield f"dataset {name}", _config(dataset={"name": name, **options}, tasks=tasks)
-    for section in ("optimizer", "schedule", "predictions"):
-        for name in tables[section]:
-            yield f"{section} {name}", _config(**{section: _complete(section, name)})
-    for name in tables["augmentation"]:
-        yield f"augmentation {name}", _config(augmentations=[_complete("augmentation", name)])
-    for name in tables["weighting"]:
-        weighting = _complete("weighting", name)
-        yield f"weighting {name}", _config(tasks={"mask": {}, "depth": {}}, weighting=weighting)
-    for name in tables["task"]:
-        yield f"task {name}", _config(tasks={name: _complete("task", name)})
-    for name in tables["loss"]:
-        terms = {"weight": 0.5, **_complete("loss", name)}
-        yield f"loss {name}", _first_sound({"tasks": {task: {"loss": [terms]}}} for task in tables["task"])
-    for name in tables["model"]:
-        model = _complete("model", name)
-        yield (
-            f"model {name}",
-            _first_sound({"model": model, "tasks": {task: {} for task in tasks}} for tasks in _TASKS),
-        )
+    makers |= {f"dataset {name}": partial(_of_example, name, folder / name) for name in tables["dataset"]}
+    for section in ("optimizer", "schedule", "predictions", "weighting"):
+        makers |= {f"{section} {name}": partial(_of_section, section, name) for name in tables[section]}
+    makers |= {f"augmentation {name}": partial(_of_augmentation, name) for name in tables["augmentation"]}
+    makers |= {f"task {name}": partial(_of_task, name) for name in tables["task"]}
+    makers |= {f"loss {name}": partial(_of_loss, name) for name in tables["loss"]}
+    makers |= {f"model {name}": partial(_of_model, name) for name in tables["model"]}
+    return makers
+
+
+def _small(path: Path) -> Sections:
+    """A shipped config on few samples, where they are rendered."""
+    config = parse_yaml(path.read_text(encoding="utf-8"))
+    dataset = config.get("dataset")
+    if isinstance(dataset, dict) and "train" in dataset:
+        config["dataset"] = dataset | {"size": 32, "train": 6, "val": 2, "test": 2}
+    return config
+
+
+def _of_example(name: str, folder: Path) -> Sections:
+    options, targets = _example(name, folder)
+    tasks = {key: {"name": info.kind} for key, info in targets.items()}
+    return _config(dataset={"name": name, **options}, tasks=tasks)
+
+
+def _of_section(section: str, name: str) -> Sections:
+    return _config(tasks={"mask": {}, "depth": {}}, **{section: _complete(section, name)})
+
+
+def _of_augmentation(name: str) -> Sections:
+    return _config(augmentations=[_complete("augmentation", name)])
+
+
+def _of_task(name: str) -> Sections:
+    return _config(tasks={name: _complete("task", name)})
+
+
+def _of_loss(name: str) -> Sections:
+    term = {"weight": 0.5, **_complete("loss", name)}
+    return _first_sound({"tasks": {task: {"loss": [term]}}} for task in load_tables()["task"])
+
+
+def _of_model(name: str) -> Sections:
+    model = _complete("model", name)
+    return _first_sound({"model": model, "tasks": {task: {} for task in tasks}} for tasks in _TASKS)
 
 
 def _config(**sections: Any) -> Sections:
@@ -67,14 +90,6 @@ def _config(**sections: Any) -> Sections:
         "experiments": {"a": {}, "b": {"training.epochs": 3}},
         "baseline": "a",
     } | sections
-
-
-def _small(config: Sections) -> Sections:
-    """The same config on few samples, where they are rendered."""
-    dataset = config.get("dataset")
-    if isinstance(dataset, dict) and "train" in dataset:
-        config["dataset"] = dataset | {"size": 32, "train": 6, "val": 2, "test": 2}
-    return config
 
 
 def _complete(registry: str, name: str) -> Sections:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import io
 import os
 import random
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +19,7 @@ import yaml
 from cnnlib.config import ConfigError, load_suite
 from cnnlib.config.tables import load_tables
 from cnnlib.suite import check_suite
+from cnnlib.types import CnnlibError
 from tests.fuzz.config_bases import Sections, sound_configs
 from tests.fuzz.harness import Case
 from tests.fuzz.hostile_values import KEYS, NUMBERS, OUTSIDE, PIECES, SECTIONS, TEXTS, VALUES
@@ -40,23 +43,30 @@ class Configs:
     def prepare(self, folder: Path) -> None:
         torch.set_num_threads(1)
         os.environ["CNNLIB_CACHE"] = str(folder / "cache")
-        self.bases = list(sound_configs(folder))
-        for name, config in self.bases:  # what they import, render and list is then there for every case
-            path = folder / "suite.yaml"
-            path.write_text(yaml.safe_dump(config))
-            try:
-                read_and_check(path, [])
-            except ConfigError as error:
-                raise AssertionError(f"the config {name} is not sound: {error}") from error
-            except Exception:  # a data set that is not here, or a library
-                continue
+        self.folder, self.makers = folder, sound_configs(folder)
+        self.made: dict[str, Sections] = {}
 
     def case(self, index: int, generator: np.random.Generator) -> Case:
         luck = random.Random(int(generator.integers(2**63)))
-        name, config = self.bases[index % len(self.bases)]
+        name = luck.choice(list(self.makers))
+        if name not in self.made:
+            self.made[name] = self._sound(name)
         kind = luck.choice(list(KINDS))
-        written = KINDS[kind](copy.deepcopy(config), luck)
+        written = KINDS[kind](copy.deepcopy(self.made[name]), luck)
         return Case(name, kind, partial(_try, written))
+
+    def _sound(self, name: str) -> Sections:
+        """The config of that name, read and checked once: what that imports and renders is there for every case."""
+        config, path = self.makers[name](), self.folder / "suite.yaml"
+        path.write_text(yaml.safe_dump(config))
+        try:
+            with redirect_stderr(io.StringIO()):
+                read_and_check(path, [])
+        except ConfigError as error:
+            raise AssertionError(f"the config {name} is not sound: {error}") from error
+        except CnnlibError:  # its data are not here
+            pass
+        return config
 
 
 def _try(written: Written) -> str:

@@ -47,10 +47,12 @@ class Part(Protocol):
     """A sort of input."""
 
     def prepare(self, folder: Path) -> None:
-        """Makes what all cases share, in ``folder``; also what would take long in every case's process."""
+        """Makes what all cases share, in the empty ``folder``."""
         ...
 
-    def case(self, index: int, generator: np.random.Generator) -> Case: ...
+    def case(self, index: int, generator: np.random.Generator) -> Case:
+        """What would take long in every case's process is made here, where it stays."""
+        ...
 
 
 class Fall(NamedTuple):
@@ -89,6 +91,7 @@ class Outcome:
 
 def run_cases(part: Part, folder: Path, count: int, seed: int, jobs: int = 1, first: int = 0) -> Outcome:
     """Tries cases ``first`` to ``first + count`` of ``part``, ``jobs`` at a time, in ``folder``."""
+    (folder / "shared").mkdir()
     part.prepare(folder / "shared")
     outcome = Outcome()
     running: dict[int, tuple[Case, int, float]] = {}  # by the pipe's end
@@ -115,6 +118,7 @@ def run_cases(part: Part, folder: Path, count: int, seed: int, jobs: int = 1, fi
 def _note(outcome: Outcome, case: Case, answer: str | Fall) -> None:
     if isinstance(answer, Fall):
         outcome.falls.append(answer._replace(name=case.name, kind=case.kind))
+        print(f"fell: case {case.name} ({case.kind}): {answer.what}", file=sys.stderr, flush=True)
         answer = "FELL"
     outcome.counts[case.kind, answer] += 1
 
