@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pickle
 import resource
@@ -105,6 +106,7 @@ def run_cases(part: Part, folder: Path, count: int, seed: int, jobs: int = 1, fi
             process, pipe = _forked(case, here)
             running[pipe] = case, process, time.monotonic() + SECONDS * _WAITING
         if not running:
+            gc.unfreeze()
             return outcome
         ready, _, _ = select.select(list(running), [], [], 1.0)
         late = [pipe for pipe, (_, _, end) in running.items() if time.monotonic() > end and pipe not in ready]
@@ -125,6 +127,7 @@ def _note(outcome: Outcome, case: Case, answer: str | Fall) -> None:
 
 def _forked(case: Case, here: Path) -> tuple[int, int]:
     """The number of a new process that tries ``case``, and the end of a pipe that gives its answer."""
+    gc.freeze()  # so that the new process need not copy what it does not change
     end, start = os.pipe()
     process = os.fork()
     if process:
