@@ -19,6 +19,22 @@ _LONGEST_STEM = 240  # bytes; file systems end at 255, and a file being written 
 _UNSAFE = re.compile(r'[%/\\:*?"<>|\x00-\x1f\x7f]|^\.|[. ]$')
 
 
+def user_path(text: str, key: str) -> Path:
+    """A path as a configuration has it under ``key``, with ``~`` and ``~name`` expanded.
+
+    Raises:
+        CnnlibError: it cannot be a path: there is no such user, it leads back to itself, or holds a NUL byte.
+    """
+    try:
+        path = Path(text).expanduser()
+        path.resolve()
+    except (RuntimeError, ValueError) as error:
+        raise CnnlibError(
+            f"{key}: {text!r} cannot be a path ({error}); give one that can be opened"
+        ) from None
+    return path
+
+
 def file_stem(name: str) -> str:
     """``name`` as a file's name: what is unsafe becomes %XX, so that ``urllib.parse.unquote`` gives it back.
 

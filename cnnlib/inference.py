@@ -24,10 +24,11 @@ from cnnlib.datasets.fitting import fitted_size, padded
 from cnnlib.datasets.image_files import read_color, to_image, to_rgb
 from cnnlib.datasets.listing import ImageFolder, listed_suffixes
 from cnnlib.engine.checkpoint import load_checkpoint, load_weights
-from cnnlib.lookup import find
 from cnnlib.tasks import Task
 from cnnlib.tasks.saved import read_data
 from cnnlib.types import CnnlibError, Fit, Size
+
+_BUILT = ("model", "task")
 
 Picture: TypeAlias = str | Path | Image.Image | Tensor
 """A file, a picture, or a tensor (C, H, W) in [0, 1]; of any size."""
@@ -75,12 +76,15 @@ class TrainedRun:
     def partner(self, key: str, name: str) -> str | None:
         """The file's name, in the input ``key``, that belongs to the image ``name`` by the rule of the run's data."""
         dataset = self.config.dataset
-        rules = getattr(find(dataset.name, DATASETS), "partners", lambda **_: {})(**dataset.options)
+        # Of outside code nothing is called that predicting can do without.
+        rules = getattr(DATASETS.get(dataset.name), "partners", lambda **_: {})(**dataset.options)
         return rules[key](name) if key in rules else None
 
 
 def load_run(folder: str | Path) -> TrainedRun:
     """The run that ``folder`` (``runs/<suite>/<experiment>/seed-<n>``) holds.
+
+    Of what its ``config.yaml`` names by a dotted path, model and tasks are imported, which is running code.
 
     Raises:
         CnnlibError: the folder holds no run, or the run has no trained weights yet.
@@ -90,7 +94,7 @@ def load_run(folder: str | Path) -> TrainedRun:
         raise CnnlibError(
             f"{folder}: no config.yaml; give the folder of a run, runs/<suite>/<experiment>/seed-<n>"
         )
-    config = load_experiment(folder / "config.yaml")
+    config = load_experiment(folder / "config.yaml", imported=_BUILT)
     data = read_data(folder)
     tasks = make_tasks(config, data.targets)
     fabric = make_fabric(resolve_precision(config.training.precision))

@@ -80,7 +80,7 @@ def _tasks(config: ExperimentConfig, source: DataSource) -> dict[str, Task]:
     """Of every target: as the configuration has it, else with its kind's defaults."""
     made = make_tasks(config, source.targets)
     return {
-        key: made[key] if key in made else find(info.kind, TASKS, "task", needs=("kind",))(info=info)
+        key: made[key] if key in made else find(info.kind, TASKS, "task", (Task,))(info=info)
         for key, info in source.targets.items()
     }
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlib.config import ExperimentConfig, SuiteConfig, to_yaml
+from cnnlib.files import user_path
 from cnnlib.types import CnnlibError
 
 
@@ -49,20 +50,10 @@ def _planned(suite: SuiteConfig, name: str, seed: int, folder: Path) -> Run:
     if config.start_from is not None and config.start_from.experiment is not None:
         parent = folder / config.start_from.experiment / own
     elif config.start_from is not None:
-        given = _path(config.start_from.run, f"experiment {name!r}: start_from.run")
+        given = user_path(config.start_from.run, f"experiment {name!r}: start_from.run")
         parent = given if re.fullmatch(r"seed-\d+", given.name) else given / own
     ancestors = {each: suite.experiments[each] for each in suite.ancestors(name)}
     return Run(suite.name, name, seed, config, folder / name / own, parent, ancestors)
-
-
-def _path(text: str, key: str) -> Path:
-    path = Path(text)
-    try:
-        path = path.expanduser()
-        path.resolve()
-    except (RuntimeError, ValueError) as error:  # ~nobody, a NUL byte
-        raise CnnlibError(f"{key}: {text!r} cannot be a path ({error}); give the folder of a run") from None
-    return path
 
 
 def is_finished(run: Run) -> bool:

@@ -138,14 +138,7 @@ def forecast_suite(
     Raises:
         CnnlibError: what ``run_suite`` would raise, or an experiment that cannot even begin.
     """
-    runs = plan(suite, out)
-    check_parents(runs, overwrite)
-    if not overwrite:
-        refuse_other_configs(runs)
-        refuse_changed_parents(runs)
-    finished = [run for run in runs if not overwrite and is_finished(run)]
-    waiting = [run for run in runs if run not in finished]
-    _with_checked_data(waiting)
+    finished, waiting = check_suite(suite, out, overwrite=overwrite)
     trials = time_trials(list({run.experiment: run for run in waiting}.values()), jobs)
     forecasts = []
     for name in suite.experiments:
@@ -161,6 +154,22 @@ def forecast_suite(
         finished_runs = sum(run.experiment == name for run in finished)
         forecasts.append(Forecast(name, finished_runs, epochs, seconds, memory))
     return forecasts
+
+
+def check_suite(suite: SuiteConfig, out: Path, *, overwrite: bool = False) -> tuple[list[Run], list[Run]]:
+    """The runs that are finished, and those that wait: all that ``run_suite`` checks before it trains; leaves nothing
+    in ``out``.
+
+    Raises:
+        CnnlibError: what ``run_suite`` would raise.
+    """
+    runs = plan(suite, out)
+    check_parents(runs, overwrite)
+    if not overwrite:
+        refuse_other_configs(runs)
+        refuse_changed_parents(runs)
+    finished = [run for run in runs if not overwrite and is_finished(run)]
+    return finished, _with_checked_data([run for run in runs if run not in finished])
 
 
 def write_results(runs: Sequence[Run], folder: Path) -> None:

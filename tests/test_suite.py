@@ -566,6 +566,22 @@ def test_two_suites_do_not_write_into_one_folder(finished: Path, capsys: pytest.
         ({"dataset": TINY["dataset"] | {"val": 0}}, "its val split is empty"),
         ({"dataset": TINY["dataset"] | {"test": 0}}, "its test split is empty"),
         ({"tasks": {"depth": {"max_depth": 0.5}}}, "tasks.depth: "),
+        ({"dataset": TINY["dataset"] | {"size": 1_000_000}}, "dataset.size: must be at most 2048"),
+        (
+            {"dataset": {"name": "fg_bg", "root": "~nobody-at-all/x"}},
+            "root: '~nobody-at-all/x' cannot be a path",
+        ),
+        (
+            {"dataset": TINY["dataset"] | {"cache_dir": "~nobody-at-all/x"}},
+            "cache_dir: '~nobody-at-all/x' cannot",
+        ),
+        ({"model": {"name": "resunet", "widths": [4, 2**31]}}, "model: "),
+        ({"model": {"name": "resunet", "widths": [4, 2**62]}}, "model: cannot be built: "),
+        (
+            {"model": {"name": "resunet", "widths": [4, 2**20]}},
+            "parameters; no more than 10,000,000,000 are built",
+        ),
+        ({"schedule": "torch.nn.Module"}, "schedule: 'torch.nn.Module' cannot serve as a schedule"),
         ({"experiments": {"Results.csv": {}}}, "an experiment cannot be called 'Results.csv'"),
     ],
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image
 from rich.progress import track
 
+from cnnlib.config.command_line import add_no_outside_code
 from cnnlib.datasets.image_files import read_color, to_image
 from cnnlib.inference import TrainedRun, find_images, load_run, match_inputs
 from cnnlib.predictions import PERSISTERS
@@ -88,6 +89,7 @@ def _predicted(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    add_no_outside_code(parser)
     parser.add_argument("run", type=Path, help="the folder of a run: runs/<suite>/<experiment>/seed-<n>")
     parser.add_argument(
         "images", type=Path, nargs="+", metavar="IMAGE", help="images, and folders of images; or a video"

@@ -9,6 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from cnnlib.config.command_line import add_no_outside_code
 from cnnlib.reporting.results import read_suite
 from cnnlib.reporting.suite_files import write_suite_files
 from cnnlib.types import CnnlibError
@@ -17,6 +18,7 @@ from cnnlib.types import CnnlibError
 def main(arguments: list[str] | None = None) -> int:
     """0: every report was written; 2: a folder holds no suite, or a damaged one."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    add_no_outside_code(parser)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUNS", help="suites' folders: runs/<suite>")
     options = parser.parse_args(arguments)
     try:

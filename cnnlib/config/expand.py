@@ -7,7 +7,9 @@ and a task that is set to null is removed.
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -18,6 +20,8 @@ from cnnlib.lookup import unknown
 
 _SUITE_FILES = ("suite.yaml", "results.csv", "summary.csv", "report.html")
 _LONGEST_NAME = 200  # a file name holds 255 bytes
+_DEEPEST = 50
+_MOST_EXPERIMENTS = 10_000
 
 
 class PathError(Exception):
@@ -40,6 +44,8 @@ def override(suite: dict[str, Any], text: str) -> dict[str, Any]:
     path = path.strip()
     if not equals or "" in path.split("."):
         raise PathError("", f"an override is written key.path=value; this one is {text!r}")
+    if path.count(".") >= _DEEPEST:
+        raise PathError("", f"a key path has at most {_DEEPEST} parts; this one has {path.count('.') + 1}")
     try:
         value = parse_yaml(value_text)
     except ValueError as error:
@@ -93,6 +99,8 @@ def variants(
 ) -> tuple[list[tuple[str, dict[str, Any]]], list[Problem]]:
     """Every experiment of a suite by name, the named ones times the grid's points; and what leads nowhere.
 
+    Where that would be more experiments than anybody can run, it is a problem, and none is expanded.
+
     Args:
         common: the sections that all experiments share.
         experiments: ``{name: {key path: value}}``; empty where the suite names none.
@@ -101,6 +109,13 @@ def variants(
     """
     found: list[tuple[str, dict[str, Any]]] = []
     problems: list[Problem] = []
+    points = math.prod(map(len, grid.values()))
+    count = max(1, len(experiments)) * points
+    if count > _MOST_EXPERIMENTS:
+        text = f"a suite has at most {_MOST_EXPERIMENTS:,} experiments; these would be {count:,}"
+        product_of = f" ({points:,} points of the grid)" if grid else ""
+        problems.append(Problem("grid" if grid else "experiments", text + product_of))
+        experiments, grid = {}, {}
     points = list(_points(grid)) if grid else [(None, [])]
     for (experiment, overrides), (point, values) in product(experiments.items() or [(None, {})], points):
         parts = [part for part in (experiment, point) if part is not None]
@@ -127,8 +142,8 @@ def folder_name(name: str) -> str:
 
 def folder_problems(names: Sequence[str]) -> Iterator[Problem]:
     """Names that no folder can have, or that are another's or a file's of the suite; some file systems take A for a."""
-    lowered = [name.casefold() for name in names]
-    clashing = sorted({name for name in names if lowered.count(name.casefold()) > 1})
+    lowered = Counter(name.casefold() for name in names)
+    clashing = sorted({name for name in names if lowered[name.casefold()] > 1})
     if clashing:
         listed = ", ".join(map(repr, clashing))
         yield Problem(

@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from cnnlib.checks import did_you_mean
-from cnnlib.config.component import Context
 from cnnlib.config.errors import MISSING, ConfigError, Problem, problems_of, show
 from cnnlib.config.expand import PathError, folder_problems, override, variants
 from cnnlib.config.parents import parent_problems
@@ -28,34 +27,34 @@ from cnnlib.config.schema import (
     unknown_key,
     unknown_section,
 )
-from cnnlib.config.tables import Tables, load_tables
-from cnnlib.config.tasks import check_model, dataset_targets, stated_kinds
-from cnnlib.config.yaml_text import parse_yaml
+from cnnlib.config.tables import ALL, Tables, load_tables
+from cnnlib.config.tasks import Contexts, check_model
+from cnnlib.config.yaml_text import read_yaml
 from cnnlib.lookup import unknown
 from cnnlib.types import CnnlibError
 
 _NAMES_LISTED = 3
+_MOST_RUNS = 100_000
 
 
-def load_suite(path: Path, overrides: Sequence[str] = ()) -> SuiteConfig:
+def load_suite(path: Path, overrides: Sequence[str] = (), imported: Collection[str] = ALL) -> SuiteConfig:
     """The suite that the YAML file at ``path`` describes; its name is the file's unless it gives one.
 
     Args:
         overrides: ``key.path=value`` each, the value in YAML, laid over the file in this order.
+        imported: the registries of which outside code is imported. Of another, what has a dotted name is left as it
+            is: neither imported nor checked, nor are its options completed.
 
     Raises:
         ConfigError: with every problem of the file and the overrides.
     """
     try:
-        mapping = parse_yaml(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError as error:
-        text = f"is not UTF-8 text: byte {error.start} cannot be read"
-        raise ConfigError(str(path), [Problem("", text)]) from None
+        mapping = read_yaml(path)
     except (OSError, ValueError) as error:
         raise ConfigError(str(path), [Problem("", getattr(error, "strerror", None) or str(error))]) from None
     if mapping is None:
         raise ConfigError(str(path), [Problem("", "the file is empty")])
-    return parse_suite(mapping, overrides, str(path))
+    return parse_suite(mapping, overrides, str(path), imported=imported)
 
 
 def parse_suite(
@@ -63,6 +62,7 @@ def parse_suite(
     overrides: Sequence[str] = (),
     source: str = "<suite>",
     tables: Tables | None = None,
+    imported: Collection[str] = ALL,
 ) -> SuiteConfig:
     """The suite that ``mapping`` describes, every experiment of it resolved and checked.
 
@@ -70,11 +70,12 @@ def parse_suite(
         overrides: as for ``load_suite``.
         source: what ``mapping`` is called in errors; the stem of it is the default of the suite's name.
         tables: where components are looked up, the library's own by default.
+        imported: as for ``load_suite``.
 
     Raises:
         ConfigError: with every problem of ``mapping`` and the overrides.
     """
-    tables = load_tables() if tables is None else tables
+    contexts = Contexts(load_tables() if tables is None else tables, imported)
     try:
         suite = to_jsonable_python(mapping)
     except (ValueError, RecursionError) as error:
@@ -90,17 +91,17 @@ def parse_suite(
         except PathError as error:
             problems.append(error.problem.of(origin))
     name = Path(source).stem.strip("<>")
-    config, found = _read(stages[-1][1], name, tables)
+    config, found = _read(stages[-1][1], name, contexts)
     if found or config is None:
-        problems += _attributed(stages, name, tables)
+        problems += _attributed(stages, name, contexts)
     if problems:
         raise ConfigError(source, problems)
     return config
 
 
-def load_experiment(path: Path) -> ExperimentConfig:
-    """The experiment of the run that the file at ``path``, written by ``to_yaml``, repeats."""
-    suite = load_suite(path)
+def load_experiment(path: Path, imported: Collection[str] = ALL) -> ExperimentConfig:
+    """The experiment of the run that the file at ``path``, written by ``to_yaml``, repeats; see ``load_suite``."""
+    suite = load_suite(path, imported=imported)
     return suite.experiments[suite.baseline]
 
 
@@ -142,6 +143,8 @@ def until_decided(suite: SuiteConfig, max_seeds: int) -> SuiteConfig:
         raise CnnlibError(
             f"--max-seeds must be above the suite's number of seeds, {count}; it is {max_seeds}"
         )
+    if too_many := _too_many_runs(len(suite.experiments), max_seeds):
+        raise CnnlibError(f"--max-seeds {max_seeds}: {too_many}")
     after = last + 1 + max_seeds - count
     if after > SEEDS_BELOW:
         raise CnnlibError(
@@ -151,17 +154,27 @@ def until_decided(suite: SuiteConfig, max_seeds: int) -> SuiteConfig:
     return suite.model_copy(update={"seeds": (*suite.seeds, *range(last + 1, after)), "first_seeds": count})
 
 
-def _attributed(stages: Sequence[tuple[str, dict[str, Any]]], name: str, tables: Tables) -> list[Problem]:
+def _too_many_runs(experiments: int, seeds: int) -> str:
+    """Why a suite has more runs than anybody can wait for; empty where it has not."""
+    if experiments * seeds <= _MOST_RUNS:
+        return ""
+    return (
+        f"a suite has at most {_MOST_RUNS:,} runs; {experiments:,} experiments under {seeds:,} seeds are "
+        f"{experiments * seeds:,}"
+    )
+
+
+def _attributed(stages: Sequence[tuple[str, dict[str, Any]]], name: str, contexts: Contexts) -> list[Problem]:
     """The problems of the last stage; what came with an override, the name of a stage, says so."""
     origins: dict[Problem, str] = {}
     problems: list[Problem] = []
     for origin, suite in stages:
-        before, problems = problems, _read(suite, name, tables)[1]
+        before, problems = problems, _read(suite, name, contexts)[1]
         origins |= {problem: origin for problem in problems if problem not in before}
     return [problem if problem.origin else problem.of(origins[problem]) for problem in problems]
 
 
-def _read(suite: dict[str, Any], name: str, tables: Tables) -> tuple[SuiteConfig | None, list[Problem]]:
+def _read(suite: dict[str, Any], name: str, contexts: Contexts) -> tuple[SuiteConfig | None, list[Problem]]:
     """The suite, or what is wrong with it; what cannot be read is left out, and the rest is read all the same.
 
     Args:
@@ -188,7 +201,9 @@ def _read(suite: dict[str, Any], name: str, tables: Tables) -> tuple[SuiteConfig
     if file.first_seeds is not None and file.first_seeds >= len(file.seeds) and "seeds" not in wrong:
         text = f"must be below the number of seeds, {len(file.seeds)}; it is {file.first_seeds}"
         problems.append(Problem("first_seeds", f"{text}: give more seeds, or null to run them all"))
-    experiments, more = _check_all(found, common, tables)
+    if too_many := _too_many_runs(len(found), len(file.seeds)):
+        problems.append(Problem("seeds", too_many))
+    experiments, more = _check_all(found, common, contexts)
     # A task that cannot be read is one problem, not also one of what names it.
     if complete and not any(re.fullmatch(r"tasks(\.[^.]+)?", problem.path) for problem in more):
         problems += _task_problems(file, {each: sections["tasks"] for each, sections in found})
@@ -241,18 +256,18 @@ def _twins(experiments: Mapping[str, ExperimentConfig]) -> Iterator[Problem]:
 
 
 def _check_all(
-    found: Sequence[tuple[str, dict[str, Any]]], common: dict[str, Any], tables: Tables
+    found: Sequence[tuple[str, dict[str, Any]]], common: dict[str, Any], contexts: Contexts
 ) -> tuple[dict[str, ExperimentConfig], list[Problem]]:
     """Every experiment; a problem that many share is reported once, with their names where overrides brought it."""
     experiments: dict[str, ExperimentConfig] = {}
     shared: defaultdict[Problem, list[str]] = defaultdict(list)
     for name, sections in found:
-        config, problems = check_experiment(sections, tables)
+        config, problems = check_experiment(sections, contexts)
         for problem in dict.fromkeys(problems):
             shared[problem].append(name)
         if config is not None:
             experiments[name] = config
-    of_all = check_experiment(common, tables)[1] if shared else []
+    of_all = check_experiment(common, contexts)[1] if shared else []
     return experiments, [
         problem if problem in of_all else problem.of(_experiment_names(names))
         for problem, names in shared.items()
@@ -260,14 +275,14 @@ def _check_all(
 
 
 def check_experiment(
-    sections: Mapping[str, Any], tables: Tables
+    sections: Mapping[str, Any], contexts: Contexts
 ) -> tuple[ExperimentConfig | None, list[Problem]]:
     """The experiment of these sections, plain values; or None and what is wrong with it."""
-    dataset = sections.get("dataset")
-    context = Context(tables, dataset_targets(dataset, tables["dataset"]), stated_kinds(dataset))
+    context = contexts.of(sections.get("dataset"))
     try:
         experiment = ExperimentConfig.model_validate(sections, context=context)
-        check_model(experiment, context)
+        given = [sections.get(key) for key in ("model", "tasks", "freeze", "learning_rate_factors")]
+        context.once("heads", given, check_model, experiment, context)
     except ValidationError as error:
         return None, problems_of(error, sections, unknown_key)
     return experiment, []

@@ -11,6 +11,8 @@ from cnnlib.lookup import unknown
 if TYPE_CHECKING:
     from cnnlib.config.schema import ExperimentConfig
 
+_LONGEST_CHAIN = 100
+
 
 def parent_problems(experiments: Mapping[str, ExperimentConfig], names: Collection[str]) -> Iterator[Problem]:
     """Of ``start_from`` where it names no experiment, or leads back to the one that it begins with.
@@ -25,10 +27,14 @@ def parent_problems(experiments: Mapping[str, ExperimentConfig], names: Collecti
         chain = [name]
         while (parent := parents.get(chain[-1])) is not None and parent not in chain:
             chain.append(parent)
+            if len(chain) > _LONGEST_CHAIN:
+                break
         text = ""
         if given not in names:
             text = f"{unknown('experiment', given, names)}; a folder is written with a slash: ./{given}"
         elif parent == name:
             text = f"leads back to the experiment itself: {' -> '.join([*chain, name])}"
+        elif len(chain) > _LONGEST_CHAIN:
+            text = f"leads through more than {_LONGEST_CHAIN} experiments, each of which starts from another"
         if text:
             yield Problem("start_from.run", text).of(f"experiment {name!r}")

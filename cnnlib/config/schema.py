@@ -256,7 +256,7 @@ class ExperimentConfig(Section):
     @field_validator("tasks", mode="wrap")
     @classmethod
     def _read_tasks(cls, value: Any, handler: Callable[[Any], Any], info: ValidationInfo) -> Any:
-        return read_tasks(value, handler, info.context)
+        return info.context.once("tasks", value, read_tasks, value, handler, info.context)
 
     @model_validator(mode="after")
     def _check_unfreezing(self) -> ExperimentConfig:

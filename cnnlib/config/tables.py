@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import torch
 
-from cnnlib.lookup import Factory
+from cnnlib.lookup import Factory, find
 from cnnlib.types import TargetInfo
 
 Tables: TypeAlias = Mapping[str, Mapping[str, Factory]]
@@ -28,29 +28,28 @@ class Registry:
     Attributes:
         what: its name in messages.
         module, table: where its table stands.
+        bases: the classes or protocols of which outside code must be one, by their paths.
         injected: constructor arguments that the program gives; a configuration cannot.
         stand_ins: values for these, where building is so cheap that a configuration is checked by it.
         needs: attributes that the program reads of the class; outside code is refused without them.
-        base: the class that brings them.
     """
 
     what: str
     module: str
     table: str
+    bases: tuple[str, ...]
     injected: tuple[str, ...] = ()
     stand_ins: Callable[[], dict[str, Any]] | None = None
     needs: tuple[str, ...] = ()
-    base: str = ""
+
+    def find(self, name: str, table: Mapping[str, Factory]) -> Factory:
+        """The component called ``name``; see ``cnnlib.lookup.find``."""
+        return find(name, table, self.what, tuple(map(_class_at, self.bases)), self.needs)
 
 
-_TASK = {"needs": ("kind", "default_loss", "decode", "loss_inputs", "metric"), "base": "cnnlib.tasks.Task"}
-_LOSS = {"needs": ("values", "compares", "prepare"), "base": "cnnlib.losses.Loss"}
-
-
-_WEIGHTING = {
-    "needs": ("weights", "combine", "update", "state_dict", "constant"),
-    "base": "cnnlib.weighting.Weighting",
-}
+def _class_at(path: str) -> type:
+    module, _, name = path.rpartition(".")
+    return getattr(import_module(module), name)
 
 
 class _NotYetKnown(tuple[str, ...]):
@@ -63,31 +62,62 @@ class _NotYetKnown(tuple[str, ...]):
 NOT_YET_KNOWN = _NotYetKnown(("a", "b"))
 
 REGISTRIES: dict[str, Registry] = {
-    "dataset": Registry("data set", "cnnlib.datasets", "DATASETS", needs=("split",)),
-    "augmentation": Registry("augmentation", "cnnlib.augmentations", "AUGMENTATIONS", (), dict),
-    "model": Registry("model", "cnnlib.models", "MODELS", ("in_channels", "heads")),
-    "task": Registry(
-        "task", "cnnlib.tasks", "TASKS", ("info",), lambda: {"info": TargetInfo("", NOT_YET_KNOWN)}, **_TASK
+    "dataset": Registry("data set", "cnnlib.datasets", "DATASETS", ("cnnlib.types.DataSource",)),
+    "augmentation": Registry(
+        "augmentation",
+        "cnnlib.augmentations",
+        "AUGMENTATIONS",
+        ("cnnlib.augmentations.Geometric", "cnnlib.augmentations.Photometric"),
+        stand_ins=dict,
     ),
-    "loss": Registry("loss", "cnnlib.losses", "LOSSES", (), dict, **_LOSS),
+    "model": Registry("model", "cnnlib.models", "MODELS", ("torch.nn.Module",), ("in_channels", "heads")),
+    "task": Registry(
+        "task",
+        "cnnlib.tasks",
+        "TASKS",
+        ("cnnlib.tasks.Task",),
+        ("info",),
+        lambda: {"info": TargetInfo("", NOT_YET_KNOWN)},
+        needs=("kind", "default_loss"),
+    ),
+    "loss": Registry(
+        "loss", "cnnlib.losses", "LOSSES", ("cnnlib.losses.Loss",), stand_ins=dict, needs=("values",)
+    ),
     "optimizer": Registry(
         "optimizer",
         "cnnlib.engine.optimizer",
         "OPTIMIZERS",
+        ("torch.optim.Optimizer",),
         ("parameters",),
         lambda: {"parameters": [torch.nn.Parameter(torch.zeros(1))]},
     ),
-    "schedule": Registry("schedule", "cnnlib.engine.schedule", "SCHEDULES", ("optimizer", "total_steps")),
+    "schedule": Registry(
+        "schedule",
+        "cnnlib.engine.schedule",
+        "SCHEDULES",
+        ("cnnlib.engine.schedule.Schedule",),
+        ("optimizer", "total_steps"),
+    ),
     "weighting": Registry(
         "weighting",
         "cnnlib.weighting",
         "WEIGHTINGS",
+        ("cnnlib.weighting.Weighting",),
         ("tasks",),
         lambda: {"tasks": tuple(NOT_YET_KNOWN)},
-        **_WEIGHTING,
     ),
-    "predictions": Registry("persister", "cnnlib.predictions", "PERSISTERS", ("out", "tasks", "inputs")),
+    "predictions": Registry(
+        "persister",
+        "cnnlib.predictions",
+        "PERSISTERS",
+        ("cnnlib.types.PredictionSink",),
+        ("out", "tasks", "inputs"),
+    ),
 }
+
+
+ALL = frozenset(REGISTRIES)
+"""The registries by name."""
 
 
 @cache

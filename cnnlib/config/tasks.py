@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,15 +12,17 @@ import torch
 from cnnlib.checks import did_you_mean
 from cnnlib.config.component import Context, build
 from cnnlib.config.errors import Details, show
-from cnnlib.config.tables import REGISTRIES, Tables
+from cnnlib.config.tables import ALL, REGISTRIES, Tables
 from cnnlib.engine.freezing import Freezing
 from cnnlib.engine.parameter_groups import parameter_groups
-from cnnlib.lookup import Factory, find
+from cnnlib.lookup import Factory
 from cnnlib.types import CnnlibError, TargetInfo
 
 if TYPE_CHECKING:
     from cnnlib.config.schema import ExperimentConfig, TaskConfig
     from cnnlib.tasks import Task
+
+_MOST_PARAMETERS = 10**10  # 40 GB
 
 
 def read_tasks(
@@ -63,6 +67,15 @@ def check_model(config: ExperimentConfig, context: Context) -> None:
     except (CnnlibError, ValueError) as error:
         details.add(str(error), "model")
         details.raise_any()
+    except Exception as error:  # PyTorch's and the encoders' libraries', such as for too large numbers
+        text = str(error).partition("\n")[0]
+        details.add(f"cannot be built: {type(error).__name__}: {text}", "model")
+        details.raise_any()
+    if (parameters := sum(each.numel() for each in model.parameters())) > _MOST_PARAMETERS:
+        details.add(
+            f"would have {parameters:,} parameters; no more than {_MOST_PARAMETERS:,} are built", "model"
+        )
+        details.raise_any()
     try:
         if config.freeze is not None:
             Freezing(model, config.freeze.trained())
@@ -82,17 +95,36 @@ def fitting_losses(task: Factory, tables: Tables) -> list[str]:
     return [name for name, loss in tables["loss"].items() if _compared(loss, tasks)]
 
 
-def dataset_targets(dataset: Any, table: Mapping[str, Factory]) -> Mapping[str, TargetInfo] | None:
-    """Those that the class has; None where they are found in the data, or the section is wrong."""
-    name = dataset.get("name") if isinstance(dataset, Mapping) else dataset
+class Contexts:
+    """What experiments are checked against, by what their data sets say of targets."""
+
+    def __init__(self, tables: Tables, imported: Collection[str] = ALL) -> None:
+        self.tables, self.imported = tables, imported
+        self._known: dict[str, Context] = {}
+
+    def of(self, dataset: Any) -> Context:
+        """For experiments on ``dataset``, a section as the file has it."""
+        name = dataset.get("name") if isinstance(dataset, Mapping) else dataset
+        kinds = _stated_kinds(dataset)
+        key = json.dumps([name, kinds])
+        if key not in self._known:
+            bare = Context(self.tables, None, kinds, self.imported)
+            self._known[key] = replace(bare, targets=_dataset_targets(name, bare))
+        return self._known[key]
+
+
+def _dataset_targets(name: Any, context: Context) -> Mapping[str, TargetInfo] | None:
+    """Those that the class has; None where they are found in the data, or the name is wrong."""
+    if not isinstance(name, str) or context.leaves_unread("dataset", name):
+        return None
     try:
-        targets = getattr(find(name, table), "targets", None)
-    except (CnnlibError, TypeError):
+        targets = getattr(REGISTRIES["dataset"].find(name, context.tables["dataset"]), "targets", None)
+    except CnnlibError:
         return None  # reported where the section itself is read
     return targets if isinstance(targets, Mapping) else None
 
 
-def stated_kinds(dataset: Any) -> dict[str, str]:
+def _stated_kinds(dataset: Any) -> dict[str, str]:
     """The kinds that a data set's option ``targets`` states: ``{animal: {kind: label, ...}}``."""
     given = dataset.get("targets") if isinstance(dataset, Mapping) else None
     targets = given.items() if isinstance(given, Mapping) else ()
@@ -122,7 +154,7 @@ def _named(key: str, entry: Any, context: Context, details: Details) -> Any:
         details.add(f"{key!r} is no kind of task{nearest}; say which with name: {', '.join(table)}", key)
         return None
     try:
-        task = find(name, table, needs=REGISTRIES["task"].needs)
+        task = REGISTRIES["task"].find(name, table)
     except (CnnlibError, TypeError):
         return {**given, "name": name}  # reported where the name itself is read
     if targets and key in targets and task.kind in table and task.kind != kind:
@@ -133,7 +165,8 @@ def _named(key: str, entry: Any, context: Context, details: Details) -> Any:
 def _built(key: str, task: TaskConfig, context: Context) -> list[Task]:
     """The task, for each target that the data set may have under ``key``."""
     table = context.tables["task"]
-    return [build(task, table, info=info) for info in context.infos(key, find(task.name, table).kind)]
+    kind = REGISTRIES["task"].find(task.name, table).kind
+    return [build(task, table, info=info) for info in context.infos(key, kind)]
 
 
 def _check_losses(key: str, task: TaskConfig, context: Context, details: Details) -> None:
@@ -144,7 +177,9 @@ def _check_losses(key: str, task: TaskConfig, context: Context, details: Details
         details.add(str(error), key)
         return
     for index, term in enumerate(task.loss):
-        loss = find(term.name, table)
+        if context.leaves_unread("loss", term.name):
+            continue
+        loss = REGISTRIES["loss"].find(term.name, table)
         compared = _compared(loss, tasks)
         if not compared:
             wanted = ", ".join(sorted(loss.values)) + (" of maps" if loss.needs_map else "")

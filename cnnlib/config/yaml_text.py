@@ -1,13 +1,16 @@
-"""YAML without its traps: version 1.2's plain values, and nothing taken silently.
+"""YAML without its traps: version 1.2's plain values, nothing taken silently, and no text that grows without bounds.
 
 PyYAML follows YAML 1.1, where ``1e-3`` is text, ``no`` is false, ``1:30`` is ninety, and the last of
 two equal keys wins. Here ``1e-3`` is a number, only ``true`` and ``false`` are truth values, and a key
-that stands twice, or that is not text, is an error.
+that stands twice, or that is not text, is an error. So are tags of anything but plain values, text that no file name
+could hold, and more values, or deeper ones, than anybody writes: a few lines of aliases can stand for billions.
 """
 
 from __future__ import annotations
 
 import re
+import stat
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -25,10 +28,60 @@ _PLAIN_VALUES = (
     ("merge", r"<<", ["<"]),
 )
 _TEXT_KEYS = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"}
+_TAGS = {
+    f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map", "merge")
+}
+_MOST_VALUES = 100_000
+_DEEPEST = 50
+_LARGEST_FILE = 4 * 2**20  # bytes
 
 
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own name; filled below
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+        self._values: dict[yaml.Node, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
+        event = self.peek_event()
+        if self._depth == _DEEPEST:
+            raise _at(event, f"nested too deeply to be read: more than {_DEEPEST} levels")
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if not isinstance(event, yaml.AliasEvent):
+            self._values[node] = self._count(node)
+        elif node not in self._values:
+            raise _at(event, "an alias leads back to what it stands in")
+        return node
+
+    def _count(self, node: yaml.Node) -> int:
+        """Of the values that it stands for; those of an alias count wherever it stands."""
+        if isinstance(node, yaml.ScalarNode):
+            return 1
+        values = node.value if isinstance(node, yaml.SequenceNode) else [value for _, value in node.value]
+        count = 1 + sum(self._values[value] for value in values)
+        if count > _MOST_VALUES:
+            raise _at(
+                node, f"stands for {count:,} values, aliases followed; at most {_MOST_VALUES:,} are read"
+            )
+        return count
+
+    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
+        node = super().compose_scalar_node(anchor)
+        if "\0" in node.value or re.search("[\ud800-\udfff]", node.value):
+            raise _at(node, f"text cannot hold NUL, nor halves of characters; this is {node.value!r}")
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        if node.tag not in _TAGS:
+            raise _at(node, f"the tag {node.tag!r} is not known; write a plain value")
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError) as error:  # a tag that the value does not fit
+            raise _at(node, f"{node.value[:20]!r} is no {node.tag.rpartition(':')[2]}: {error}") from None
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
@@ -54,7 +107,7 @@ for _tag, _pattern, _first in _PLAIN_VALUES:
 
 
 def parse_yaml(text: str) -> Any:
-    """The one document in ``text``.
+    """The one document in ``text``, as plain values.
 
     Raises:
         ValueError: with the line and column of what cannot be read.
@@ -67,8 +120,25 @@ def parse_yaml(text: str) -> Any:
         raise ValueError(f"{place}{error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from None
-    except RecursionError:
-        raise ValueError("nested too deeply to be read") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """The one document in a file.
+
+    Raises:
+        ValueError: with the line and column of what cannot be read; or the file is no file, none of text, or larger
+            than any configuration.
+        OSError: it cannot be opened.
+    """
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode) and not stat.S_ISDIR(state.st_mode):  # it might never end
+        raise ValueError("must be a regular file; it is a device, a pipe or a socket")
+    if state.st_size > _LARGEST_FILE:
+        raise ValueError(f"has {state.st_size:,} bytes; a configuration has at most {_LARGEST_FILE:,}")
+    try:
+        return parse_yaml(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not UTF-8 text: byte {error.start} cannot be read") from None
 
 
 def dump_yaml(value: Any) -> str:
@@ -78,5 +148,5 @@ def dump_yaml(value: Any) -> str:
     )
 
 
-def _at(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
+def _at(node: yaml.Node | yaml.Event, problem: str) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)

@@ -15,6 +15,7 @@ from cnnlib.datasets.image_files import ImageFileError
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Subset, split_free
 from cnnlib.datasets.threads import in_threads
+from cnnlib.files import user_path
 from cnnlib.types import CnnlibError, Sample, SampleSource, Size, Split, Target, TargetInfo
 
 _PARTS = ("train", "val")
@@ -85,7 +86,7 @@ class ArrayDataSource:
     def __init__(
         self, root: str, maps: Mapping[str, ArrayMap], val: float, seed: int, check: int | None
     ) -> None:
-        base = Path(root).expanduser()
+        base = user_path(root, "root")
         self._what = f"the data set in {base.absolute()}"
         self._count = check
         folders = ["image", *(each.folder for each in maps.values())]

@@ -16,10 +16,12 @@ from cnnlib.datasets.annotated_images import AnnotatedDataSource, annotated
 from cnnlib.datasets.box_files import read_boxes
 from cnnlib.datasets.box_rows import BoxRow, ObjectBox, area
 from cnnlib.datasets.file_samples import Input
+from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.image_files import USUAL_PIXELS, ImageFileError, MaxPixels
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share
 from cnnlib.datasets.target_files import TargetSource
+from cnnlib.files import user_path
 from cnnlib.tasks import BoxTask
 from cnnlib.types import CnnlibError, Fit, Size, Target, TargetInfo
 
@@ -78,7 +80,7 @@ class Boxes(AnnotatedDataSource):
         object: Literal["first", "largest", "only"] = "first",
         names: Annotated[list[str], MinLen(1)] | None = None,
         class_attribute: str = "class",
-        size: Annotated[int, Ge(1)] | None = None,
+        size: Side | None = None,
         fit: Fit = "stretch",
         val: Share = 0.1,
         test: Share = 0.1,
@@ -87,7 +89,7 @@ class Boxes(AnnotatedDataSource):
         max_pixels: MaxPixels = USUAL_PIXELS,
         check: Annotated[int, Ge(1)] | None = None,
     ) -> None:
-        base = Path(root).expanduser()
+        base = user_path(root, "root")
         what = f"the data set in {base.absolute()}"
         problems = Problems(what)
         given = [annotations] if isinstance(annotations, str) else annotations

@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from cnnlib.files import user_path
+
 MANIFEST = "manifest.json"
 STATISTICS, PROBLEMS = LOOSE = ("statistics", "problems")
 """Folders of small files: figures of training splits, and lists of what is wrong with data sets."""
@@ -42,9 +44,9 @@ Batches = Callable[[], Iterable[Mapping[str, np.ndarray]]]
 def cache_root(cache_dir: str | Path | None = None) -> Path:
     """``cache_dir`` if given; else ``$CNNLIB_CACHE``; else ``cnnlib`` below ``$XDG_CACHE_HOME`` or ``~/.cache``."""
     if cache_dir is not None:
-        return Path(cache_dir).expanduser()
+        return user_path(cache_dir, "cache_dir")
     if own := os.environ.get("CNNLIB_CACHE"):
-        return Path(own).expanduser()
+        return user_path(own, "CNNLIB_CACHE")
     if shared := os.environ.get("XDG_CACHE_HOME"):
         return Path(shared) / "cnnlib"
     return Path.home() / ".cache" / "cnnlib"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge
@@ -12,6 +11,7 @@ from cnnlib.checks import checked
 from cnnlib.datasets.array_files import read_classes, read_depth
 from cnnlib.datasets.array_folders import ArrayDataSource, ArrayMap
 from cnnlib.datasets.splits import Share
+from cnnlib.files import user_path
 from cnnlib.types import TargetInfo
 
 CATEGORIES = ("flat", "construction", "object", "nature", "sky", "human", "vehicle")
@@ -74,7 +74,7 @@ class Cityscapes(ArrayDataSource):
     ) -> None:
         names = CATEGORIES if classes == len(CATEGORIES) else CLASSES
         own = f"label_{classes}"
-        train = Path(root).expanduser() / "train"
+        train = user_path(root, "root") / "train"
         folder = "label" if (train / "label").is_dir() and not (train / own).is_dir() else own
         maps = {
             "semantic": ArrayMap(

@@ -15,7 +15,7 @@ from cnnlib.checks import checked
 from cnnlib.datasets.file_samples import Box
 from cnnlib.datasets.fitting import fitted_size, padded
 from cnnlib.datasets.image_files import to_image
-from cnnlib.datasets.scenes.rendered import Count, Pixels
+from cnnlib.datasets.scenes.rendered import Count, Pixels, Seed
 from cnnlib.datasets.scenes.solids import Family
 from cnnlib.datasets.scenes.source import Scenes
 from cnnlib.types import Fit, Sample, SampleSource, Split, Target, TargetInfo
@@ -83,7 +83,7 @@ class CroppedScenes:
         train: Count = 800,
         val: Count = 100,
         test: Count = 100,
-        seed: Count = 0,
+        seed: Seed = 0,
         cache_dir: str | None = None,
         families: Annotated[list[Family], MinLen(1)] | None = None,
         objects: Annotated[int, Ge(1), Le(3)] | None = None,

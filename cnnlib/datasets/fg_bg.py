@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import re
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge
 
 from cnnlib.checks import checked
 from cnnlib.datasets.annotation_pairs import report_left_out
 from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
+from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.image_files import USUAL_PIXELS, ImageFileError, MaxPixels
 from cnnlib.datasets.listing import (
     ImageFolder,
@@ -28,6 +31,8 @@ from cnnlib.datasets.map_files import kind_of_levels
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_indices, tiny_subset
 from cnnlib.datasets.target_files import target_source
+from cnnlib.files import user_path
+from cnnlib.tasks.depth import Scale
 from cnnlib.types import CnnlibError, Fit
 
 
@@ -77,7 +82,7 @@ class FgBg(FileDataSource):
     def __init__(
         self,
         root: str,
-        size: Annotated[int, Ge(1)] | None = None,
+        size: Side | None = None,
         fit: Fit = "stretch",
         image_folder: str = "fg_bg",
         background_folder: str = "bg",
@@ -88,7 +93,7 @@ class FgBg(FileDataSource):
         background_rounding: Literal["floor", "ceil"] = "ceil",
         background_name: str = "bg_{:03d}",
         background_file: str | None = None,
-        depth_scale: Annotated[float, Gt(0)] | None = None,
+        depth_scale: Scale | None = None,
         depth_zero_is_invalid: bool = True,
         val: Share = 0.1,
         test: Share = 0.1,
@@ -99,7 +104,7 @@ class FgBg(FileDataSource):
         max_pixels: MaxPixels = USUAL_PIXELS,
         check: Annotated[int, Ge(1)] | None = None,
     ) -> None:
-        base = Path(root).expanduser()
+        base = user_path(root, "root")
         what = f"the data set in {base.absolute()}"
         problems = Problems(what)
         roles = {
@@ -179,7 +184,7 @@ def _background_rule(
 ) -> tuple[Partner, str]:
     """From an image's name to its background's, and the names for which it is known, in words."""
     if background_file is not None:
-        path = Path(root).expanduser() / background_file
+        path = user_path(root, "root") / background_file
         return _listed(path, "background").get, f"names listed in the column 'image' of {path}"
     number_of = name_part("background_pattern", background_pattern)
     _check_format(background_name, "text" if background_divisor is None else 1)
@@ -199,9 +204,14 @@ def _numbered(number_of: Partner, divisor: int | None, up: bool, form: str, name
 
 def _check_format(form: str, key: int | str) -> None:
     try:
-        if form.format(key) == form:
+        places = [place for place in Formatter().parse(form) if place[1] is not None]
+        if not places:
             raise ValueError("it has no place for it")
-    except (ValueError, IndexError, KeyError) as error:
+        for _, field, spec, conversion in places:  # others reach into the object, or write megabytes
+            if field not in ("", "0") or conversion or not re.fullmatch(r"([0 ]?[<>^])?\d{0,3}[ds]?", spec):
+                raise ValueError("it has more than a place for it")
+        form.format(key)
+    except ValueError as error:
         raise CnnlibError(
             f"background_name {form!r} cannot format {key!r} ({error}); expected a format such as 'bg_{{:03d}}', or "
             "'bg_{}' where background_divisor is null"

@@ -12,11 +12,13 @@ from annotated_types import Ge, MinLen
 
 from cnnlib.checks import checked
 from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
+from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
 from cnnlib.datasets.listing import composed, groups_of, list_folders, name_part, without_suffix
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_free, split_indices
 from cnnlib.datasets.target_files import place_of, target_source
+from cnnlib.files import user_path
 from cnnlib.types import CnnlibError, Fit, Split
 
 
@@ -66,7 +68,7 @@ class Folders(FileDataSource):
         root: str,
         inputs: Annotated[dict[str, str], MinLen(1)],
         targets: Annotated[dict[str, str | dict[str, Any]], MinLen(1)],
-        size: Annotated[int, Ge(1)] | None = None,
+        size: Side | None = None,
         fit: Fit = "stretch",
         splits: dict[Split, str] | None = None,
         val: Share = 0.1,
@@ -76,7 +78,7 @@ class Folders(FileDataSource):
         max_pixels: MaxPixels = USUAL_PIXELS,
         check: Annotated[int, Ge(1)] | None = None,
     ) -> None:
-        base = Path(root).expanduser()
+        base = user_path(root, "root")
         what = f"the data set in {base.absolute()}"
         problems = Problems(what)
         group_of = None if group_pattern is None else name_part("group_pattern", group_pattern)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, MinLen
 
 from cnnlib.checks import checked, did_you_mean
+from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.hugging_face_samples import TableSamples
 from cnnlib.datasets.hugging_face_tables import Table, check_column, open_tables
 from cnnlib.datasets.hugging_face_targets import column_target
@@ -65,7 +66,7 @@ class HuggingFace(NumberedSplits):
         seed: Annotated[int, Ge(0)] = 0,
         name_column: str | None = None,
         group_column: str | None = None,
-        size: Annotated[int, Ge(1)] | None = None,
+        size: Side | None = None,
         fit: Fit = "stretch",
         check: Annotated[int, Ge(1)] | None = None,
     ) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from cnnlib.checks import did_you_mean
+from cnnlib.files import user_path
 from cnnlib.types import CnnlibError
 
 Table: TypeAlias = Any
@@ -42,7 +42,7 @@ def open_tables(path: str) -> dict[str, Table]:
     Raises:
         CnnlibError: it cannot be opened.
     """
-    datasets, place = library(), Path(path).expanduser()
+    datasets, place = library(), user_path(path, "path")
     try:
         if (place / "dataset_dict.json").exists() or (place / "state.json").exists():
             found = datasets.load_from_disk(str(place))

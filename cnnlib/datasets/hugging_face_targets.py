@@ -142,7 +142,7 @@ def column_target(key: str, given: Mapping[str, Any], feature: Any) -> ColumnTar
     if classes is not None:
         about = {"names": list(classes.names), "multi_label": by_index} | about
     info: TargetInfo = target_info({"kind": kind, **about})
-    task = find(kind, TASKS, f"kind of target (targets.{key})", needs=("kind",))
+    task = find(kind, TASKS, f"kind of target (targets.{key})", (Task,))
     check_options(getattr(task, "from_pixels", None), options, ("column",))
     return ColumnTarget(given["column"], task(info=info), by_index, options)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, MinLen
@@ -12,6 +11,7 @@ from cnnlib.checks import checked
 from cnnlib.datasets import face_68
 from cnnlib.datasets.annotated_images import AnnotatedDataSource, annotated
 from cnnlib.datasets.file_samples import Input
+from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
 from cnnlib.datasets.keypoint_files import read_keypoints
 from cnnlib.datasets.keypoint_parts import PointsInPart
@@ -19,6 +19,7 @@ from cnnlib.datasets.keypoint_rows import KeypointFile
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share
 from cnnlib.datasets.target_files import TargetSource
+from cnnlib.files import user_path
 from cnnlib.tasks import PointsTask
 from cnnlib.types import CnnlibError, Fit, TargetInfo
 
@@ -80,7 +81,7 @@ class Keypoints(AnnotatedDataSource):
         names: Annotated[list[str], MinLen(1)] | None = None,
         flip_order: list[int] | None = None,
         normalized: bool | None = None,
-        size: Annotated[int, Ge(1)] | None = None,
+        size: Side | None = None,
         fit: Fit = "stretch",
         crop: Literal["box", "points"] | None = None,
         margin: Annotated[float, Ge(0)] = 0.25,
@@ -91,7 +92,7 @@ class Keypoints(AnnotatedDataSource):
         max_pixels: MaxPixels = USUAL_PIXELS,
         check: Annotated[int, Ge(1)] | None = None,
     ) -> None:
-        base = Path(root).expanduser()
+        base = user_path(root, "root")
         what = f"the data set in {base.absolute()}"
         problems = Problems(what)
         if crop and size is None:

@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -15,6 +14,7 @@ from annotated_types import Ge, MinLen
 from cnnlib.checks import checked
 from cnnlib.datasets.annotation_pairs import list_pictures, report_left_out
 from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
+from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
 from cnnlib.datasets.label_studio_files import find_exports, folders_without, participant
 from cnnlib.datasets.label_studio_images import ImageFinder, copies_of
@@ -26,6 +26,7 @@ from cnnlib.datasets.listing import groups_of
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_free, split_indices
 from cnnlib.datasets.target_files import TargetSource, read_class
+from cnnlib.files import user_path
 from cnnlib.types import Fit, Split, TargetInfo
 
 
@@ -80,7 +81,7 @@ class LabelStudio(FileDataSource):
         labels: Annotated[dict[str, list[str]], MinLen(2)] | None = None,
         from_name: str | None = None,
         consensus: str | Annotated[list[str], MinLen(1)] | None = None,
-        size: Annotated[int, Ge(1)] | None = None,
+        size: Side | None = None,
         fit: Fit = "stretch",
         val: Share = 0.1,
         test: Share = 0.1,
@@ -89,7 +90,7 @@ class LabelStudio(FileDataSource):
         max_pixels: MaxPixels = USUAL_PIXELS,
         check: Annotated[int, Ge(1)] | None = None,
     ) -> None:
-        base = Path(root).expanduser()
+        base = user_path(root, "root")
         what = f"the data set in {base.absolute()}"
         problems, left_out = Problems(what), LeftOut()
         shared = find_exports(base, consensus, "consensus", problems) if consensus else []

@@ -54,7 +54,9 @@ class SampleCodec:
 
     def __init__(self, data: DataDescription, image_format: ImageFormat = "png") -> None:
         self.inputs = dict(data.inputs)
-        self.tasks = {key: find(info.kind, TASKS, "task")(info=info) for key, info in data.targets.items()}
+        self.tasks = {
+            key: find(info.kind, TASKS, "task", (Task,))(info=info) for key, info in data.targets.items()
+        }
         self._format = image_format
         self._stems = {key: file_stem(key).replace(".", "%2E") for key in (*self.inputs, *self.tasks)}
 

@@ -17,6 +17,7 @@ from cnnlib.datasets.numbered_splits import NumberedSplits
 from cnnlib.datasets.progress import shown
 from cnnlib.datasets.shard_index import ShardIndex, read_sample, shard_index
 from cnnlib.datasets.shard_members import SampleCodec
+from cnnlib.files import user_path
 from cnnlib.tasks.saved import DataDescription
 from cnnlib.types import CnnlibError, Sample, SampleSource, Split
 
@@ -62,7 +63,7 @@ class Shards(NumberedSplits):
 
     @checked
     def __init__(self, root: str, check: Annotated[int, Ge(1)] | None = None) -> None:
-        folder = Path(root).expanduser()
+        folder = user_path(root, "root")
         shards = read_shard_set(folder)
         missing = [
             name for names in shards.splits.values() for name in names if not (folder / name).is_file()

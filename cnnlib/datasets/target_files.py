@@ -82,7 +82,7 @@ def target_source(
     kind = options.pop("kind", key)
     about = {name: options.pop(name) for name in ABOUT_DATA if name in options}
     info = target_info({"kind": kind, **about})
-    task = find(kind, TASKS, f"kind of target (targets.{key})", needs=("kind",))
+    task = find(kind, TASKS, f"kind of target (targets.{key})", (Task,))
     place = place_of(given)
     for name in _PLACES:
         options.pop(name, None)

@@ -17,7 +17,7 @@ from cnnlib.datasets.file_samples import FileDataSource
 from cnnlib.datasets.folders import Folders
 from cnnlib.datasets.listing import without_suffix
 from cnnlib.datasets.splits import stratified_subset
-from cnnlib.files import write_atomically
+from cnnlib.files import user_path, write_atomically
 from cnnlib.types import CnnlibError, DataSource
 
 Link: TypeAlias = Literal["copy", "hard", "symbolic"]
@@ -46,7 +46,7 @@ def write_tiny(
         CnnlibError: the data set keeps its targets in another way, ``out`` is there already, or a file cannot be
             written.
     """
-    root = Path(options.get("root", "")).expanduser().absolute()
+    root = user_path(options.get("root", ""), "root").absolute()
     if not isinstance(source, (Folders, FgBg)):
         raise CnnlibError(
             "a tiny subset can be drawn of the data sets folders and fg_bg; set dataset to one of them"

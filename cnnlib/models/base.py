@@ -13,7 +13,7 @@ from cnnlib.checks import check_rank
 from cnnlib.types import CnnlibError, Head, Size
 
 Channels: TypeAlias = Annotated[int, Ge(1)]
-Widths: TypeAlias = Annotated[Sequence[Channels], MinLen(1)]
+Widths: TypeAlias = Annotated[Sequence[Channels], MinLen(1), MaxLen(12)]
 Sides: TypeAlias = Annotated[Sequence[Annotated[int, Ge(1)]], MinLen(2), MaxLen(2)]
 DropoutShare: TypeAlias = Annotated[float, Ge(0), Lt(1)]
 

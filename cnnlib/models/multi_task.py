@@ -19,7 +19,7 @@ from cnnlib.models.base import (
     check_image,
     pad_to_multiple,
 )
-from cnnlib.models.decoders import DECODERS, Features
+from cnnlib.models.decoders import DECODERS, Features, MapDecoder
 from cnnlib.models.encoders import make_encoder
 from cnnlib.models.exchange import EXCHANGES, Exchange
 from cnnlib.models.layers import MapHead, PlacesHead
@@ -90,9 +90,7 @@ class MultiTask(nn.Module):
         self.heads = nn.ModuleDict()
         self.multiple = getattr(self.encoder, "multiple", self.encoder.stride)
         name, options = name_and_options(decoder, "decoder")
-        make = find(
-            name, DECODERS, "decoder", ("head_kernel", "needs_blocks"), "cnnlib.models.decoders.MapDecoder"
-        )
+        make = find(name, DECODERS, "decoder", (MapDecoder,))
         for task, head in heads.items():
             if head.shape == "vector":
                 self.heads[task] = PlacesHead(self.encoder.out_channels, head.channels, None, dropout)
@@ -192,7 +190,7 @@ def _make_exchange(part: str | Mapping[str, Any] | None, heads: Mapping[str, Hea
     if part is None:
         return Exchange(heads)
     name, options = name_and_options(part, "exchange")
-    make = find(name, EXCHANGES, "exchange", ("joins_maps",), "cnnlib.models.exchange.Exchange")
+    make = find(name, EXCHANGES, "exchange", (Exchange,))
     return build_part(make, f"exchange {name!r}", options, heads=heads)
 
 

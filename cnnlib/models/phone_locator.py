@@ -7,7 +7,7 @@ from math import ceil
 from types import MappingProxyType
 from typing import Annotated, Literal, TypeAlias
 
-from annotated_types import MinLen
+from annotated_types import MaxLen, MinLen
 from torch import Tensor, nn
 
 from cnnlib.checks import checked
@@ -19,7 +19,7 @@ from cnnlib.types import Head
 
 _PHONE: Mapping[str, Head] = MappingProxyType({"phone": Head("vector", 2)})
 
-EncoderWidths: TypeAlias = Annotated[Sequence[Channels], MinLen(2)]
+EncoderWidths: TypeAlias = Annotated[Sequence[Channels], MinLen(2), MaxLen(12)]
 
 
 class PhoneLocator(EncoderDecoder):

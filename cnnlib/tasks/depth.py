@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, TypeAlias
 
 import numpy as np
 import torch
-from annotated_types import Gt
+from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
 from cnnlib.checks import checked
@@ -19,6 +19,9 @@ from cnnlib.tasks.byte_order import in_order
 from cnnlib.tasks.dense import DenseTask
 from cnnlib.tasks.drawing import color_map, gray_where_invalid
 from cnnlib.types import CnnlibError, Head, Size, SplitMetric, Target, TargetInfo, View
+
+Scale: TypeAlias = Annotated[float, Ge(1e-9), Le(1e9)]
+"""Between what a file stores and a length; others leave nothing of either."""
 
 
 class DepthTask(DenseTask):
@@ -52,7 +55,7 @@ class DepthTask(DenseTask):
         info: TargetInfo,
         min_depth: Annotated[float, Gt(0)] = 0.1,
         max_depth: Annotated[float, Gt(0)] = 10.0,
-        file_scale: Annotated[float, Gt(0)] = 1000.0,
+        file_scale: Scale = 1000.0,
         eval_crop: Crop | None = None,
         eval_min_depth: Annotated[float, Gt(0)] | None = None,
         eval_max_depth: Annotated[float, Gt(0)] | None = None,
@@ -89,7 +92,7 @@ class DepthTask(DenseTask):
         cls,
         array: np.ndarray,
         *,
-        scale: Annotated[float, Gt(0)] | None = None,
+        scale: Scale | None = None,
         zero_is_invalid: bool = True,
         swap_bytes: bool = False,
     ) -> Target:

@@ -69,7 +69,7 @@ def build_tasks(
         options = {name: value for name, value in section.items() if name != "name"}
         kind = section.get("name", targets[key].kind)
         try:
-            tasks[key] = find(kind, TASKS, "task", needs=("kind",))(info=targets[key], **options)
+            tasks[key] = find(kind, TASKS, "task", (Task,), needs=("kind",))(info=targets[key], **options)
         except (CnnlibError, TypeError) as error:
             raise CnnlibError(f"tasks.{key}: {error}") from None
         if tasks[key].kind in TASKS and tasks[key].kind != targets[key].kind:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
 from annotated_types import Ge, Gt, Le
+from torch import nn
 
 from cnnlib.checks import checked
 from cnnlib.config import SuiteConfig, parse_suite
@@ -47,7 +48,7 @@ class Turn:
         self.degrees, self.p = degrees, p
 
 
-class Net:
+class Net(nn.Module):
     """A net.
 
     It is small.
@@ -71,6 +72,7 @@ class Net:
     ) -> None:
         if not vectors and any(head.shape == "vector" for head in (heads or {}).values()):
             raise CnnlibError("a net has heads for maps only")
+        super().__init__()
         self.widths, self.heads = widths, heads
 
 

@@ -14,7 +14,7 @@ from cnnlib.config.errors import Details
 from cnnlib.config.load import check_experiment
 from cnnlib.config.options import Options, argument_notes, options_of
 from cnnlib.config.tables import REGISTRIES, load_tables
-from cnnlib.config.tasks import fitting_losses
+from cnnlib.config.tasks import Contexts, fitting_losses
 from cnnlib.config.yaml_text import parse_yaml
 from tools.config_schema import json_schema
 
@@ -72,7 +72,7 @@ def test_ranges_are_checked_before_anything_is_run() -> None:
             "schedule": {"name": "one_cycle", "warmup": 2},
             "training": {"epochs": 1},
         },
-        load_tables(),
+        Contexts(load_tables()),
     )
     assert config is None
     assert [problem.path for problem in problems] == [
@@ -132,8 +132,8 @@ def test_an_option_may_name_points_that_the_data_will_tell() -> None:
         "optimizer": "adamw",
         "training": {"epochs": 1},
     }
-    assert check_experiment(sections, load_tables())[1] == []
+    assert check_experiment(sections, Contexts(load_tables()))[1] == []
     sections["dataset"] = "faces"
     sections["tasks"]["points"]["reference"] = ["right_eye_1", "left_eye_44"]
-    (problem,) = check_experiment(sections, load_tables())[1]
+    (problem,) = check_experiment(sections, Contexts(load_tables()))[1]
     assert "did you mean 'left_eye_4'" in problem.text

@@ -21,9 +21,8 @@ from cnnlib.config import (
     until_decided,
 )
 from cnnlib.config.schema import DatasetConfig
-from cnnlib.config.tables import Tables
+from cnnlib.config.tables import REGISTRIES, Tables
 from cnnlib.config.yaml_text import parse_yaml
-from cnnlib.lookup import find
 from cnnlib.types import CnnlibError, Head
 
 NAME_OF_A_LOSS = "must be the name of a loss (bce, dice, l1, cross_entropy), or a mapping with one under name"
@@ -627,7 +626,7 @@ def test_the_largest_seed_can_be_added(parse: Parse, suite: dict[str, Any]) -> N
         (b"name: \xff", "is not UTF-8 text: byte 6 cannot be read"),
         (b"name: a\nname: b\n", "line 2, column 1: the key 'name' stands twice in one mapping"),
         (b"name: [a\n", "line 2, column 1: expected ',' or ']'"),
-        (b"a: &a [*a]", "holds more than plain values: Circular reference detected"),
+        (b"a: &a [*a]", "line 1, column 8: an alias leads back to what it stands in"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, content: bytes, text: str) -> None:
@@ -654,12 +653,12 @@ def test_a_dotted_path_names_outside_code(
     parse: Parse, suite: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "my_losses.py").write_text(
-        "class Mine:\n"
-        "    values, needs_map, prepare = frozenset({'logits'}), False, None\n"
+        "from cnnlib.losses import Loss\n"
+        "class Mine(Loss):\n"
+        "    values = frozenset({'logits'})\n"
         "    def __init__(self, power: float = 2.0): self.power = power\n"
-        "    @classmethod\n"
-        "    def compares(cls, task): return tuple(cls.values & set(task.values))\n"
-        "class Bare: ...\n"
+        "class Bare(Loss): ...\n"
+        "def made(power: float = 2.0) -> Mine: return Mine(power)\n"
     )
     (tmp_path / "my_broken.py").write_text("1 / 0")
     monkeypatch.chdir(tmp_path)  # where a user types the command
@@ -671,9 +670,11 @@ def test_a_dotted_path_names_outside_code(
         "my_losses.Mime": "cannot be imported: AttributeError",
         "my_loses.Mine": "cannot be imported: ModuleNotFoundError",
         "my_broken.Mine": "cannot be imported: ZeroDivisionError",
-        "my_losses.Bare": "cannot serve as a loss: it has no values and no compares and no prepare; derive it from "
-        "cnnlib.losses.Loss",
-        "math.pi": "must be a class or a function; it is a float",
+        "my_losses.Bare": "cannot serve as a loss: it has no values",
+        "my_losses.Loss": "cannot serve as a loss: it must be a class that derives from cnnlib.losses.base.Loss, or a "
+        "function whose annotation says that it returns one; it is a class that derives from torch.nn",
+        "math.pi": "cannot serve as a loss: it must be a class that derives from cnnlib.losses.base.Loss, or a "
+        "function whose annotation says that it returns one; it is a float",
         "..": "cannot be imported",
     }.items():
         suite["tasks"]["mask"]["loss"] = name
@@ -685,12 +686,11 @@ def test_a_dotted_path_may_bring_a_new_kind_of_task(
     parse: Parse, suite: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "my_tasks.py").write_text(
-        "from tests.config.conftest import Mask\n"
-        "class Soft(Mask):\n"
+        "from cnnlib.tasks import MaskTask, Task\n"
+        "class Soft(MaskTask):\n"
         "    kind = 'soft'\n"
-        "    decode = loss_inputs = metric = None\n"
         "    def __init__(self, info, sharpness: float = 1.0): super().__init__(info)\n"
-        "class Bare: kind, default_loss = 'soft', 'bce'\n"
+        "class Bare(Task): default_loss = 'bce'\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
@@ -703,10 +703,7 @@ def test_a_dotted_path_may_bring_a_new_kind_of_task(
         "probabilities, logits); losses that fit: bce, dice, l1"
     ]
     suite["tasks"] = {"mask": {"name": "my_tasks.Bare"}}
-    assert problems_of(parse, suite) == [
-        "tasks.mask: 'my_tasks.Bare' cannot serve as a task: it has no decode and no loss_inputs and no metric; "
-        "derive it from cnnlib.tasks.Task"
-    ]
+    assert problems_of(parse, suite) == ["tasks.mask: 'my_tasks.Bare' cannot serve as a task: it has no kind"]
 
 
 # ---------------------------------------------------------------- tasks and their losses
@@ -784,7 +781,7 @@ def test_build_gives_options_and_what_the_program_injects(
     net = build(experiment.model, tables["model"], heads={"mask": Head("map", 1)})
     assert (net.widths, net.heads) == ([8, 16], {"mask": Head("map", 1)})
     with pytest.raises(CnnlibError, match="did you mean 'adam'"):
-        find("adamw", tables["optimizer"])
+        REGISTRIES["optimizer"].find("adamw", tables["optimizer"])
 
 
 def test_a_saved_run_is_complete_and_says_nothing_of_how_the_suite_is_compared(

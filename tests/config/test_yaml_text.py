@@ -127,3 +127,46 @@ def test_a_merged_mapping_may_be_overridden() -> None:
         "more": {"a": 1, "b": 3},
         "last": {"a": 1, "b": 3, "c": 4},
     }
+
+
+LEVELS = [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]" for level in range(1, 30)]
+MERGES = [f"b{level}: &b{level} {{<<: [{', '.join([f'*b{level - 1}'] * 9)}]}}" for level in range(1, 30)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "\n".join(["a0: &a0 x", *LEVELS]),
+            ["line 7, column 5: stands for 597,871 values", "at most 100,000"],
+        ),
+        (
+            "\n".join(["b0: &b0 {x: 1}", *MERGES]),
+            ["line 6, column 14: stands for 132,859 values", "at most 100,000"],
+        ),
+        ("[" + "0, " * 100_001 + "]", ["100,002 values"]),
+        ("a: &a {b: *a}", ["line 1, column 11", "leads back"]),
+        ("a: " + "[" * 60 + "]" * 60, ["nested too deeply", "50 levels"]),
+        ("\n".join(" " * level + "a:" for level in range(60)), ["nested too deeply"]),
+        ('a: "x\\0y"', ["line 1, column 4", "NUL"]),
+        ('a: "x\\ud800y"', ["line 1, column 4", "halves of characters"]),
+        ('"x\\0y": 1', ["line 1, column 1", "NUL"]),
+        ('a: !!int ""', ["line 1, column 4", "'' is no int"]),
+        ("a: !!float x", ["line 1, column 4", "'x' is no float"]),
+        ("a: !!bool maybe", ["line 1, column 4", "'maybe' is no bool"]),
+        ("a: !!timestamp x", ["line 1, column 4", "timestamp"]),
+        ("a: !!binary eA==", ["line 1, column 4", "binary"]),
+        ("a: !!set {x}", ["line 1, column 4", "set"]),
+        ("a: !mine x", ["line 1, column 4", "'!mine' is not known"]),
+    ],
+    ids=range(16),
+)
+def test_what_no_configuration_holds_is_refused_with_its_place(text: str, words: list[str]) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the words are checked below
+        parse_yaml(text)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_a_few_aliases_are_as_good_as_what_they_stand_for() -> None:
+    assert parse_yaml("a: &a [1, {b: 2}]\nc: [*a, *a]") == {"a": [1, {"b": 2}], "c": [[1, {"b": 2}]] * 2}

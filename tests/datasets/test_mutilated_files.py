@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz_annotations import attempt, formats, fuzz, prepare
+from tests.fuzz.annotations import attempt, formats, fuzz, prepare
 
 FORMATS = formats()
 

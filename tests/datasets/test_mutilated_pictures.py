@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz_pictures import SOURCES, attempt, fuzz, fuzz_data_set
+from tests.fuzz.pictures import SOURCES, attempt, fuzz, fuzz_data_set
 
 
 @pytest.mark.parametrize("name", SOURCES)

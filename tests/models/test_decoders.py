@@ -228,5 +228,7 @@ def test_a_decoder_of_ones_own() -> None:
         3, {"m": Head("map", 2)}, "test_resnet", {"name": "tests.models.bottom_decoder.Bottom", "gain": 3.0}
     )
     assert model(torch.rand(2, 3, 40, 30))["m"].shape == (2, 2, 40, 30)
-    with pytest.raises(CnnlibError, match=r"cannot serve as a decoder: it has no head_kernel .*MapDecoder"):
+    with pytest.raises(
+        CnnlibError, match=r"cannot serve as a decoder: it must be a class that derives from .*MapDecoder"
+    ):
         MultiTask(3, {"m": Head("map", 2)}, "test_resnet", "torch.nn.Conv2d")

@@ -16,12 +16,14 @@ from cnnlib.datasets.composites.compose import compose, depth_levels
 from cnnlib.datasets.composites.pictures import check_depths, open_pictures
 from cnnlib.datasets.composites.recipe import Recipes
 from cnnlib.datasets.file_samples import check_names
+from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
 from cnnlib.datasets.listing import list_folders
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_indices, tiny_subset
-from cnnlib.files import file_hash
+from cnnlib.files import file_hash, user_path
 from cnnlib.tasks import TASKS
+from cnnlib.tasks.depth import Scale
 from cnnlib.types import CnnlibError, Sample, Split, Target, TargetInfo
 
 Kind: TypeAlias = Literal["background", "foreground"]
@@ -111,14 +113,14 @@ class Composites:
         foregrounds: str,
         backgrounds: str,
         depths: str | None = None,
-        size: Annotated[int, Ge(16)] = 224,
+        size: Annotated[Side, Ge(16)] = 224,
         positions: Count = 20,
         flips: bool = True,
         scale: Annotated[list[Annotated[float, Gt(0), Le(1)]], MinLen(2), MaxLen(2)] | None = None,
         shadow: Strength = 0.0,
         match_colors: Strength = 0.0,
         background_input: bool = True,
-        depth_scale: Annotated[float, Gt(0)] | None = None,
+        depth_scale: Scale | None = None,
         depth_zero_is_invalid: bool = True,
         val: Share = 0.1,
         test: Share = 0.2,
@@ -137,7 +139,7 @@ class Composites:
         what = f"the data set of {foregrounds} on {backgrounds}"
         problems = Problems(what)
         roles = {"foregrounds": foregrounds, "backgrounds": backgrounds, "depths": depths}
-        places = {role: {"": Path(place).expanduser()} for role, place in roles.items() if place is not None}
+        places = {role: {"": user_path(place, role)} for role, place in roles.items() if place is not None}
         folders = list_folders(places, problems, maps={"depths"})
         if "depths" in folders:
             check_depths(folders["backgrounds"], folders["depths"], problems)

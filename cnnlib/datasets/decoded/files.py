@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlib.datasets.splits import told
+from cnnlib.files import user_path
 from cnnlib.types import CnnlibError, SampleSource
 
 
@@ -18,7 +19,8 @@ def fingerprint(options: Mapping[str, Any]) -> str | None:
 
     Names count from the working directory and, where there is one, from the option ``root``. Links are followed.
     """
-    roots = [Path(), *([Path(options["root"]).expanduser()] if isinstance(options.get("root"), str) else [])]
+    root = options.get("root")
+    roots = [Path(), *([user_path(root, "root")] if isinstance(root, str) else [])]
     given = {key: value for key, value in options.items() if key != "cache_dir"}
     places = sorted({path.absolute() for name in _texts(given) for path in _places(name, roots)})
     if not places:
@@ -68,11 +70,7 @@ def _places(name: str, roots: list[Path]) -> Iterator[Path]:
             path = root / Path(name).expanduser()
             if path.exists():
                 yield path
-        except (
-            OSError,
-            ValueError,
-            RuntimeError,
-        ):  # too long for a path, a null byte, nobody's home: no path
+        except (OSError, ValueError, RuntimeError):  # too long for a path, a NUL byte, no such user: no path
             continue
 
 

@@ -13,7 +13,7 @@ from cnnlib.checks import checked
 from cnnlib.datasets.cache import ArraySpec
 from cnnlib.datasets.feet.foot import POSES
 from cnnlib.datasets.feet.render import POINTS, render
-from cnnlib.datasets.scenes.rendered import Count, Pixels, RenderedSource, RenderedSplit
+from cnnlib.datasets.scenes.rendered import Count, Pixels, RenderedSource, RenderedSplit, Seed
 from cnnlib.types import Split, Target, TargetInfo
 
 VERSION = 1
@@ -73,7 +73,7 @@ class Feet(RenderedSource):
         train: Count = 800,
         val: Count = 100,
         test: Count = 100,
-        seed: Count = 0,
+        seed: Seed = 0,
         cache_dir: str | None = None,
         shares: Annotated[list[Annotated[float, Gt(0)]], MinLen(3), MaxLen(3)] | None = None,
     ) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 
 import numpy as np
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
@@ -22,8 +22,9 @@ from cnnlib.types import CnnlibError, Sample, Split, Target, TargetInfo
 MIN_SIZE = 16
 _BATCH = 16
 
-Pixels: TypeAlias = Annotated[int, Ge(MIN_SIZE)]
-Count: TypeAlias = Annotated[int, Ge(0)]
+Pixels: TypeAlias = Annotated[int, Ge(MIN_SIZE), Le(2048)]
+Count: TypeAlias = Annotated[int, Ge(0), Le(1_000_000)]
+Seed: TypeAlias = Annotated[int, Ge(0)]
 
 
 class RenderedSplit(ABC):
@@ -72,7 +73,7 @@ class RenderedSource(ABC):
         train: Count = 800,
         val: Count = 100,
         test: Count = 100,
-        seed: Count = 0,
+        seed: Seed = 0,
         cache_dir: str | None = None,
     ) -> None:
         self.size = size

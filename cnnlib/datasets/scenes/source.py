@@ -13,7 +13,7 @@ from cnnlib.checks import checked
 from cnnlib.datasets.cache import ArraySpec
 from cnnlib.datasets.scenes.objects import LANDMARKS
 from cnnlib.datasets.scenes.render import CLASSES, render
-from cnnlib.datasets.scenes.rendered import Count, Pixels, RenderedSource, RenderedSplit
+from cnnlib.datasets.scenes.rendered import Count, Pixels, RenderedSource, RenderedSplit, Seed
 from cnnlib.datasets.scenes.solids import FAMILIES, Family
 from cnnlib.types import Split, Target, TargetInfo
 
@@ -108,7 +108,7 @@ class Scenes(RenderedSource):
         train: Count = 800,
         val: Count = 100,
         test: Count = 100,
-        seed: Count = 0,
+        seed: Seed = 0,
         cache_dir: str | None = None,
         families: Annotated[list[Family], MinLen(1)] | None = None,
         objects: Annotated[int, Ge(1), Le(3)] | None = None,

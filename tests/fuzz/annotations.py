@@ -1,18 +1,12 @@
-"""Mutilated annotation files: each gives samples that can be used, or an error for people, in a bounded time.
-
-python -m tests.fuzz_annotations --count 300
-"""
+"""Mutilated annotation files: each gives samples that can be used, or an error for people, in a bounded time."""
 
 from __future__ import annotations
 
-import argparse
 import copy
 import csv
 import io
 import json
 import signal
-import tempfile
-import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +17,7 @@ from typing import Any, Literal, NamedTuple
 from xml.etree import ElementTree
 
 import hypothesis
+import numpy as np
 from hypothesis import strategies as st
 
 from cnnlib.datasets import Boxes, Keypoints, LabelStudio
@@ -30,10 +25,12 @@ from cnnlib.tasks.saved import build_tasks, write_data
 from cnnlib.types import CnnlibError, DataSource
 from tests.datasets import box_files, point_files, studio_files
 from tests.datasets.pictures import photo, samples, save
+from tests.fuzz.harness import Case
 
 LONGEST_MESSAGE = 20_000  # characters
 MOST_SECONDS = 30  # of one file, also on a machine with much else to do
 _SIZE = 8
+_FILES = 10  # the first of which is as hypothesis likes it, simple
 
 
 class Format(NamedTuple):
@@ -457,20 +454,18 @@ def fuzz(format: Format, root: Path, count: int, seed: int) -> Counter[str]:
     return outcomes
 
 
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--count", type=int, default=300, help="mutilated files of each format (300)")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
-    for name, format in formats().items():
-        start = time.monotonic()
-        with tempfile.TemporaryDirectory() as folder:
-            outcomes = fuzz(format, Path(folder), options.count, options.seed)
-            for content in [*format.sweep(format.texts[format.file]), *format.hostile]:
-                outcomes[attempt(format, Path(folder), content)] += 1
-        told = ", ".join(f"{count} {what}" for what, count in sorted(outcomes.items()))
-        print(f"{name}: {told} in {time.monotonic() - start:.1f} s", flush=True)
+class Annotations:
+    """A part of ``python -m tests.fuzz``: a case is some files of one format."""
 
+    def prepare(self, folder: Path) -> None:
+        self.formats = formats()
 
-if __name__ == "__main__":
-    main()
+    def case(self, index: int, generator: np.random.Generator) -> Case:
+        name = list(self.formats)[index % len(self.formats)]
+        seed = int(generator.integers(2**32))
+
+        def run() -> str:
+            outcomes = fuzz(self.formats[name], Path.cwd(), _FILES, seed)
+            return max(outcomes, key=outcomes.__getitem__)
+
+        return Case(f"{name}, seed {seed}", name, run)

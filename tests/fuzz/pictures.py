@@ -1,15 +1,10 @@
-"""Mutilated image files: each gives what Pillow or NumPy decodes of it, or an error for people, in a bounded time.
-
-python -m tests.fuzz_pictures --count 1000
-"""
+"""Mutilated image files: each gives what Pillow or NumPy decodes of it, or an error for people, in a bounded time."""
 
 from __future__ import annotations
 
-import argparse
 import io
 import struct
 import tempfile
-import time
 import warnings
 import zlib
 from collections import Counter
@@ -24,7 +19,8 @@ from cnnlib.datasets import Folders
 from cnnlib.datasets.image_files import ImageFileError, read_color
 from cnnlib.datasets.map_files import read_gray, read_indices, read_lengths
 from tests.datasets.pictures import disc, photo, ramp, samples, save
-from tests.fuzz_annotations import LONGEST_MESSAGE, limited
+from tests.fuzz.annotations import LONGEST_MESSAGE, limited
+from tests.fuzz.harness import Case
 
 MOST_SECONDS = 30  # of one file, also on a machine with much else to do
 READERS: dict[str, Callable[[Path], Any]] = {
@@ -209,6 +205,23 @@ def _numbers(path: Path) -> np.ndarray | None:
     return loaded if isinstance(loaded, np.ndarray) else loaded[loaded.files[0]]
 
 
+class Pictures:
+    """A part of ``python -m tests.fuzz``."""
+
+    def prepare(self, folder: Path) -> None:
+        pass
+
+    def case(self, index: int, generator: np.random.Generator) -> Case:
+        name, content = mutilated(generator)
+
+        def run() -> str:
+            path = Path(name).absolute()
+            path.write_bytes(content)
+            return attempt(path)
+
+        return Case(name, Path(name).suffix, run)
+
+
 def fuzz(folder: Path, count: int, seed: int) -> Counter[str]:
     """Tries ``count`` mutilated files in ``folder``; how often each outcome was.
 
@@ -258,22 +271,3 @@ def fuzz_data_set(root: Path, count: int, seed: int) -> tuple[int, int]:
         assert sample["depth"].value[sample["depth"].valid].isfinite().all()
     assert len(used) + len(data.skipped) == count
     return len(data.skipped), len(used)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--count", type=int, default=1000, help="mutilated files (1000)")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
-    start = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        outcomes = fuzz(Path(folder), options.count, options.seed)
-    told = ", ".join(f"{count} {what}" for what, count in sorted(outcomes.items()))
-    print(f"{options.count} files: {told} in {time.monotonic() - start:.1f} s", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        skipped, used = fuzz_data_set(Path(folder), options.count, options.seed)
-    print(f"as a data set: {skipped} samples skipped, {used} used")
-
-
-if __name__ == "__main__":
-    main()
