@@ -26,7 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         for folder in options.runs:
-            print(write_suite_files(read_suite(folder)))
+            suite = read_suite(folder)
+            print(write_suite_files(suite))
+            for line in suite.missing:
+                print(f"note: {line}", file=sys.stderr)
     except (CnnlibError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
