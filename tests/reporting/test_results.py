@@ -143,7 +143,7 @@ def test_damaged_predictions_are_named_and_the_rest_is_shown(tmp_path: Path) -> 
     damaged.write_bytes(b"no picture")
     page = write_suite_files(read_suite(folder)).read_text()
     assert "mask/scene-000.png: cannot be read" in page
-    assert page.count("data:image/png") > 10
+    assert page.count("data:image/") > 10
 
 
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
