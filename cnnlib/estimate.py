@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import tempfile
 import time
@@ -16,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from cnnlib.assembly import expect_memory, finds_learning_rate, make_loaders, make_trainer, open_data
 from cnnlib.config import Component, build
+from cnnlib.engine.checkpoint import DamagedCheckpointError, load_checkpoint
 from cnnlib.engine.lr_finder import SWEEP_STEPS
 from cnnlib.files import write_json
 from cnnlib.predictions import PERSISTERS
@@ -72,10 +72,11 @@ def time_trials(runs: Sequence[Run], jobs: int) -> dict[str, Trial]:
 def epochs_left(run: Run) -> int:
     """How many epochs are left of a run that continues from its last checkpoint."""
     total = run.config.training.epochs
-    if not (run.folder / "checkpoints" / "last.ckpt").exists():
+    try:
+        last = load_checkpoint(run.folder / "checkpoints" / "last.ckpt")
+    except DamagedCheckpointError:
         return total
-    with (run.folder / "metrics.csv").open(newline="") as file:
-        return max(0, total - sum(1 for _ in csv.DictReader(file)))
+    return max(0, total - last["state"]["epoch"])
 
 
 def _try(run: Run) -> None:

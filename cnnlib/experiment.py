@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import math
 import sys
 import time
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from cnnlib.assembly import (
@@ -25,7 +26,7 @@ from cnnlib.config import ExperimentConfig, build
 from cnnlib.engine.overfitting import overfit_verdict
 from cnnlib.engine.trainer import Trainer
 from cnnlib.environment import OtherLoad, environment, peak_memory_mib
-from cnnlib.files import write_atomically, write_json
+from cnnlib.files import read_json, write_atomically, write_json
 from cnnlib.models.standardization import figures_of
 from cnnlib.parents import Parent, keep_record, read_parent
 from cnnlib.predictions import PERSISTERS
@@ -37,6 +38,7 @@ from cnnlib.reporting.top_three import TopThree
 from cnnlib.runs import Run
 from cnnlib.tasks.class_counts import counts_to_json
 from cnnlib.tasks.saved import write_data
+from cnnlib.types import CnnlibError
 
 _PANELS_PER_EPOCH = 4
 _SKIPPED_SHOWN = 20
@@ -169,9 +171,21 @@ def _with_learning_rate(
     if not finds_learning_rate(config):
         return config
     path = run.folder / "learning_rate.json"
-    if not path.exists():
+    rate = _found_rate(path)
+    if rate is None:
         begin = partial(parent.hand_over, run) if parent else lambda trainer: None
-        write_json(path, vars(find_learning_rate(config, data, run.seed, begin)))
-    rate = json.loads(path.read_text())["suggestion"]
+        found = find_learning_rate(config, data, run.seed, begin)
+        write_json(path, vars(found))
+        rate = found.suggestion
     print(f"{run.experiment} seed {run.seed}: learning_rate: auto found {rate:g}", file=sys.stderr)
     return with_learning_rate(config, rate)
+
+
+def _found_rate(path: Path) -> float | None:
+    """``None`` where none was found yet, or the file is damaged."""
+    try:
+        found = read_json(path)
+    except (FileNotFoundError, CnnlibError):
+        return None
+    rate = found.get("suggestion") if isinstance(found, dict) else None
+    return rate if type(rate) is float and math.isfinite(rate) and rate > 0 else None

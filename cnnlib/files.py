@@ -74,6 +74,12 @@ def write_atomically(path: Path, content: str | bytes | memoryview) -> None:
         partial.unlink(missing_ok=True)
 
 
+def remove_partial_files(folder: Path) -> None:
+    """Those that ``write_atomically`` was killed over, anywhere in ``folder``; nobody may be writing there."""
+    for partial in folder.rglob(".*.partial"):
+        partial.unlink(missing_ok=True)
+
+
 def file_hash(path: Path) -> str:
     """SHA-256 of the file's bytes; raises ``CnnlibError`` where it cannot be read."""
     try:
@@ -81,6 +87,20 @@ def file_hash(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CnnlibError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def read_json(path: Path) -> Any:
+    """The value that a JSON file holds.
+
+    Raises:
+        FileNotFoundError: there is none.
+        CnnlibError: it is damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise CnnlibError(f"{path}: not valid JSON ({reason})") from None
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:

@@ -98,10 +98,10 @@ def load_run(folder: str | Path) -> TrainedRun:
     data = read_data(folder)
     tasks = make_tasks(config, data.targets)
     fabric = make_fabric(resolve_precision(config.training.precision))
-    model = make_model(config, tasks, data.inputs).to(fabric.device, memory_format=torch.channels_last)
-    net = describe_net(config, tasks, data.inputs)
     path = folder / "checkpoints" / "best.ckpt"
-    load_weights(model, load_checkpoint(path, net)["model"], path)
+    weights = load_checkpoint(path, describe_net(config, tasks, data.inputs))["model"]
+    model = make_model(config, tasks, data.inputs).to(fabric.device, memory_format=torch.channels_last)
+    load_weights(model, weights, path)
     return TrainedRun(config, tasks, model.eval(), data.inputs, data.size, data.fit, fabric)
 
 

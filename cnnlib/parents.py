@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from cnnlib.config import ExperimentConfig, load_experiment
 from cnnlib.engine.checkpoint import load_checkpoint
 from cnnlib.engine.takeover import take_over_optimizer, take_over_weights, taken_over
 from cnnlib.engine.trainer import Trainer
-from cnnlib.files import file_hash, write_json
+from cnnlib.files import file_hash, read_json, write_json
 from cnnlib.runs import Run, few, is_finished, read_result
 from cnnlib.tasks.saved import read_data
 from cnnlib.types import CnnlibError, TargetInfo
@@ -152,10 +151,14 @@ def _changed(runs: Iterable[Run], hashes: Mapping[Path, str] | None = None) -> I
 def _read_record(run: Run) -> dict[str, Any] | None:
     path = run.folder / _RECORD
     try:
-        record = json.loads(path.read_text()) if path.exists() else None
-    except ValueError as error:
-        raise CnnlibError(f"{path}: not valid JSON ({error}); pass --overwrite to run this again") from None
-    return record if isinstance(record, dict) else None
+        record = read_json(path)
+    except FileNotFoundError:
+        return None
+    except CnnlibError as error:
+        raise CnnlibError(f"{error}; delete {run.folder} to run this again") from None
+    if not isinstance(record, dict):
+        raise CnnlibError(f"{path}: must hold a mapping; delete {run.folder} to run this again")
+    return record
 
 
 def check_parents(runs: Sequence[Run], overwrite: bool) -> None:

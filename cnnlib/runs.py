@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cnnlib.config import ExperimentConfig, SuiteConfig, to_yaml
-from cnnlib.files import user_path
+from cnnlib.files import read_json, user_path
 from cnnlib.types import CnnlibError
 
 
@@ -69,19 +69,39 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     """
     path = folder / "result.json"
     try:
-        result = json.loads(path.read_text())
+        result = read_json(path)
     except FileNotFoundError:
         return None
-    except ValueError as error:
-        raise CnnlibError(f"{path}: not valid JSON ({error}); delete it to run this again") from None
-    if not isinstance(result, dict) or "status" not in result:
-        raise CnnlibError(f"{path}: says nothing of a status; delete it to run this again")
+    except CnnlibError as error:
+        raise CnnlibError(f"{error}; delete it to run this again") from None
+    if fault := _fault(result):
+        raise CnnlibError(f"{path}: {fault}; delete it to run this again")
     return result
+
+
+def _fault(result: Any) -> str | None:
+    """What a suite needs of a result and does not find."""
+    if not isinstance(result, dict) or result.get("status") not in ("finished", "failed"):
+        return "says nothing of a status"
+    identity = isinstance(result.get("experiment"), str) and type(result.get("seed")) is int
+    if not identity or not isinstance(result.get("test", {}), dict):
+        return "does not say whose numbers it holds"
+    return None
+
+
+def drop_damaged_results(runs: Iterable[Run]) -> None:
+    """So that these runs are finished again from their checkpoints; the files are named."""
+    for run in runs:
+        try:
+            read_result(run.folder)
+        except CnnlibError as error:
+            print(f"{str(error).partition('; delete')[0]}; it is made again", file=sys.stderr)
+            (run.folder / "result.json").unlink()
 
 
 def is_of_another_config(run: Run) -> bool:
     path = run.folder / "config.yaml"
-    return path.exists() and path.read_text() != run.config_text()
+    return path.exists() and path.read_bytes() != run.config_text().encode()
 
 
 def refuse_other_configs(runs: Sequence[Run]) -> None:

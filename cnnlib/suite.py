@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ from cnnlib.config import SuiteConfig
 from cnnlib.datasets.fingerprints import Fingerprints
 from cnnlib.estimate import epochs_left, time_trials
 from cnnlib.experiment import run_experiment
-from cnnlib.files import write_atomically, write_csv, write_json
+from cnnlib.files import remove_partial_files, write_atomically, write_csv, write_json
 from cnnlib.parents import (
     check_names,
     check_parents,
@@ -37,7 +38,16 @@ from cnnlib.parents import (
 from cnnlib.reporting.comparison import compare_suite, undecided
 from cnnlib.reporting.results import SuiteResults, read_suite
 from cnnlib.reporting.suite_files import write_suite_files
-from cnnlib.runs import Run, clear, is_finished, is_of_another_config, plan, read_result, refuse_other_configs
+from cnnlib.runs import (
+    Run,
+    clear,
+    drop_damaged_results,
+    is_finished,
+    is_of_another_config,
+    plan,
+    read_result,
+    refuse_other_configs,
+)
 from cnnlib.types import CnnlibError, DataSource, Forecast, TargetInfo
 from cnnlib.workers import run_in_processes
 
@@ -71,6 +81,8 @@ def run_suite(
     folder = out / suite.name
     runs = plan(suite, out)
     with _locked(folder):
+        remove_partial_files(folder)
+        drop_damaged_results(runs)
         check_parents(runs, overwrite)
         if not overwrite:
             refuse_other_configs(runs)
@@ -189,9 +201,13 @@ def write_results(runs: Sequence[Run], folder: Path) -> None:
 def _run(run: Run) -> None:
     """In the run's own process: an exit code tells how it ended, ``result.json`` tells the rest."""
     try:
-        (run.folder / "result.json").unlink(missing_ok=True)
+        for name in ("result.json", "traceback.txt"):
+            (run.folder / name).unlink(missing_ok=True)
         run_experiment(run)
     except Exception as error:
+        signal.signal(
+            signal.SIGCHLD, signal.SIG_DFL
+        )  # one more loading process that dies must not break the note
         message = str(error).rstrip()
         if "Original Traceback" in message:  # PyTorch's way to pass on what a loading process raised
             message = message.rpartition("\n")[2]

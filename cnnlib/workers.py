@@ -6,16 +6,23 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from cnnlib.interruption import end_process
+from cnnlib.types import CnnlibError
 
 Job = TypeVar("Job")
 
 _CGROUP = Path("/sys/fs/cgroup")
+_ATTEMPTS = 3
+_LOST = 255
+"""The exit code of a process whose fork server died, and with it what would have told: it may still run."""
 _runs_at_a_time = 1
 
 
@@ -37,9 +44,6 @@ def run_in_processes(
     # cores, endless spinning made a step four times slower, and never spinning makes a quiet machine a third slower.
     # Read when a process loads OpenMP.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cnnlib.experiment"])
-    _start_fork_server()
     waiting = list(jobs)
     running: dict[int, tuple[BaseProcess, Job]] = {}
     try:
@@ -50,18 +54,19 @@ def run_in_processes(
                 if (at := next(ready, None)) is None:
                     break
                 job = waiting.pop(at)
-                process = context.Process(target=_enter, args=(work, job, parallel))
-                process.start()
+                process = _started(_enter, work, job, parallel)
                 running[process.sentinel] = process, job
             if not running:
                 raise ValueError(f"jobs wait for each other: {waiting}")
             for sentinel in wait(list(running)):
                 process, job = running.pop(sentinel)
                 process.join()
+                if process.exitcode == _LOST:
+                    end_process(process.pid)
                 yield job, process.exitcode
     finally:
         for process, _ in running.values():
-            process.terminate()
+            end_process(process.pid)  # all that it writes is whole at any moment
             process.join()
 
 
@@ -83,6 +88,28 @@ def _quota(cgroup: Path) -> int | None:
         return max(1, int(quota) // int(period)) if int(quota) > 0 else None
     except (OSError, ValueError):  # no such file; "max"
         return None
+
+
+def _started(target: Callable[..., None], *arguments: Any) -> BaseProcess:
+    """A process that runs; a fork server that was killed, as where memory is short, is started again.
+
+    Raises:
+        CnnlibError: it dies every time.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["cnnlib.experiment"])
+    for _ in range(_ATTEMPTS):
+        try:
+            _start_fork_server()
+            process = context.Process(target=target, args=arguments)
+            process.start()
+            return process
+        except (EOFError, OSError) as error:  # of the connection to the server
+            refused = error
+            time.sleep(1)  # a process that is killed takes a moment to be gone
+    raise CnnlibError(
+        f"no process can be started ({refused}): the one that starts them dies each time; is there memory left?"
+    )
 
 
 def _start_fork_server() -> None:
@@ -112,4 +139,4 @@ def _enter(work: Callable[[Job], None], job: Job, parallel: int) -> None:
 def _die_with_parent() -> None:
     """A killed suite must not leave runs behind that go on writing into its folder."""
     multiprocessing.parent_process().join()
-    os._exit(1)
+    end_process(os.getpid())

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -306,31 +304,6 @@ def test_what_a_loading_process_raises_is_told_in_a_line(
     assert main([str(path), "--out", "runs"]) == 1
     (row,) = rows_of(tmp_path / "runs/tiny/results.csv")
     assert row["error"] == "CnnlibError: cnnlib.types.CnnlibError: scene 7: torn"
-
-
-def test_ctrl_c_ends_all_quietly(tmp_path: Path, project: Path) -> None:
-    path = write_suite(tmp_path, seeds=[0, 1], training=TINY["training"] | {"epochs": 500})
-    command = [
-        sys.executable,
-        "tools/run_suite.py",
-        str(path),
-        "--out",
-        str(tmp_path / "runs"),
-        "--jobs",
-        "2",
-    ]
-    process = subprocess.Popen(
-        command, cwd=project, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    deadline = time.monotonic() + 120
-    while len(list(tmp_path.glob("runs/tiny/tiny/*/metrics.csv"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "the same command goes on from here" in said
-    assert "Traceback" not in said
-    assert "KeyboardInterrupt" not in said
 
 
 def test_one_failure_does_not_stop_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,13 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
 import torch
 
 from cnnlib import workers
+from cnnlib.types import CnnlibError
 from cnnlib.workers import run_in_processes, usable_cores
 
 
@@ -81,6 +84,51 @@ def test_a_killed_parent_leaves_no_run_behind(tmp_path: Path) -> None:
     while alive(child) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not alive(child)
+
+
+def test_a_fork_server_that_is_killed_at_the_start_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, killed = workers._start_fork_server, []
+
+    def killed_once() -> None:
+        begin()
+        if not killed:
+            killed.append(forkserver._forkserver._forkserver_pid)
+            # It is about to import: what it was asked for is never answered.
+            threading.Timer(0.3, os.kill, (killed[0], signal.SIGKILL)).start()
+
+    forkserver._forkserver._stop()
+    monkeypatch.setattr(workers, "_start_fork_server", killed_once)
+    jobs = [("good", tmp_path), ("fail", tmp_path)]
+    assert [code for _, code in run_in_processes(work, jobs, parallel=1)] == [0, 3]
+    assert killed
+
+
+def test_a_fork_server_that_is_killed_always_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = workers._start_fork_server
+
+    def killed() -> None:
+        begin()
+        threading.Timer(0.3, os.kill, (forkserver._forkserver._forkserver_pid, signal.SIGKILL)).start()
+
+    forkserver._forkserver._stop()
+    monkeypatch.setattr(workers, "_start_fork_server", killed)
+    with pytest.raises(CnnlibError, match="no process can be started"):
+        list(run_in_processes(work, [("good", tmp_path)], parallel=1))
+
+
+def test_a_run_whose_fork_server_dies_is_ended(tmp_path: Path) -> None:
+    """Nobody could tell how it ends."""
+    running = run_in_processes(work, [("good", tmp_path), ("sleep", tmp_path), ("three", tmp_path)], 2)
+    next(running)
+    wait_for(tmp_path / "sleep.started")
+    os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
+    codes = {job[0]: code for job, code in running}
+    assert codes["sleep"] == 255
+    assert not alive(int((tmp_path / "sleep.started").read_text()))
 
 
 def wait_for(path: Path) -> None:

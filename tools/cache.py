@@ -6,6 +6,11 @@ python tools/cache.py --remove-older 30
 
 from __future__ import annotations
 
+from cnnlib.interruption import end_in_one_line
+
+if __name__ == "__main__":
+    end_in_one_line()
+
 import argparse
 import sys
 import time

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from cnnlib.interruption import end_in_one_line
+
+if __name__ == "__main__":
+    end_in_one_line()
+
 import json
 import re
 from itertools import groupby

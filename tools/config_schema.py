@@ -6,6 +6,11 @@ than the loader: what an experiment or the grid may bring is not demanded of the
 
 from __future__ import annotations
 
+from cnnlib.interruption import end_in_one_line
+
+if __name__ == "__main__":
+    end_in_one_line()
+
 import inspect
 import json
 from collections.abc import Iterable

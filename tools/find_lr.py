@@ -5,6 +5,11 @@ python tools/find_lr.py configs/scenes_all.yaml --out lr.png
 
 from __future__ import annotations
 
+from cnnlib.interruption import end_in_one_line
+
+if __name__ == "__main__":
+    end_in_one_line()
+
 import argparse
 import sys
 from functools import partial

@@ -5,6 +5,11 @@ python tools/lineage.py runs/detector_journal
 
 from __future__ import annotations
 
+from cnnlib.interruption import end_in_one_line
+
+if __name__ == "__main__":
+    end_in_one_line()
+
 import argparse
 import sys
 from pathlib import Path

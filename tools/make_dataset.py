@@ -5,6 +5,11 @@ python tools/make_dataset.py configs/composites.yaml --out data/composites --ran
 
 from __future__ import annotations
 
+from cnnlib.interruption import end_in_one_line
+
+if __name__ == "__main__":
+    end_in_one_line()
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -29,9 +34,6 @@ def main(arguments: list[str] | None = None) -> int:
     except (CnnlibError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on", file=sys.stderr)
-        return 130
     return 0
 
 

@@ -5,6 +5,11 @@ python tools/make_shards.py configs/l1_depth.yaml --out shards/l1_depth
 
 from __future__ import annotations
 
+from cnnlib.interruption import end_in_one_line
+
+if __name__ == "__main__":
+    end_in_one_line("the same command goes on from here")
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -51,9 +56,6 @@ def main(arguments: list[str] | None = None) -> int:
     except (CnnlibError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
     counts = ", ".join(f"{part} {len(data.split(part))}" for part in get_args(Split))
     print(f"{made} shards written; samples: {counts}")
     print(f"dataset: {{name: shards, root: {options.out}}}")

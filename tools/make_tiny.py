@@ -5,6 +5,11 @@ python tools/make_tiny.py configs/mine.yaml --share 0.1 --out data/tiny
 
 from __future__ import annotations
 
+from cnnlib.interruption import end_in_one_line
+
+if __name__ == "__main__":
+    end_in_one_line()
+
 import argparse
 import sys
 from pathlib import Path
@@ -42,9 +47,6 @@ def main(arguments: list[str] | None = None) -> int:
     except (CnnlibError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
     parts = ", ".join(f"{part} {count}" for part, count in counts.items())
     print(
         f"{options.out}: {counts.total()} samples ({parts}); use them with --set dataset.root={options.out}"

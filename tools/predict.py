@@ -5,6 +5,11 @@ python tools/predict.py runs/l1_depth/l1_depth/seed-0 photos/ --background empty
 
 from __future__ import annotations
 
+from cnnlib.interruption import end_in_one_line
+
+if __name__ == "__main__":
+    end_in_one_line()
+
 import argparse
 import sys
 from collections.abc import Mapping

@@ -5,6 +5,11 @@ python tools/report.py runs/joint_l1_l1
 
 from __future__ import annotations
 
+from cnnlib.interruption import end_in_one_line
+
+if __name__ == "__main__":
+    end_in_one_line()
+
 import argparse
 import sys
 from pathlib import Path
@@ -23,7 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         for folder in options.runs:
-            print(write_suite_files(read_suite(folder)))
+            suite = read_suite(folder)
+            print(write_suite_files(suite))
+            for line in suite.missing:
+                print(f"note: {line}", file=sys.stderr)
     except (CnnlibError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -5,6 +5,11 @@ python tools/run_suite.py configs/l1_depth.yaml
 
 from __future__ import annotations
 
+from cnnlib.interruption import end_in_one_line
+
+if __name__ == "__main__":
+    end_in_one_line("the same command goes on from here")
+
 import argparse
 import sys
 from pathlib import Path
@@ -65,9 +70,6 @@ def main(arguments: list[str] | None = None) -> int:
     except (CnnlibError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
     print_results(results)
     return 1 if results.unfinished else 0
 

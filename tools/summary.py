@@ -5,6 +5,11 @@ python tools/summary.py configs/l1_depth.yaml
 
 from __future__ import annotations
 
+from cnnlib.interruption import end_in_one_line
+
+if __name__ == "__main__":
+    end_in_one_line()
+
 import argparse
 import sys
 from collections.abc import Iterator, Sequence, Sized

@@ -44,7 +44,7 @@ def image_figures(config: ExperimentConfig, data: ExperimentData) -> ImageFigure
     path = cache_root() / STATISTICS / f"{key}.json"
     try:
         return ImageFigures(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):  # it is missing, or damaged
+    except (OSError, ValueError, TypeError, RecursionError):  # it is missing, or damaged
         figures = _measured(data.all_train)
     _keep(path, figures)
     return figures

@@ -141,7 +141,9 @@ def _read(
                 return None
             arrays[name] = array
         return arrays
-    except (OSError, EOFError, ValueError, KeyError, TypeError):  # TypeError: JSON, but no manifest
+    except (
+        Exception
+    ):  # it is missing, or its header or manifest is damaged, which breaks the readers in any way
         return None
 
 

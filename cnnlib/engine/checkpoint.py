@@ -1,7 +1,8 @@
-"""Checkpoints that are whole or not there, and that are read without running anybody's code."""
+"""Checkpoints that are whole or not there, and that are checked, and read without running anybody's code."""
 
 from __future__ import annotations
 
+import errno
 import io
 import pickle
 import zipfile
@@ -24,30 +25,68 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     write_atomically(path, buffer.getbuffer())
 
 
+class DamagedCheckpointError(CnnlibError):
+    """A checkpoint that is missing, or whose content is not what was written.
+
+    Attributes:
+        fault: what is wrong, without what to do about it.
+    """
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"{fault}; restore it from a copy, or delete the run's folder to train it again")
+        self.fault = fault
+
+
 def load_checkpoint(path: Path, net: str | None = None) -> dict[str, Any]:
-    """The state that ``save_checkpoint`` wrote, on the CPU.
+    """The state that ``save_checkpoint`` wrote, on the CPU, once its checksums were found right.
 
     Args:
         net: which net the weights are for, as the state's own ``net`` must say; ``None``: any.
 
     Raises:
-        CnnlibError: the file is missing, damaged, of another net, or holds more than tensors and plain values.
+        DamagedCheckpointError: the file is missing, damaged, or holds more than tensors and plain values.
+        CnnlibError: it cannot be read, or is of another net.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CnnlibError(f"{path}: no such checkpoint; was this run finished?") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile, OSError) as error:
-        reason = str(error).partition("\n")[0]
+    state = _read(path)
+    if not _is_state(state):
+        raise DamagedCheckpointError(
+            f"{path}: not a checkpoint of cnnlib: it must hold the name of a net, and a model's tensors by name"
+        )
+    if net not in (None, state["net"]):
         raise CnnlibError(
-            f"{path}: not a readable checkpoint ({reason}); delete it to start afresh"
-        ) from None
-    found = state.get("net") if isinstance(state, dict) else None
-    if found is None or net not in (None, found):
-        raise CnnlibError(
-            f"{path}: holds the weights of another net, {found}; the configuration describes {net or 'one'}"
+            f"{path}: holds the weights of another net, {state['net']}; the configuration describes {net}"
         )
     return state
+
+
+def _read(path: Path) -> Any:
+    try:
+        with zipfile.ZipFile(path) as archive:  # torch.load passes over the CRC-32 that torch.save wrote
+            if (member := archive.testzip()) is not None:
+                raise zipfile.BadZipFile(f"the checksum of {member} is wrong")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise DamagedCheckpointError(f"{path}: no such checkpoint; was this run finished?") from None
+    except MemoryError:
+        raise CnnlibError(f"{path}: there is not enough memory to read it") from None
+    except Exception as error:  # a file that somebody made can break both readers in any way
+        if (
+            isinstance(error, OSError) and error.errno != errno.EINVAL
+        ):  # EINVAL: a seek that the file asks for
+            raise CnnlibError(f"{path}: cannot be read ({error.strerror or error})") from None
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        if isinstance(error, pickle.UnpicklingError):  # whose advice is to run what the file holds
+            reason = "it holds more than tensors and plain values, or is no pickle"
+        raise DamagedCheckpointError(f"{path}: not a readable checkpoint ({reason})") from None
+
+
+def _is_state(state: Any) -> bool:
+    model = state.get("model") if isinstance(state, dict) else None
+    return (
+        isinstance(model, Mapping)
+        and isinstance(state.get("net"), str)
+        and all(isinstance(name, str) and isinstance(value, Tensor) for name, value in model.items())
+    )
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
@@ -55,7 +94,7 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], path: Path) ->
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:  # a line for each sort of mismatch, after one that names the class
-        reason = " ".join(str(error).splitlines()[1].split())
+        reason = " ".join(str(error).partition("\n")[2].partition("\n")[0].split())
         raise CnnlibError(
             f"{path}: its tensors are not the model's ({reason[:200]}); the model has changed since: train again"
         ) from None

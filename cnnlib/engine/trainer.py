@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, field
@@ -17,7 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from cnnlib.engine.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from cnnlib.engine.checkpoint import DamagedCheckpointError, load_checkpoint, load_weights, save_checkpoint
 from cnnlib.engine.evaluator import evaluate, mean_score
 from cnnlib.engine.freezing import Freezing
 from cnnlib.engine.means import Means
@@ -197,7 +198,8 @@ class Trainer:
         )
 
     def resume(self) -> bool:
-        """Picks up from ``last.ckpt``; false where there is none.
+        """Picks up from ``last.ckpt``; false where there is none, or it or ``best.ckpt`` is damaged: training from the
+        start gives them again.
 
         An epoch that was cut short is run again from its start. Its shuffling and augmentation are a function
         of (seed, epoch, sample), so that on a CPU the weights end the same, bit for bit, as in a run that nobody
@@ -206,15 +208,30 @@ class Trainer:
         path = self.folder / "last.ckpt"
         if not path.exists():
             return False
-        saved = load_checkpoint(path, self.net)
+        try:
+            saved = load_checkpoint(path, self.net)
+            load_checkpoint(self.folder / "best.ckpt", self.net)  # which no later epoch may replace
+        except DamagedCheckpointError as error:
+            print(f"{error.fault}; training begins again", file=sys.stderr)
+            return False
         load_weights(self.model.module, saved["model"], path)
+        try:
+            self._restore(saved)
+        except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise CnnlibError(
+                f"{path}: its training state does not fit ({type(error).__name__}: {error}); "
+                "delete the run's folder to train it again"
+            ) from None
+        return True
+
+    def _restore(self, saved: Mapping[str, Any]) -> None:
+        """All but the weights."""
         self.optimizer.load_state_dict(saved["optimizer"])
         self.schedule.load_state_dict(saved["schedule"])
         if self.average:
             self.average.load_state_dict(saved["average"])
         self.weighting.load_state_dict(saved["weighting"])
         self.state = TrainingState(**saved["state"])
-        return True
 
     def load_best(self) -> None:
         """The weights that did best on the validation split, into the model that ``validate`` uses."""

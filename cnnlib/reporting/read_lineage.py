@@ -132,7 +132,7 @@ def _changes(lineage: Lineage, reference: Key | None, key: Key) -> tuple[str, ..
     first = [lineage.runs(one)[0] for one in (reference, key)]
     lost = [run for run in first if "config.yaml" in run.missing]
     if lost:
-        return (f"unknown: {lost[0].experiment} has lost its config.yaml",)
+        return (f"unknown: {lost[0].experiment} has no config.yaml that can be read",)
     old, new = (
         {section: value for section, value in run.config.items() if section not in _TOLD_OTHERWISE}
         for run in first

@@ -42,17 +42,22 @@ class SuiteResults:
 
     @property
     def missing(self) -> list[str]:
-        """What should be there and is not, in words."""
+        """What should be there and is not, or is damaged, in words; of saved predictions, as far as they were read."""
         lines = [
             f"{run.experiment}, seed {run.seed}: not finished (no result.json in {run.experiment}/{run.folder.name})"
             for run in self.unfinished
             if run.error is None
         ]
-        return lines + [
-            f"{run.experiment}, seed {run.seed}: no {file} ({RUN_FILES[file]})"
-            for run in self.runs
-            for file in run.missing
-        ]
+        for run in self.runs:
+            name = f"{run.experiment}, seed {run.seed}"
+            lines += [
+                f"{name}: {run.damaged[file]} ({RUN_FILES[file]})"
+                if file in run.damaged
+                else f"{name}: no {file} ({RUN_FILES[file]})"
+                for file in run.missing
+            ]
+            lines += [f"{name}: {fault}" for fault in run.predictions.faults]
+        return lines
 
     @cached_property
     def finished(self) -> dict[str, list[RunResult]]:
@@ -178,6 +183,8 @@ def read_suite(folder: Path) -> SuiteResults:
         )
         if not (first_seeds is None or isinstance(first_seeds, int)):
             raise ValueError(f"first_seeds is {first_seeds!r}")
+        if outside := [each for each in experiments if each in ("", ".", "..") or Path(each).name != each]:
+            raise ValueError(f"no folder can be called {outside[0]!r}")
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise CnnlibError(
             f"{path}: needs name, experiments and seeds as run_suite writes them (the problem: {error}); "

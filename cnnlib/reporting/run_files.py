@@ -36,6 +36,8 @@ def _mapping(path: Path, form: str, parse: Callable[[str], Any], advice: str) ->
     content = _text(path)
     try:
         value = parse(content)
+    except RecursionError:
+        raise CnnlibError(f"{path}: not valid {form} (nested too deeply){advice}") from None
     except (ValueError, yaml.YAMLError) as error:
         raise CnnlibError(f"{path}: not valid {form} ({' '.join(str(error).split())}){advice}") from None
     if not isinstance(value, dict):
@@ -51,7 +53,7 @@ def typed(value: Any) -> Any:
         return tuple(map(typed, value))
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value
 
 
@@ -71,9 +73,12 @@ def read_columns(path: Path, text: Sequence[str] = ()) -> dict[str, list[Any]]:
 def parse_csv(text: str, path: str) -> list[dict[str, str]]:
     """
     Raises:
-        CnnlibError: a row that is shorter or longer than the header.
+        CnnlibError: no table, or a row that is shorter or longer than the header.
     """
-    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    try:
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except csv.Error as error:
+        raise CnnlibError(f"{path}: not a table ({error})") from None
     for number, row in enumerate(rows, 2):
         if None in row or None in row.values():
             raise CnnlibError(f"{path}: row {number} does not have the header's number of columns")
@@ -94,8 +99,11 @@ def with_nan(values: Mapping[str, float | None]) -> dict[str, float]:
 
 def _text(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():  # a pipe or a device may never end
+            raise CnnlibError(f"{path}: no file; run the experiment again")
         return path.read_bytes().decode()
-    except FileNotFoundError:
-        raise CnnlibError(f"{path}: missing; run the experiment again") from None
+    except OSError as error:
+        reason = "missing" if isinstance(error, FileNotFoundError) else error.strerror
+        raise CnnlibError(f"{path}: {reason}; run the experiment again") from None
     except UnicodeDecodeError:
         raise CnnlibError(f"{path}: not a text file in UTF-8") from None

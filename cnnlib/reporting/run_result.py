@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cnnlib.reporting.result_file import check_result
 from cnnlib.reporting.run_files import read_columns, read_json, read_yaml, typed, with_nan
 from cnnlib.reporting.saved_predictions import SavedPredictions
 from cnnlib.tasks import Task
@@ -27,6 +28,8 @@ RUN_FILES = {
 }
 """What a finished run should have, and what follows where it has not."""
 
+
+_SECTIONS = ("dataset", "model", "tasks", "optimizer", "schedule", "training", "weighting", "predictions")
 
 _DRAWN_BY = ("name", "seed", "families", "objects", "shares")
 """Options of data sets: other values, other pictures of the same names."""
@@ -47,6 +50,8 @@ class RunResult:
     """Metric to image name to value; empty if ``per_image.csv`` is missing."""
     groups: Mapping[str, str]
     """Image name to what it shares with images that it is not independent of; its own name where that is none."""
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    """Those of ``RUN_FILES`` that cannot be read, and why."""
 
     @property
     def test(self) -> dict[str, float]:
@@ -68,14 +73,22 @@ class RunResult:
 
     @cached_property
     def missing(self) -> tuple[str, ...]:
-        """The files that should be there and are not."""
-        return tuple(file for file in RUN_FILES if not (self.folder / file).exists())
+        """The files that should be there and are not, or are damaged."""
+        return tuple(file for file in RUN_FILES if file in self.damaged or not (self.folder / file).exists())
 
     @cached_property
     def config(self) -> dict[str, Any]:
         """The run's sections as ``config.yaml`` has them, every value as text."""
-        suite = read_yaml(self.folder / "config.yaml")
-        return suite | (suite.get("experiments", {}).get(self.experiment) or {})
+        path = self.folder / "config.yaml"
+        suite = read_yaml(path)
+        experiments = suite.get("experiments", {})
+        own = experiments.get(self.experiment) if isinstance(experiments, dict) else None
+        config = suite | own if isinstance(own, dict) else suite
+        if wrong := [key for key in _SECTIONS if not isinstance(config.get(key, {}), dict)]:
+            raise CnnlibError(f"{path}: {wrong[0]} must be a mapping")
+        if not all(isinstance(task, dict) for task in config.get("tasks", {}).values()):
+            raise CnnlibError(f"{path}: each of tasks must be a mapping")
+        return config
 
     @cached_property
     def images(self) -> tuple[frozenset[str], tuple[Any, ...]] | None:
@@ -147,25 +160,26 @@ class UnfinishedRun:
 
 
 def read_run(folder: Path, experiment: str, seed: int) -> RunResult | UnfinishedRun:
-    """A run's folder.
-
-    Raises:
-        CnnlibError: a damaged file, which is named.
+    """A run's folder. Whatever of it is damaged is named: a run without its result is unfinished, and one that has lost
+    another file is shown without what that held.
     """
     path = folder / "result.json"
     if not path.exists():
         return UnfinishedRun(folder, experiment, seed, None)
-    result = read_json(path)
-    if result.get("status") == "failed":
-        return UnfinishedRun(folder, experiment, seed, str(result.get("error", "no reason was noted")))
-    absent = [key for key in ("test", "constant", "ranked_by", "seconds") if key not in result]
-    if absent:
-        raise CnnlibError(f"{path}: lacks {', '.join(absent)}; delete it to run this again")
-    history = read_columns(folder / "metrics.csv")
-    per_image = read_columns(folder / "per_image.csv", text=("name", "group"))
+    try:
+        result = read_json(path)
+        if result.get("status") == "failed":
+            return UnfinishedRun(folder, experiment, seed, str(result.get("error", "no reason was noted")))
+        check_result(result, path)
+        counts_from_json(result.get("by_class", {}), path)
+    except CnnlibError as error:
+        return UnfinishedRun(folder, experiment, seed, str(error))
+    damaged: dict[str, str] = {}
+    history = _columns(folder / "metrics.csv", "epoch", (), damaged)
+    per_image = _columns(folder / "per_image.csv", "name", ("name", "group"), damaged)
     names = per_image.pop("name", [])
     groups = per_image.pop("group", names)
-    return RunResult(
+    run = RunResult(
         folder,
         experiment,
         seed,
@@ -174,3 +188,29 @@ def read_run(folder: Path, experiment: str, seed: int) -> RunResult | Unfinished
         {metric: dict(zip(names, values, strict=True)) for metric, values in per_image.items()},
         dict(zip(names, groups, strict=True)),
     )
+    return replace(run, damaged=damaged | _damaged_descriptions(run))
+
+
+def _columns(path: Path, key: str, text: Sequence[str], damaged: dict[str, str]) -> dict[str, list[Any]]:
+    """Of a table; none where it is damaged, which ``damaged`` is told."""
+    try:
+        found = read_columns(path, text)
+    except CnnlibError as error:
+        damaged[path.name] = str(error)
+        return {}
+    if path.exists() and key not in found:
+        damaged[path.name] = f"{path}: has no row with the column {key}"
+        return {}
+    return found
+
+
+def _damaged_descriptions(run: RunResult) -> dict[str, str]:
+    """Those of the files that say what a run's tasks and data are, and why they cannot be used."""
+    found = {}
+    for file, read in (("data.json", lambda: run.data), ("config.yaml", lambda: run.tasks)):
+        if file not in run.missing and not found:
+            try:
+                read()
+            except CnnlibError as error:
+                found[file] = str(error)
+    return found

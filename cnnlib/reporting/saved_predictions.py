@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from urllib.parse import unquote
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 from PIL import Image
 
 from cnnlib.reporting.run_files import parse_csv
-from cnnlib.types import CnnlibError
 
 
 class SavedPredictions:
     """``len`` is how many pictures and tables there are: 0 where nothing was kept.
 
-    Raises:
-        CnnlibError: the zip file is damaged.
+    Attributes:
+        faults: what could not be read so far, and why; it counts as not kept.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        archive = folder / "predictions.zip"
-        try:
-            if archive.exists():
-                opened = ZipFile(archive)
-                self._contents = {path: partial(opened.read, path) for path in opened.namelist()}
-            else:
-                self._contents = {
-                    path.relative_to(folder).as_posix(): path.read_bytes for path in folder.rglob("*.*")
-                }
-        except BadZipFile as error:
-            raise CnnlibError(f"{archive}: damaged ({error}); run the experiment again") from None
+        self.faults: list[str] = []
+        self._contents = self._find()
         self._pictures, self._tables = (
             {
                 tuple(unquote(part) for part in path.removesuffix(ending).split("/")): path
@@ -44,6 +35,22 @@ class SavedPredictions:
             for ending in (".png", ".csv")
         )
         self._rows = cache(self._read_rows)
+
+    def _find(self) -> dict[str, Callable[[], bytes]]:
+        """By path, in the archive where there is one."""
+        archive, inside = self._folder / "predictions.zip", self._folder.resolve()
+        if not archive.exists():
+            return {
+                path.relative_to(self._folder).as_posix(): path.read_bytes
+                for path in self._folder.rglob("*.*")
+                if path.is_file() and path.resolve().is_relative_to(inside)
+            }
+        try:
+            opened = ZipFile(archive)
+            return {path: partial(opened.read, path) for path in opened.namelist()}
+        except Exception as error:  # a damaged archive can break its reader in any way
+            self._note("predictions.zip", error)
+            return {}
 
     def __len__(self) -> int:
         return len(self._pictures) + len(self._tables)
@@ -57,18 +64,15 @@ class SavedPredictions:
         return sorted([found[-1] for found in self._pictures if found[:-1] == parts] + [*self._rows(parts)])
 
     def read(self, *parts: str) -> np.ndarray | dict[str, str] | None:
-        """The picture at ``parts`` (``"truth", "mask", name``), else the row of that table, else ``None``.
-
-        Raises:
-            CnnlibError: the file is damaged.
-        """
+        """The picture at ``parts`` (``"truth", "mask", name``), else the row of that table, else ``None``."""
         path = self._pictures.get(parts)
         if path is None:
             return self._rows(parts[:-1]).get(parts[-1])
         try:
             return np.array(Image.open(io.BytesIO(self._contents[path]())))
-        except (OSError, BadZipFile, SyntaxError) as error:
-            raise self._damaged(path, error) from None
+        except Exception as error:  # as above
+            self._note(path, error)
+            return None
 
     def _read_rows(self, parts: tuple[str, ...]) -> dict[str, dict[str, str]]:
         """By sample; none where there is no such table."""
@@ -78,8 +82,11 @@ class SavedPredictions:
         try:
             rows = parse_csv(self._contents[path]().decode(), path)
             return {row["name"]: {key: row[key] for key in row if key != "name"} for row in rows}
-        except (OSError, BadZipFile, CnnlibError, UnicodeDecodeError, KeyError) as error:
-            raise self._damaged(path, error) from None
+        except Exception as error:  # as above
+            self._note(path, error)
+            return {}
 
-    def _damaged(self, path: str, error: Exception) -> CnnlibError:
-        return CnnlibError(f"{self._folder}: {path} cannot be read ({error}); run the experiment again")
+    def _note(self, path: str, error: Exception) -> None:
+        fault = f"{self._folder / path}: cannot be read ({error or type(error).__name__}); run the experiment again"
+        if fault not in self.faults:
+            self.faults.append(fault)

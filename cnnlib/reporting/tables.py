@@ -14,16 +14,23 @@ class HistoryFile:
     """Writes every epoch's numbers, whole each time, so that a kill leaves a complete file.
 
     Args:
-        path: the CSV file.
+        path: the CSV file; what stands there gives way at once.
         rows: of the completed epochs.
     """
 
     def __init__(self, path: Path, rows: list[dict[str, float]]) -> None:
         self.path = path
         self.rows = list(rows)
+        if rows:
+            self._write()
+        else:
+            path.unlink(missing_ok=True)
 
     def log_scalars(self, scalars: Mapping[str, float], step: int) -> None:
         self.rows.append(dict(scalars))
+        self._write()
+
+    def _write(self) -> None:
         first = ["epoch", "seconds", "images_per_second", "learning_rate"]
         columns = dict.fromkeys([*first, *(key for row in self.rows for key in row)])
         write_csv(self.path, list(columns), self.rows)  # a resumed run may have more than it began with

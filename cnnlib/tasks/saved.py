@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from annotated_types import Ge, MinLen
 from pydantic import TypeAdapter, ValidationError
 
 from cnnlib.files import write_atomically
@@ -19,9 +20,9 @@ from cnnlib.types import CnnlibError, DataSource, Fit, TargetInfo
 class DataDescription:
     """``DataSource`` without its samples: the attributes are its."""
 
-    inputs: dict[str, int]
+    inputs: Annotated[dict[str, Annotated[int, Ge(1)]], MinLen(1)]
     targets: dict[str, TargetInfo]
-    size: int | None
+    size: Annotated[int, Ge(1)] | None
     fit: Fit = "stretch"
 
 
@@ -41,8 +42,9 @@ def read_data(folder: Path) -> DataDescription:
     path = folder / "data.json"
     try:
         return _JSON.validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise CnnlibError(f"{path}: missing; run the experiment again") from None
+    except OSError as error:
+        reason = "missing" if isinstance(error, FileNotFoundError) else error.strerror
+        raise CnnlibError(f"{path}: {reason}; run the experiment again") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.optim import Optimizer
 
-from cnnlib.engine.checkpoint import load_checkpoint
+from cnnlib.engine.checkpoint import load_checkpoint, save_checkpoint
 from cnnlib.engine.schedule import Schedule, constant
 from cnnlib.engine.trainer import TrainingDivergedError
 from cnnlib.seeds import derived_seed
@@ -49,6 +49,50 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_unbroken_one(tmp_path: P
     assert [row["val/depth/mae"] for row in resumed.state.history] == [
         row["val/depth/mae"] for row in load_checkpoint(tmp_path / "whole/last.ckpt", NET)["state"]["history"]
     ]
+
+
+@pytest.mark.parametrize("damage", ["best.ckpt is gone", "best.ckpt", "last.ckpt"])
+def test_an_interrupted_run_whose_checkpoint_is_damaged_is_trained_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    whole = make_trainer(tmp_path / "whole")
+    whole.fit(train_loader(), val_loader())
+    broken = make_trainer(tmp_path / "broken", Recorder(fail_at=(4, 2)))
+    with pytest.raises(KeyboardInterrupt):
+        broken.fit(train_loader(), val_loader())
+    path = tmp_path / "broken" / damage.split()[0]
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.unlink() if damage.endswith("gone") else path.write_bytes(content)
+
+    again = make_trainer(tmp_path / "broken")
+    assert not again.resume()
+    assert f"{path}: " in capsys.readouterr().err
+    again.fit(train_loader(), val_loader())
+    again.load_best()
+    assert again.state.best_epoch == whole.state.best_epoch
+    for name in ("last.ckpt", "best.ckpt"):
+        assert_identical(weights(tmp_path / "whole", name), weights(tmp_path / "broken", name))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": None},
+        {"state": {"epochs": 3}},
+        {"optimizer": {}},
+        {"schedule": [1]},
+        {"weighting": "missing"},
+    ],
+    ids=str,
+)
+def test_a_training_state_that_does_not_fit_is_refused(tmp_path: Path, changes: dict) -> None:
+    make_trainer(tmp_path).fit(train_loader(), val_loader())
+    state = load_checkpoint(tmp_path / "last.ckpt", NET)
+    changed = {key: value for key, value in (state | changes).items() if value != "missing"}
+    save_checkpoint(tmp_path / "last.ckpt", changed)
+    with pytest.raises(CnnlibError, match=r"last\.ckpt: its training state does not fit"):
+        make_trainer(tmp_path).resume()
 
 
 def test_epochs_differ_in_order_and_in_augmentation() -> None:

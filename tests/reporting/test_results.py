@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from cnnlib.reporting.results import read_suite
 from cnnlib.reporting.run_files import read_yaml
+from cnnlib.reporting.suite_files import write_suite_files
 from cnnlib.tasks import DepthTask
 from cnnlib.types import CnnlibError
 from tests.reporting.fake_suite import fail, write_suite
@@ -65,25 +67,100 @@ def test_what_failed_or_is_missing_is_reported(folder: Path) -> None:
         ("suite.yaml", "name: x", "needs name, experiments and seeds"),
         ("suite.yaml", "{name: x, experiments: {a: {}}, seeds: [one]}", "needs name, experiments and seeds"),
         ("suite.yaml", "{name: x, experiments: {}, seeds: [0]}", "needs name, experiments and seeds"),
-        ("bce/seed-0/result.json", "{", "result.json: not valid JSON"),
-        ("bce/seed-0/result.json", "[]", "must hold a mapping; it holds list; delete it"),
-        (
-            "bce/seed-0/result.json",
-            '{"status": "finished", "test": {}}',
-            "lacks constant, ranked_by, seconds",
-        ),
-        ("bce/seed-0/metrics.csv", "epoch,val/loss\n1\n", "metrics.csv: row 2 does not have"),
-        ("bce/seed-0/metrics.csv", "epoch,val/loss\n1,high\n", "metrics.csv: 'high' is not a number"),
-        ("bce/seed-0/per_image.csv", "name,mask/iou\na,0.5,7\n", "per_image.csv: row 2 does not have"),
+        ("suite.yaml", "[" * 100_000, "not valid YAML .nested too deeply"),
+        ("suite.yaml", "{name: x, experiments: {../../a: {}}, seeds: [0]}", "no folder can be called"),
     ],
 )
-def test_a_damaged_file_is_named(folder: Path, file: str, content: str | None, message: str) -> None:
+def test_a_damaged_suite_is_named(folder: Path, file: str, content: str | None, message: str) -> None:
     if content is None:
         (folder / file).unlink()
     else:
         (folder / file).write_text(content)
     with pytest.raises(CnnlibError, match=message):
         read_suite(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{", "result.json: not valid JSON"),
+        (b"\xff", "result.json: not a text file in UTF-8"),
+        (b"[" * 100_000, "result.json: not valid JSON .nested too deeply"),
+        (b"[]", "must hold a mapping; it holds list; delete it"),
+        (b'{"status": "finished", "test": {}}', "constant: Field required"),
+        (b'{"test": {"a": "high"}, "constant": {}, "ranked_by": [], "seconds": 1}', "test.a: .*number"),
+        (b'{"test": {}, "constant": {}, "ranked_by": ["mask/iou"], "seconds": 1}', "ranked_by.0: "),
+        (b'{"test": {}, "constant": {}, "ranked_by": [], "seconds": null}', "seconds: "),
+        (b'{"test": {}, "constant": {}, "ranked_by": [], "seconds": 1, "by_class": 3}', "damaged .by_class"),
+    ],
+    ids=repr,
+)
+def test_a_run_without_its_result_is_unfinished(folder: Path, content: bytes, message: str) -> None:
+    (folder / "bce" / "seed-0" / "result.json").write_bytes(content)
+    suite = read_suite(folder)
+    (run,) = suite.unfinished
+    assert (run.experiment, run.seed) == ("bce", 0)
+    assert re.search(message, run.error)
+    assert len(suite.runs) == 3
+    assert message.split()[0].split(":")[0] in write_suite_files(suite).read_text()
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("metrics.csv", b"epoch,val/loss\n1\n", "metrics.csv: row 2 does not have"),
+        ("metrics.csv", b"epoch,val/loss\n1,high\n", "metrics.csv: 'high' is not a number"),
+        ("metrics.csv", b"val/loss\n1\n", "metrics.csv: has no row with the column epoch"),
+        ("metrics.csv", b"epoch,\x00\n" + b"9" * 200_000, "metrics.csv: not a table"),
+        ("per_image.csv", b"name,mask/iou\na,0.5,7\n", "per_image.csv: row 2 does not have"),
+        ("per_image.csv", b"group,mask/iou\na,0.5\n", "per_image.csv: has no row with the column name"),
+        ("per_image.csv", b"\xff\xfe", "per_image.csv: not a text file in UTF-8"),
+        ("config.yaml", b"[" * 100_000, "config.yaml: not valid YAML"),
+        ("config.yaml", b"\xff\xfe", "config.yaml: not a text file"),
+        ("config.yaml", b"experiments: [1]\ntasks: 3", "config.yaml: tasks must be a mapping"),
+        ("config.yaml", b"tasks: {mask: [1]}", "config.yaml: each of tasks must be a mapping"),
+        ("config.yaml", b"tasks: {mask: {name: maks}}", "config.yaml: tasks.mask: no task is named 'maks'"),
+        ("data.json", b"{", "data.json: damaged"),
+        ("data.json", b"[" * 100_000, "data.json: damaged"),
+    ],
+    ids=str,
+)
+def test_a_damaged_file_is_named_and_the_rest_is_shown(
+    folder: Path, file: str, content: bytes, message: str
+) -> None:
+    (folder / "bce" / "seed-0" / file).write_bytes(content)
+    suite = read_suite(folder)
+    assert len(suite.runs) == 4
+    (line,) = suite.missing
+    assert line.startswith("bce, seed 0: ")
+    assert message in line
+    assert message.partition("'")[0] in write_suite_files(suite).read_text()
+
+
+def test_damaged_predictions_are_named_and_the_rest_is_shown(tmp_path: Path) -> None:
+    folder = write_suite(tmp_path / "s", images=4, size=8, persister="folder")
+    damaged = folder / "bce" / "seed-0" / "predictions" / "mask" / "scene-000.png"
+    damaged.write_bytes(b"no picture")
+    page = write_suite_files(read_suite(folder)).read_text()
+    assert "mask/scene-000.png: cannot be read" in page
+    assert page.count("data:image/") > 10
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
+    """Neither is a file of one's own shown to others, nor one replaced."""
+    folder = write_suite(tmp_path / "s", images=4, size=8, persister="folder")
+    own = tmp_path / "own.png"
+    picture = folder / "bce" / "seed-0" / "predictions" / "mask" / "scene-000.png"
+    own.write_bytes(picture.read_bytes())
+    picture.unlink()
+    picture.symlink_to(own)
+    for name in ("report.html", "summary.csv"):
+        (tmp_path / name).write_text("one's own")
+        (folder / name).symlink_to(tmp_path / name)
+    suite = read_suite(folder)
+    write_suite_files(suite)
+    assert suite.runs[0].predictions.read("mask", "scene-000") is None
+    assert {(tmp_path / name).read_text() for name in ("report.html", "summary.csv")} == {"one's own"}
 
 
 def test_yaml_words_stay_words(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -82,15 +83,15 @@ def test_damaged_predictions_are_named(tmp_path: Path) -> None:
     assert len(SavedPredictions(tmp_path)) == 0
     (tmp_path / "mask").mkdir()
     (tmp_path / "mask" / "a.png").write_bytes(b"no picture")
-    with pytest.raises(CnnlibError, match=r"mask/a\.png cannot be read"):
-        SavedPredictions(tmp_path).read("mask", "a")
-    (tmp_path / "predictions.zip").write_bytes(b"no archive")
-    with pytest.raises(CnnlibError, match=r"predictions\.zip: damaged"):
-        SavedPredictions(tmp_path)
-    (tmp_path / "predictions.zip").unlink()
     (tmp_path / "box.csv").write_text("name,xmin\na,1,2\n")
-    with pytest.raises(CnnlibError, match=r"box\.csv cannot be read .*row 2"):
-        SavedPredictions(tmp_path).read("box", "a")
+    saved = SavedPredictions(tmp_path)
+    assert saved.read("mask", "a") is saved.read("box", "a") is None
+    assert re.search(r"mask/a\.png: cannot be read", saved.faults[0])
+    assert re.search(r"box\.csv: cannot be read .*row 2", saved.faults[1])
+    (tmp_path / "predictions.zip").write_bytes(b"no archive")
+    saved = SavedPredictions(tmp_path)
+    assert len(saved) == 0
+    assert re.search(r"predictions\.zip: cannot be read", saved.faults[0])
 
 
 @pytest.mark.parametrize("persister", ["folder", "zip"])
@@ -144,7 +145,10 @@ def test_what_is_not_valid_is_read_back_as_not_valid(tmp_path: Path) -> None:
     [
         (None, "missing; run the experiment again"),
         ("{", "damaged .*JSON"),
-        ('{"inputs": {}, "targets": {"a": {}}, "size": 3}', "damaged .targets.a.kind: Field required"),
+        ('{"inputs": {"bg": 3}, "targets": {"a": {}}, "size": 3}', "damaged .targets.a.kind: Field required"),
+        ('{"inputs": {}, "targets": {}, "size": 3}', "damaged .inputs: "),
+        ('{"inputs": {"bg": 0}, "targets": {}, "size": 3}', "damaged .inputs.bg: "),
+        ('{"inputs": {"bg": 3}, "targets": {}, "size": -3}', "damaged .size: "),
     ],
 )
 def test_a_damaged_description_of_the_data_is_named(folder: Path, content: str | None, message: str) -> None:
@@ -158,7 +162,7 @@ def test_a_damaged_description_of_the_data_is_named(folder: Path, content: str |
 @given(
     st.builds(
         DataDescription,
-        st.dictionaries(st.text(max_size=5), st.integers(1, 9), max_size=3),
+        st.dictionaries(st.text(max_size=5), st.integers(1, 9), min_size=1, max_size=3),
         st.dictionaries(
             st.text(max_size=5),
             st.builds(

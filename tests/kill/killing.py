@@ -1,0 +1,84 @@
+"""A suite in processes of its own, and kills among them."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.kill.suites import Suite
+from tests.tiny_suite import session_of
+
+_LONGEST = 600  # seconds that a suite may take to its end
+_TRIES = 10
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A suite that nobody killed."""
+
+    folder: Path
+    seconds: float
+
+
+def run_whole(suite: Suite, out: Path) -> Whole:
+    began = time.monotonic()
+    process = _start(suite, out)
+    if process.wait(_LONGEST):
+        raise SystemExit(f"{suite.name} does not even run undisturbed; see {out}/log")
+    return Whole(out / "tiny", time.monotonic() - began)
+
+
+def run_killed(suite: Suite, out: Path, kills: int, draw: random.Random, seconds: float) -> Counter[str]:
+    """Kills the command ``kills`` times, each at a moment within ``seconds``, and then lets it end; what was killed."""
+    killed: Counter[str] = Counter()
+    for _ in range(kills):
+        process = _start(suite, out)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(draw.uniform(0, seconds))
+        what = draw.choice(("the command", "the command", "all its processes", "one of its processes"))
+        others = [each for each in session_of(process.pid) if each != process.pid]
+        if process.poll() is not None:
+            what = "what had ended before"
+        elif what == "all its processes":
+            os.killpg(process.pid, signal.SIGKILL)
+        elif what == "the command" or not others:
+            what = "the command"
+            process.kill()
+        else:
+            with suppress(ProcessLookupError):
+                os.kill(draw.choice(others), signal.SIGKILL)
+        killed[what] += 1
+        process.wait(_LONGEST)
+        _wait_for_all(process.pid)
+    for _ in range(
+        _TRIES
+    ):  # a run that was killed alone is noted as failed, and the next call tries it again
+        process = _start(suite, out)
+        if process.wait(_LONGEST) == 0:
+            return killed
+    raise SystemExit(f"{suite.name} does not end; see {out}/log")
+
+
+def _start(suite: Suite, out: Path) -> subprocess.Popen[bytes]:
+    out.mkdir(exist_ok=True)
+    environment = os.environ | {"CNNLIB_CACHE": str(out / "cache"), "OMP_NUM_THREADS": "1"}
+    with (out / "log").open("ab") as log:
+        return subprocess.Popen(
+            suite.command(out), stdout=log, stderr=log, env=environment, start_new_session=True
+        )
+
+
+def _wait_for_all(session: int) -> None:
+    """What outlives the command for long is a fault of its own: it could write into the folder of the next call."""
+    deadline = time.monotonic() + 60
+    while left := session_of(session):
+        if time.monotonic() > deadline:
+            raise SystemExit(f"processes that outlived their command: {left}")
+        time.sleep(0.1)
