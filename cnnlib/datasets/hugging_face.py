@@ -26,9 +26,6 @@ _USUAL: dict[Split, tuple[str, ...]] = {
 class HuggingFace(NumberedSplits):
     """Tables of ``datasets``: a saved data set, parquet or Arrow files, or a name on the hub. Rows are read from disk.
 
-    Rows are asked for by their number, in another order in each epoch, so that a stream (``streaming=True``) cannot be
-    used: download it, or write it as tar shards, for the data set ``shards``.
-
     A row whose target is null has no such target. Images are resized with antialiasing, maps by nearest neighbour.
 
     Args:
@@ -45,6 +42,7 @@ class HuggingFace(NumberedSplits):
         seed: of the random split.
         name_column: the samples' names; by default the table and the number of the row.
         group_column: the samples' groups; the random split never divides one.
+        stream: use only the first so many rows of each table, held in memory; no more of them is downloaded.
         size: samples become ``size`` x ``size``. Without it they stay as stored, and must share one size.
         fit: how pictures of another shape become square: they are stretched, or ``pad`` makes the longer side ``size``
             and adds black, not valid in maps, at the right and at the bottom.
@@ -66,13 +64,14 @@ class HuggingFace(NumberedSplits):
         seed: Annotated[int, Ge(0)] = 0,
         name_column: str | None = None,
         group_column: str | None = None,
+        stream: Annotated[int, Ge(1)] | None = None,
         size: Side | None = None,
         fit: Fit = "stretch",
         check: Annotated[int, Ge(1)] | None = None,
     ) -> None:
         if fit == "pad" and size is None:
             raise CnnlibError("fit: pad needs size, the side of the square that pictures are brought to")
-        tables = _chosen(open_tables(path), splits, path)
+        tables = _chosen(open_tables(path, stream), splits, path)
         described = {
             key: given if isinstance(given, Mapping) else {"column": given} for key, given in targets.items()
         }

@@ -32,12 +32,13 @@ def library() -> Any:
     return datasets
 
 
-def open_tables(path: str) -> dict[str, Table]:
+def open_tables(path: str, stream: int | None = None) -> dict[str, Table]:
     """The tables by split; a table without splits is called ``all``.
 
     Args:
         path: what ``save_to_disk`` wrote; a parquet or Arrow file; a folder of files that ``load_dataset`` knows; or,
             where no such path exists, a name on the hub.
+        stream: only the first so many rows of each table, which are held in memory; no more is downloaded.
 
     Raises:
         CnnlibError: it cannot be opened.
@@ -53,21 +54,25 @@ def open_tables(path: str) -> dict[str, Table]:
         elif not place.exists() and not _ON_THE_HUB.fullmatch(path):
             raise FileNotFoundError(f"{place.absolute()} does not exist")
         else:
-            found = datasets.load_dataset(str(place) if place.exists() else path)
+            found = datasets.load_dataset(
+                str(place) if place.exists() else path, streaming=stream is not None
+            )
+        tables = dict(found) if isinstance(found, Mapping) else {"all": found}
+        return {name: _first_rows(table, stream) for name, table in tables.items()} if stream else tables
     except Exception as error:  # of its own, of Arrow, of the network
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CnnlibError(
             f"path {path!r} cannot be opened as a Hugging Face data set ({reason}); expected a folder that "
             "save_to_disk wrote, a parquet or Arrow file, or a name on the hub"
         ) from None
-    tables = dict(found) if isinstance(found, Mapping) else {"all": found}
-    if any(isinstance(table, datasets.IterableDataset) for table in tables.values()):
-        raise CnnlibError(
-            f"path {path!r} is a stream, and samples are asked for by their number, in another order in each epoch: "
-            "download it (load_dataset without streaming, then save_to_disk), or write it as tar shards, which the "
-            "data set shards reads"
-        )
-    return tables
+
+
+def _first_rows(table: Any, count: int) -> Table:
+    """Of a table or a stream; pictures are not decoded."""
+    datasets = library()
+    if isinstance(table, datasets.Dataset):
+        return table.select(range(min(count, len(table))))
+    return datasets.Dataset.from_list(list(table.decode(False).take(count)), features=table.features)
 
 
 def check_column(tables: Iterable[Table], column: str, option: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -211,10 +211,19 @@ def test_what_cannot_be_opened_is_said(tmp_path: Path, monkeypatch: pytest.Monke
         opened(tmp_path)
 
 
-def test_a_stream_is_refused_and_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table(4).to_parquet(tmp_path / "x.parquet")
-    monkeypatch.setattr(datasets, "load_dataset", partial(datasets.load_dataset, streaming=True))
-    with pytest.raises(
-        CnnlibError, match=r"is a stream, and samples are asked for by their number.*save_to_disk"
-    ):
-        opened(tmp_path)
+@pytest.mark.parametrize("place", ["x.parquet", ""])
+def test_of_a_stream_the_first_rows_are_samples_like_others(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table(40).to_parquet(tmp_path / "x.parquet", batch_size=8)
+    decoded: list[int] = []
+    monkeypatch.setattr(datasets.features.Image, "decode_example", lambda *_, **__: decoded.append(1))
+    source = opened(tmp_path / place, stream=20)
+    monkeypatch.undo()
+    assert not decoded
+    found = {sample["name"]: sample for sample in samples(pickle.loads(pickle.dumps(source)))}
+    assert sorted(found) == sorted(f"x{number}" for number in range(20))
+    for number in range(20):
+        expected = torch.from_numpy(photo(number)).permute(2, 0, 1) / 255
+        assert torch.equal(found[f"x{number}"]["image"], expected)
+        assert ("mask" in found[f"x{number}"]) == (number % 3 != 1)
