@@ -15,6 +15,7 @@ from cnnlib.checks import did_you_mean
 from cnnlib.types import CnnlibError
 
 Factory: TypeAlias = Callable[..., Any]
+_MOST_LISTED = 100
 _REFUSED = "CNNLIB_NO_OUTSIDE_CODE"
 
 
@@ -116,4 +117,6 @@ def _path_of(each: type) -> str:
 def unknown(what: str, word: str, allowed: Iterable[str]) -> str:
     """``"no loss is named 'dise' (did you mean 'dice'?); allowed: bce, dice"``."""
     names = list(allowed)
-    return f"no {what} is named {word!r}{did_you_mean(word, names)}; allowed: {', '.join(names) or 'none'}"
+    listed = ", ".join(names[:_MOST_LISTED]) or "none"
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return f"no {what} is named {word!r}{did_you_mean(word, names)}; allowed: {listed}{more}"

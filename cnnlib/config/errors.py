@@ -16,6 +16,7 @@ from cnnlib.types import CnnlibError
 T = TypeVar("T")
 MISSING = "is required, and missing"
 _LONGEST_VALUE = 80
+_MOST_SHOWN = 50
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ class ConfigError(CnnlibError):
 
     def __str__(self) -> str:
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        return "\n".join([f"{self.source}: {count}", *(f"  {problem}" for problem in self.problems)])
+        shown = [f"  {problem}" for problem in self.problems[:_MOST_SHOWN]]
+        more = len(self.problems) - len(shown)
+        return "\n".join([f"{self.source}: {count}", *shown, *([f"  and {more} more"] if more else [])])
 
 
 class Details(list[InitErrorDetails]):

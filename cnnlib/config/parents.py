@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cnnlib.config.schema import ExperimentConfig
 
 _LONGEST_CHAIN = 100
+_TOLD_NEAREST = 10
 
 
 def parent_problems(experiments: Mapping[str, ExperimentConfig], names: Collection[str]) -> Iterator[Problem]:
@@ -23,6 +24,7 @@ def parent_problems(experiments: Mapping[str, ExperimentConfig], names: Collecti
     """
     starts = {name: config.start_from for name, config in experiments.items() if config.start_from}
     parents = {name: start.experiment for name, start in starts.items() if start.experiment is not None}
+    known, unknown_ones = set(names), dict[str, str]()
     for name, given in parents.items():
         chain = [name]
         while (parent := parents.get(chain[-1])) is not None and parent not in chain:
@@ -30,8 +32,11 @@ def parent_problems(experiments: Mapping[str, ExperimentConfig], names: Collecti
             if len(chain) > _LONGEST_CHAIN:
                 break
         text = ""
-        if given not in names:
-            text = f"{unknown('experiment', given, names)}; a folder is written with a slash: ./{given}"
+        if given not in known:
+            if given not in unknown_ones:  # to look for the nearest name takes long among thousands
+                near = len(unknown_ones) < _TOLD_NEAREST
+                unknown_ones[given] = unknown("experiment", given, names if near else ())
+            text = f"{unknown_ones[given]}; a folder is written with a slash: ./{given}"
         elif parent == name:
             text = f"leads back to the experiment itself: {' -> '.join([*chain, name])}"
         elif len(chain) > _LONGEST_CHAIN:

@@ -211,7 +211,7 @@ def _check_format(form: str, key: int | str) -> None:
             if field not in ("", "0") or conversion or not re.fullmatch(r"([0 ]?[<>^])?\d{0,3}[ds]?", spec):
                 raise ValueError("it has more than a place for it")
         form.format(key)
-    except ValueError as error:
+    except (ValueError, IndexError) as error:
         raise CnnlibError(
             f"background_name {form!r} cannot format {key!r} ({error}); expected a format such as 'bg_{{:03d}}', or "
             "'bg_{}' where background_divisor is null"

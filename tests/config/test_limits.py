@@ -57,6 +57,21 @@ def test_a_long_chain_of_parents_is_refused(parse: Parse, suite: dict[str, Any])
         parse(suite)
 
 
+def test_thousands_of_unknown_parents_are_looked_up_once(parse: Parse, suite: dict[str, Any]) -> None:
+    suite["experiments"] = {f"e{index}": {"start_from.run": f"x{index % 500}"} for index in range(3000)}
+    with (
+        patch("cnnlib.lookup.did_you_mean", autospec=True, return_value="") as near,
+        pytest.raises(
+            ConfigError, match=r"trial.yaml: 3000 problems\n.*no experiment is named 'x0'"
+        ) as caught,
+    ):
+        parse(suite)
+    assert near.call_count <= 2 * 500  # once more for what an override may have brought
+    assert sum(len(list(call.args[1])) for call in near.call_args_list) <= 2 * 10 * 3000
+    assert str(caught.value).endswith("and 2950 more")
+    assert len(str(caught.value)) < 100_000
+
+
 def test_an_endless_key_path_is_refused(parse: Parse, suite: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="a key path has at most 50 parts; this one has 100000"):
         parse(suite, ".".join(["a"] * 100_000) + "=1")
