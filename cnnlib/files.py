@@ -89,6 +89,22 @@ def file_hash(path: Path) -> str:
         raise CnnlibError(f"{path}: cannot be read ({error.strerror})") from None
 
 
+def read_bytes(path: Path) -> bytes:
+    """
+    Raises:
+        FileNotFoundError: there is nothing.
+        CnnlibError: it cannot be read, or is no file: a pipe or a device may never end.
+    """
+    if path.exists() and not path.is_file():
+        raise CnnlibError(f"{path}: is no file")
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:  # such as a link to itself
+        raise CnnlibError(f"{path}: cannot be read ({error.strerror})") from None
+
+
 def read_json(path: Path) -> Any:
     """The value that a JSON file holds.
 
@@ -97,7 +113,7 @@ def read_json(path: Path) -> Any:
         CnnlibError: it is damaged.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_bytes(path).decode())
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise CnnlibError(f"{path}: not valid JSON ({reason})") from None

@@ -90,7 +90,7 @@ def load_run(folder: str | Path) -> TrainedRun:
         CnnlibError: the folder holds no run, or the run has no trained weights yet.
     """
     folder = Path(folder)
-    if not (folder / "config.yaml").exists():
+    if not (folder / "config.yaml").is_file():
         raise CnnlibError(
             f"{folder}: no config.yaml; give the folder of a run, runs/<suite>/<experiment>/seed-<n>"
         )

@@ -101,7 +101,7 @@ def drop_damaged_results(runs: Iterable[Run]) -> None:
 
 def is_of_another_config(run: Run) -> bool:
     path = run.folder / "config.yaml"
-    return path.exists() and path.read_bytes() != run.config_text().encode()
+    return path.exists() and not (path.is_file() and path.read_bytes() == run.config_text().encode())
 
 
 def refuse_other_configs(runs: Sequence[Run]) -> None:

@@ -60,6 +60,8 @@ def load_checkpoint(path: Path, net: str | None = None) -> dict[str, Any]:
 
 
 def _read(path: Path) -> Any:
+    if path.exists() and not path.is_file():  # a pipe or a device may never end
+        raise DamagedCheckpointError(f"{path}: is no file")
     try:
         with zipfile.ZipFile(path) as archive:  # torch.load passes over the CRC-32 that torch.save wrote
             if (member := archive.testzip()) is not None:

@@ -28,7 +28,7 @@ from cnnlib.reporting.templates import TEMPLATES
 from cnnlib.reporting.weighting_charts import weighting_figures
 from cnnlib.tasks.base import PlaceErrors
 from cnnlib.tasks.class_counts import ClassCounts, total
-from cnnlib.types import Target
+from cnnlib.types import CnnlibError, Target
 
 
 def write_report(suite: SuiteResults) -> Path:
@@ -244,6 +244,9 @@ def _alone(suite: SuiteResults, found: Mapping[str, Gain]) -> Mapping[str, str]:
 def _environment(runs: Sequence[RunResult]) -> dict[str, str]:
     """What the first run ran on, one line per fact."""
     paths = [path for run in runs if (path := run.folder / "environment.json").exists()]
-    facts = read_json(paths[0]) if paths else {}
+    try:
+        facts = read_json(paths[0]) if paths else {}
+    except CnnlibError as error:
+        facts = {"environment.json": str(error)}
     groups = [value if isinstance(value, Mapping) else {key: value} for key, value in facts.items()]
     return {name: str(value) for group in groups for name, value in group.items()}

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from cnnlib.files import read_bytes
 from cnnlib.types import CnnlibError
 
 
@@ -99,11 +100,8 @@ def with_nan(values: Mapping[str, float | None]) -> dict[str, float]:
 
 def _text(path: Path) -> str:
     try:
-        if path.exists() and not path.is_file():  # a pipe or a device may never end
-            raise CnnlibError(f"{path}: no file; run the experiment again")
-        return path.read_bytes().decode()
-    except OSError as error:
-        reason = "missing" if isinstance(error, FileNotFoundError) else error.strerror
-        raise CnnlibError(f"{path}: {reason}; run the experiment again") from None
+        return read_bytes(path).decode()
+    except FileNotFoundError:
+        raise CnnlibError(f"{path}: missing; run the experiment again") from None
     except UnicodeDecodeError:
         raise CnnlibError(f"{path}: not a text file in UTF-8") from None

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, MinLen
 from pydantic import TypeAdapter, ValidationError
 
-from cnnlib.files import write_atomically
+from cnnlib.files import read_bytes, write_atomically
 from cnnlib.lookup import find
 from cnnlib.tasks import TASKS, Task
 from cnnlib.types import CnnlibError, DataSource, Fit, TargetInfo
@@ -41,10 +41,9 @@ def read_data(folder: Path) -> DataDescription:
     """What ``write_data`` wrote; raises ``CnnlibError`` where it is missing or damaged."""
     path = folder / "data.json"
     try:
-        return _JSON.validate_json(path.read_bytes())
-    except OSError as error:
-        reason = "missing" if isinstance(error, FileNotFoundError) else error.strerror
-        raise CnnlibError(f"{path}: {reason}; run the experiment again") from None
+        return _JSON.validate_json(read_bytes(path))
+    except FileNotFoundError:
+        raise CnnlibError(f"{path}: missing; run the experiment again") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"

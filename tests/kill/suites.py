@@ -34,9 +34,8 @@ def write_suites(folder: Path) -> list[Suite]:
     if make_shards([str(plain), "--out", str(folder / "shards"), "--samples-per-shard", "6", "--jobs", "1"]):
         raise SystemExit("the shards could not be written")
     experiments = {
-        "first": {},
-        "second": {"start_from.run": "first", "training.ema_decay": 0.9},
-        "third": {"start_from": {"run": "second", "heads": True, "optimizer": True}},
+        "first": {"training.ema_decay": 0.9},
+        "second": {"start_from": {"run": "first", "heads": True, "optimizer": True}},
     }
     of_family = write_suite(
         family,

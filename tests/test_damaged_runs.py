@@ -1,0 +1,164 @@
+"""A suite that meets damaged files of its runs: what can be made again is, and the rest is named."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cnnlib import suite as suite_module
+from cnnlib.config import load_suite
+from cnnlib.runs import plan
+from tests.tiny_suite import TINY, assert_same_weights, write_suite
+from tools.predict import main as predict
+from tools.report import main as report
+from tools.run_suite import main
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("finished")
+    path = write_suite(folder, training=TINY["training"] | {"epochs": 2})
+    assert main([str(path), "--out", str(folder / "runs")]) == 0
+    return folder
+
+
+@pytest.fixture
+def again(finished: Path, tmp_path: Path) -> tuple[list[str], Path]:
+    """The command once more, and the run's folder in a copy of its own."""
+    shutil.copytree(finished / "runs", tmp_path / "runs")
+    return [str(finished / "suite.yaml"), "--out", str(tmp_path / "runs")], tmp_path / "runs/tiny/tiny/seed-0"
+
+
+def test_damage_and_left_overs_are_mended(
+    again: tuple[list[str], Path], finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command, run = again
+    table = (run / "metrics.csv").read_text()
+    (run / "result.json").write_text("[" * 100_000)
+    (run / "metrics.csv").write_bytes(b"\xff\xfe")
+    (run / "traceback.txt").write_text("of an earlier failure")
+    left = [run / ".result.json.123.partial", run / "checkpoints" / ".last.ckpt.9.partial"]
+    left += [run.parent.parent / ".results.csv.7.partial"]
+    for path in left:
+        path.write_bytes(b"left by a kill")
+    trained = (run / "checkpoints" / "last.ckpt").stat().st_mtime_ns
+    assert main(command) == 0
+    err = capsys.readouterr().err
+    assert f"{run / 'result.json'}: not valid JSON (nested too deeply); it is made again" in err
+    assert (run / "metrics.csv").read_text() == table
+    assert (
+        run / "checkpoints" / "last.ckpt"
+    ).stat().st_mtime_ns == trained  # tested again, not trained again
+    whole = json.loads((finished / "runs/tiny/tiny/seed-0/result.json").read_text())
+    assert json.loads((run / "result.json").read_text())["test"] == whole["test"]
+    assert not (run / "traceback.txt").exists()
+    assert not any(path.exists() for path in left)
+
+
+def test_an_unfinished_run_with_a_damaged_checkpoint_is_trained_again(
+    again: tuple[list[str], Path], finished: Path
+) -> None:
+    command, run = again
+    (run / "result.json").unlink()
+    content = (run / "checkpoints" / "best.ckpt").read_bytes()[:-100]
+    (run / "checkpoints" / "best.ckpt").write_bytes(content)
+    assert main(command) == 0
+    assert_same_weights(run, finished / "runs/tiny/tiny/seed-0")
+
+
+def test_a_config_that_is_no_text_is_another_config(
+    again: tuple[list[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command, run = again
+    (run / "config.yaml").write_bytes(b"\xff\xfe")
+    assert main(command) == 2
+    assert "made with another config" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("checkpoints/best.ckpt", b"PK"),
+        ("data.json", b"[" * 100_000),
+        ("data.json", b'{"inputs": {}, "targets": {}, "size": 32}'),
+        ("config.yaml", b"[" * 100_000),
+        ("config.yaml", b"\xff\xfe"),
+        ("config.yaml", None),
+        ("data.json", None),
+        ("checkpoints/best.ckpt", None),
+    ],
+    ids=str,
+)
+def test_predict_names_what_is_damaged(
+    again: tuple[list[str], Path], file: str, content: bytes | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, run = again
+    (run / file).unlink()
+    if content is None:
+        os.mkfifo(run / file)  # which would never end
+    else:
+        (run / file).write_bytes(content)
+    assert predict([str(run), "photo.png", "--out", str(run / "out")]) == 2
+    assert Path(file).name in capsys.readouterr().err
+
+
+def test_a_report_names_what_is_damaged(
+    again: tuple[list[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, run = again
+    (run / "metrics.csv").write_bytes(b"\xff\xfe")
+    (run / "environment.json").write_bytes(b"{")
+    assert report([str(run.parent.parent)]) == 0
+    assert f"{run / 'metrics.csv'}: not a text file in UTF-8" in capsys.readouterr().err
+    assert "environment.json: not valid JSON" in (run.parent.parent / "report.html").read_text()
+
+
+def test_names_of_inputs_lead_nowhere(again: tuple[list[str], Path], tmp_path: Path) -> None:
+    """The data of a run of somebody else's may have inputs of any name."""
+    _, run = again
+    data = json.loads((run / "data.json").read_text())
+    data["inputs"] = {"../../../x": 3, "fg_bg": 3}
+    (run / "data.json").write_text(json.dumps(data))
+    Image.new("RGB", (32, 32)).save(tmp_path / "photo.png")
+    photo, before = str(tmp_path / "photo.png"), set(tmp_path.rglob("*"))
+    out = tmp_path / "deep" / "out"
+    assert predict([str(run), photo, "--input", f"../../../x={photo}", "--out", str(out)]) == 0
+    written = set(tmp_path.rglob("*")) - before - {out.parent, out}
+    assert written
+    assert all(path.is_relative_to(out) for path in written)
+
+
+def test_a_failure_is_noted_while_more_loading_processes_die(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch raises at each of their deaths, wherever the process is."""
+    (run,) = plan(load_suite(finished / "suite.yaml"), tmp_path)
+
+    def die(*_: object) -> None:
+        raise RuntimeError("DataLoader worker (pid 7) is killed")
+
+    def lose_a_worker(_: object) -> None:
+        raise RuntimeError("the first death")
+
+    write = suite_module.write_json
+
+    def write_while_another_dies(*arguments: object) -> None:
+        os.kill(os.getpid(), signal.SIGCHLD)
+        write(*arguments)
+
+    monkeypatch.setattr(suite_module, "run_experiment", lose_a_worker)
+    monkeypatch.setattr(suite_module, "write_json", write_while_another_dies)
+    before = signal.signal(signal.SIGCHLD, die)
+    try:
+        with pytest.raises(SystemExit):
+            suite_module._run(run)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert json.loads((run.folder / "result.json").read_text())["error"] == "RuntimeError: the first death"
+    assert "the first death" in (run.folder / "traceback.txt").read_text()
