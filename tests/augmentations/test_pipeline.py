@@ -102,7 +102,9 @@ def test_white_stays_within_range_when_interpolated() -> None:
 
 
 @pytest.mark.parametrize(
-    "stranger", [lambda sample: sample, v2.RandomHorizontalFlip(), Flip, "flip", None], ids=repr
+    "stranger",
+    [lambda sample: sample, v2.RandomHorizontalFlip(), Flip, "flip", None],
+    ids=["function", "transform", "class", "name", "nothing"],
 )
 def test_what_is_neither_geometric_nor_photometric_is_refused(stranger: Any) -> None:
     with pytest.raises(CnnlibError, match=r"augmentations\[1\] must be an object of a subclass of"):
