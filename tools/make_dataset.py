@@ -1,6 +1,6 @@
 """Writes composites to disk in the journal's layout, which the data set fg_bg reads; goes on where it was stopped.
 
-python tools/make_dataset.py configs/composites.yaml --out data/composites --range 0:4000 --jobs 2
+python tools/make_dataset.py experiments/data_leak/data_leak.yaml --out data/composites --range 0:4000 --jobs 2
 """
 
 from __future__ import annotations

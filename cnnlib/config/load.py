@@ -252,7 +252,7 @@ def _twins(experiments: Mapping[str, ExperimentConfig]) -> Iterator[Problem]:
     for names in alike.values():
         if len(names) > 1:
             text = "a mapping changes the keys that it names and keeps the rest, and null takes a task away"
-            yield Problem("experiments", f"these are the same: {', '.join(names)}; {text}")
+            yield Problem("", f"experiments must differ, and these do not: {', '.join(names)}; {text}")
 
 
 def _check_all(

@@ -458,8 +458,8 @@ def test_experiments_that_are_the_same_are_refused(parse: Parse, suite: dict[str
     epochs = suite["training"]["epochs"]
     suite["experiments"] = {"a": {}, "mask": {"tasks": {"mask": {}}}, "c": {"training.epochs": epochs + 1}}
     assert problems_of(parse, suite) == [
-        "experiments: these are the same: a, mask; a mapping changes the keys that it names and keeps the rest, and "
-        "null takes a task away"
+        "experiments must differ, and these do not: a, mask; a mapping changes the keys that it names and keeps the "
+        "rest, and null takes a task away"
     ]
 
 
