@@ -8,8 +8,8 @@ INSTALLED := .venv/.installed
 run: $(INSTALLED)  ## train ResUNet on mask and depth, compare, save predictions
 	$(BIN)/python tools/run_suite.py configs/joint_l1_l1.yaml
 
-test: $(INSTALLED)  ## all tests
-	$(BIN)/python -m pytest
+test: $(INSTALLED)  ## all tests, in two processes of one thread each
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(INSTALLED)  ## style
 	$(BIN)/ruff check .

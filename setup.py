@@ -56,6 +56,7 @@ setup(
             "playwright>=1.49",
             "pre-commit>=4",
             "pytest>=8.3",
+            "pytest-xdist>=3.6,<4",
             "pytorch-lightning>=2.5,<3",  # to compare with; it brings lightning-fabric: keep both at one version
             "ruff>=0.9",
             "scikit-image>=0.25",
