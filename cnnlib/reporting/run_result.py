@@ -29,8 +29,6 @@ RUN_FILES = {
 """What a finished run should have, and what follows where it has not."""
 
 
-_SECTIONS = ("dataset", "model", "tasks", "optimizer", "schedule", "training", "weighting", "predictions")
-
 _DRAWN_BY = ("name", "seed", "families", "objects", "shares")
 """Options of data sets: other values, other pictures of the same names."""
 
@@ -84,10 +82,9 @@ class RunResult:
         experiments = suite.get("experiments", {})
         own = experiments.get(self.experiment) if isinstance(experiments, dict) else None
         config = suite | own if isinstance(own, dict) else suite
-        if wrong := [key for key in _SECTIONS if not isinstance(config.get(key, {}), dict)]:
-            raise CnnlibError(f"{path}: {wrong[0]} must be a mapping")
-        if not all(isinstance(task, dict) for task in config.get("tasks", {}).values()):
-            raise CnnlibError(f"{path}: each of tasks must be a mapping")
+        tasks = config.get("tasks", {})
+        if not isinstance(tasks, dict) or not all(isinstance(task, dict) for task in tasks.values()):
+            raise CnnlibError(f"{path}: tasks must be a mapping, and each of them too")
         return config
 
     @cached_property
@@ -97,8 +94,9 @@ class RunResult:
         """
         if not self.groups or "config.yaml" in self.missing:
             return None
-        dataset, names = self.config.get("dataset", {}), () if self.result.get("folds") else self.groups
-        return frozenset(names), tuple(str(dataset.get(key, "")) for key in _DRAWN_BY)
+        dataset, names = self.config.get("dataset"), () if self.result.get("folds") else self.groups
+        options = dataset if isinstance(dataset, dict) else {}
+        return frozenset(names), tuple(str(options.get(key, "")) for key in _DRAWN_BY)
 
     @cached_property
     def data(self) -> DataDescription:

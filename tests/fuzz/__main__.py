@@ -20,8 +20,14 @@ from tests.fuzz.annotations import Annotations
 from tests.fuzz.configs import Configs
 from tests.fuzz.harness import Part, report, run_cases
 from tests.fuzz.pictures import Pictures
+from tests.fuzz.runs import Runs
 
-PARTS: dict[str, Callable[[], Part]] = {"configs": Configs, "annotations": Annotations, "pictures": Pictures}
+PARTS: dict[str, Callable[[], Part]] = {
+    "configs": Configs,
+    "annotations": Annotations,
+    "pictures": Pictures,
+    "runs": Runs,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -118,7 +118,7 @@ def test_a_run_without_its_result_is_unfinished(folder: Path, content: bytes, me
         ("config.yaml", b"[" * 100_000, "config.yaml: not valid YAML"),
         ("config.yaml", b"\xff\xfe", "config.yaml: not a text file"),
         ("config.yaml", b"experiments: [1]\ntasks: 3", "config.yaml: tasks must be a mapping"),
-        ("config.yaml", b"tasks: {mask: [1]}", "config.yaml: each of tasks must be a mapping"),
+        ("config.yaml", b"tasks: {mask: [1]}", "config.yaml: tasks must be a mapping"),
         ("config.yaml", b"tasks: {mask: {name: maks}}", "config.yaml: tasks.mask: no task is named 'maks'"),
         ("data.json", b"{", "data.json: damaged"),
         ("data.json", b"[" * 100_000, "data.json: damaged"),
