@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "cnnlib"
-LEAVES = {"types", "checks", "files", "lookup", "seeds"}
+LEAVES = {"types", "checks", "files", "lookup", "pictures", "seeds"}
 SIDE_BY_SIDE = {
     "datasets",
     "augmentations",
@@ -25,6 +25,7 @@ ALLOWED = {
     "types": set(),
     "checks": {"types"},
     "files": {"types"},
+    "pictures": set(),
     "seeds": set(),
     "lookup": {"checks", "types"},
     "video_files": {"checks", "types"},

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnlib.datasets.image_files import MAX_PIXELS, ImageFileError, too_large
+from cnnlib.datasets.image_files import ImageFileError
+from cnnlib.pictures import MAX_PIXELS, too_large
 from cnnlib.types import CnnlibError
 
 _CHANNELS = ("Z", "Y", "V")

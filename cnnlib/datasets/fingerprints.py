@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from cnnlib.datasets.image_files import to_rgb
 from cnnlib.datasets.threads import in_threads
 from cnnlib.files import file_hash
+from cnnlib.pictures import open_picture
 from cnnlib.types import CnnlibError
 
 _SIDE, _LOW = 32, 8  # a picture is reduced to _SIDE x _SIDE, and described by its _LOW x _LOW slowest waves
@@ -78,7 +79,7 @@ def _digest(path: Path) -> str:
 
 def _look(path: Path) -> Look | None:
     try:
-        with Image.open(path) as file:
+        with open_picture(path) as file:
             file.draft("RGB", (2 * _SIDE, 2 * _SIDE))  # a JPEG is decoded at a fraction of its size
             return perceptual_hash(to_rgb(ImageOps.exif_transpose(file)))
     except Exception:  # on damaged files Pillow raises many sorts; ``check`` of the data set reports them

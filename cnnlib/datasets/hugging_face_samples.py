@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from cnnlib.datasets.fitting import fitted_size, padded, padded_target
-from cnnlib.datasets.hugging_face_tables import Table, known, values
+from cnnlib.datasets.hugging_face_tables import Table, known, picture, undecoded, values
 from cnnlib.datasets.hugging_face_targets import ColumnTarget
 from cnnlib.datasets.image_files import to_image, to_rgb
 from cnnlib.types import CnnlibError, Fit, Sample, Size
@@ -37,7 +37,7 @@ class TableSamples:
         if (target := next((each for each in self.targets.values() if each.one_class), None)) is not None:
             self._classes = [target.class_of(value) for value in values(self.table, target.column)]
         columns = [*self.inputs.values(), *(target.column for target in self.targets.values())]
-        self._rows = self.table.select_columns(list(dict.fromkeys(columns)))
+        self._rows, self._pictures = undecoded(self.table, columns)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -100,7 +100,13 @@ class TableSamples:
 
     def _row(self, index: int, place: str) -> dict[str, Any]:
         try:
-            return self._rows[index]
+            (row,) = self._rows[index].to_pylist()
+            decoded = {
+                column: picture(row[column], feature.mode)
+                for column, feature in self._pictures.items()
+                if row[column] is not None
+            }
+            return row | decoded
         except Exception as error:  # whatever Pillow raises on a damaged picture, and Arrow on a damaged file
             raise CnnlibError(f"{place}: cannot be read ({type(error).__name__}: {error})") from None
 

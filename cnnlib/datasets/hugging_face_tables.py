@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from PIL import Image, ImageOps
 
 from cnnlib.checks import did_you_mean
-from cnnlib.files import user_path
+from cnnlib.files import read_bytes, user_path
+from cnnlib.pictures import open_picture
 from cnnlib.types import CnnlibError
 
 Table: TypeAlias = Any
@@ -94,6 +98,29 @@ def known(table: Table, column: str) -> np.ndarray:
 def values(table: Table, column: str) -> list[Any]:
     """A column of texts or numbers."""
     return [value for each in _arrow(table, column) for value in each.to_pylist()]
+
+
+def undecoded(table: Table, columns: Iterable[str]) -> tuple[Table, dict[str, Any]]:
+    """Rows that are given as the table stores them, and, by column, which of them hold pictures: ``datasets`` itself
+    would open those in all of Pillow's formats, some of which run programs.
+    """
+    chosen = table.select_columns(list(dict.fromkeys(columns)))
+    features = {
+        name: feature for name, feature in chosen.features.items() if isinstance(feature, library().Image)
+    }
+    return chosen.with_format("arrow"), features
+
+
+def picture(stored: Mapping[str, Any], mode: str | None) -> Image.Image:
+    """What a column of pictures holds, upright; raises whatever Pillow does on a damaged one."""
+    content, path = stored["bytes"], stored["path"]
+    if content is None and library().utils.file_utils.is_local_path(path):
+        content = read_bytes(Path(path))
+    elif content is None:  # the rows of a stream
+        with library().utils.file_utils.xopen(path, "rb") as file:
+            content = file.read()
+    upright = ImageOps.exif_transpose(open_picture(io.BytesIO(content)))
+    return upright if mode is None else upright.convert(mode)
 
 
 def _arrow(table: Table, column: str) -> Iterator[Any]:

@@ -18,12 +18,9 @@ from annotated_types import Ge, Le
 from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
+from cnnlib.pictures import MAX_PIXELS, open_picture, too_large
 from cnnlib.types import CnnlibError, Size
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "PPM", "BMP", "GIF")
-"""Of Pillow's, those that pictures of data sets have; some of the others run programs."""
-MAX_PIXELS = 89_478_485
-"""What a file may claim to hold, as Pillow's own limit: beyond it, a few bytes could fill the memory."""
 USUAL_PIXELS = 64_000_000
 """What data sets take by default: 8000 x 8000. Decoded, that is 200 MB, in each loading process."""
 MaxPixels: TypeAlias = Annotated[int, Ge(1), Le(MAX_PIXELS)]
@@ -136,8 +133,8 @@ def read_stored(path: Path, max_pixels: int = MAX_PIXELS) -> Stored:
             other numbers than floats and levels of 8 or 16 bits.
     """
     try:
-        with Image.open(path, formats=_FORMATS) as file:
-            _check_claims(file, max_pixels)
+        with open_picture(path, max_pixels) as file:
+            _check_claims(file)
             stored = _storage(file)
             if file.format == "PNG":
                 _check_sums(path)
@@ -156,16 +153,14 @@ def read_stored(path: Path, max_pixels: int = MAX_PIXELS) -> Stored:
 def mode_of(path: Path) -> str:
     """Pillow's mode of a file; its pixels are not decoded."""
     try:
-        with Image.open(path, formats=_FORMATS) as file:
+        with open_picture(path) as file:
             return file.mode
     except Exception as error:
         raise ImageFileError("not readable as an image", path, _reason(path, error)) from error
 
 
-def _check_claims(file: Image.Image, max_pixels: int) -> None:
+def _check_claims(file: Image.Image) -> None:
     """What the file says of itself, before its pixels are decoded."""
-    if file.width * file.height > max_pixels:
-        raise ValueError(too_large(f"{file.width} x {file.height} pixels", max_pixels))
     # An MPO is a phone's JPEG with further views behind the picture.
     if file.format != "MPO" and getattr(file, "is_animated", False):
         raise ValueError("it has several pages or frames; store one")
@@ -224,14 +219,6 @@ def _reason(path: Path, error: Exception) -> str:
         return too_large(str(error), MAX_PIXELS)
     if isinstance(error, FileNotFoundError) and path.is_symlink():
         return f"a link to {path.readlink()}, which does not exist"
-    if isinstance(error, UnidentifiedImageError):
-        return (
-            "the file is empty" if path.stat().st_size == 0 else f"it starts as none of {', '.join(_FORMATS)}"
-        )
+    if isinstance(error, UnidentifiedImageError) and path.stat().st_size == 0:
+        return "the file is empty"
     return str(error) or type(error).__name__
-
-
-def too_large(found: str, max_pixels: int) -> str:
-    """Of a picture with more pixels than are read."""
-    advice = "store it smaller" + (", or raise max_pixels" if max_pixels < MAX_PIXELS else "")
-    return f"{found}; at most {max_pixels:,} are read, so that no file can fill the memory: {advice}"

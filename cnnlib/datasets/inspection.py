@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from torch import Tensor
 
 from cnnlib.datasets.fingerprints import Fingerprints
 from cnnlib.datasets.progress import shown
 from cnnlib.datasets.splits import told
 from cnnlib.datasets.statistics import ChannelStatistics
+from cnnlib.pictures import open_picture
 from cnnlib.tasks import Task
 from cnnlib.tasks.drawing import to_uint8
 from cnnlib.types import CnnlibError, Sample, SampleSource, Split, Target
@@ -93,7 +93,7 @@ def _of_file(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        with Image.open(path) as file:
+        with open_picture(path) as file:
             return {
                 "file": str(path),
                 "stored": f"{file.width} x {file.height}",

@@ -13,15 +13,8 @@ from PIL import Image, ImageChops
 
 from cnnlib.datasets.array_files import read_numbers
 from cnnlib.datasets.exr_files import read_exr
-from cnnlib.datasets.image_files import (
-    MAX_PIXELS,
-    ImageFileError,
-    Stored,
-    mode_of,
-    on_black,
-    read_stored,
-    too_large,
-)
+from cnnlib.datasets.image_files import ImageFileError, Stored, mode_of, on_black, read_stored
+from cnnlib.pictures import MAX_PIXELS, too_large
 
 # The mean distance between channels, in levels: below 1 for grey saved in colour, 8 to 40 for photographs.
 _MAX_GRAY_SPREAD = 4

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from cnnlib.files import file_stem, json_text
 from cnnlib.lookup import find
+from cnnlib.pictures import open_picture
 from cnnlib.tasks import TASKS, Task
 from cnnlib.tasks.saved import DataDescription
 from cnnlib.types import CnnlibError, Sample, Size, Target
@@ -134,7 +135,7 @@ class SampleCodec:
             raise CnnlibError(
                 f"it has no member input.{stem}.{'|'.join([*_SAVE, 'npy'])}; it has {', '.join(members)}"
             )
-        with Image.open(io.BytesIO(members[f"input.{stem}.{found}"])) as file:
+        with open_picture(io.BytesIO(members[f"input.{stem}.{found}"])) as file:
             pixels = torch.from_numpy(np.array(file.convert(_MODES[channels])))
         return pixels.view(*pixels.shape[:2], channels).permute(2, 0, 1).float().div_(255)
 
@@ -206,7 +207,7 @@ def _npy(array: np.ndarray) -> bytes:
 
 
 def _pixels(content: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(content)) as file:
+    with open_picture(io.BytesIO(content)) as file:
         pixels = np.array(file)
     return (
         pixels.astype(np.uint16) if pixels.dtype == np.int32 else pixels

@@ -10,8 +10,8 @@ from urllib.parse import unquote
 from zipfile import ZipFile
 
 import numpy as np
-from PIL import Image
 
+from cnnlib.pictures import open_picture
 from cnnlib.reporting.run_files import parse_csv
 
 
@@ -69,7 +69,7 @@ class SavedPredictions:
         if path is None:
             return self._rows(parts[:-1]).get(parts[-1])
         try:
-            return np.array(Image.open(io.BytesIO(self._contents[path]())))
+            return np.array(open_picture(io.BytesIO(self._contents[path]())))
         except Exception as error:  # as above
             self._note(path, error)
             return None

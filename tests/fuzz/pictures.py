@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import EpsImagePlugin, Image, ImageOps
 
 from cnnlib.datasets import Folders
 from cnnlib.datasets.image_files import ImageFileError, read_color
@@ -92,6 +92,14 @@ def sources() -> dict[str, bytes]:
 
 
 SOURCES = sources()
+PROGRAM = _encoded(photo(8), "EPS")
+
+
+def _ran(*_: Any, **__: Any) -> None:
+    raise SystemExit("a picture ran Ghostscript")
+
+
+EpsImagePlugin.Ghostscript = _ran  # in this process alone; readers turn errors, but not this, into messages
 
 
 def mutilated(generator: np.random.Generator) -> tuple[str, bytes]:
@@ -99,7 +107,9 @@ def mutilated(generator: np.random.Generator) -> tuple[str, bytes]:
     names = list(SOURCES)
     name = str(generator.choice(names))
     content = SOURCES[name]
-    how = int(generator.integers(9))
+    how = int(generator.integers(10))
+    if how == 9:  # what Pillow has another program read
+        return name, _flipped(PROGRAM, generator, len(PROGRAM)) if generator.random() < 0.5 else PROGRAM
     if how == 0:
         return name, content[: int(generator.integers(len(content)))]
     if how in (1, 2):  # anywhere, or where the header is
