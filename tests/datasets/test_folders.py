@@ -408,7 +408,10 @@ def test_saved_predictions_are_targets(root: Path) -> None:
         ),
         ({"targets": {"mask": {"folder": "masks", "scale": 2}}}, r"targets\.mask: it has no option 'scale'"),
         ({"targets": {"depth": {"folder": "masks", "scle": 2}}}, r"'scle' \(did you mean 'scale'\?\)"),
-        ({"targets": {"depth": {"folder": "masks", "scale": 0}}}, r"targets\.depth: scale must be above 0"),
+        (
+            {"targets": {"depth": {"folder": "masks", "scale": 0}}},
+            r"targets\.depth: scale must be at least 1e-09",
+        ),
         ({"targets": {"box": {"file": "nowhere.csv"}}}, r"targets\.box: .*nowhere\.csv"),
         ({"targets": {"mask": {"file": "a.csv"}}}, r"targets\.mask: .*'mask' cannot be read from a table"),
         (

@@ -87,7 +87,7 @@ def test_depth_beyond_the_file_is_clipped_and_not_wrapped() -> None:
         ({"min_depth": 5.0, "max_depth": 5.0}, "depth needs min_depth < max_depth"),
         ({"max_depth": math.nan}, "max_depth must be a finite number; it is nan"),
         ({"max_depth": 100.0}, "use a file_scale of at most 655.35"),
-        ({"file_scale": -1.0}, "file_scale must be above 0"),
+        ({"file_scale": -1.0}, "file_scale must be at least 1e-09"),
     ],
 )
 def test_impossible_ranges_are_refused(options: dict[str, float], message: str) -> None:
