@@ -34,12 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
     while left:
         suite, trial = suites[trial % len(suites)], trial + 1
         count = min(left, draw.randint(1, _MOST_IN_A_ROW))
-        left -= count
         out = folder / f"trial-{trial}"
-        killed += run_killed(suite, out, count, draw, whole[suite.name].seconds)
+        done = run_killed(suite, out, count, draw, whole[suite.name].seconds)
+        killed, left = killed + done, left - done.total()
         found = differences(out / "tiny", whole[suite.name].folder)
         print(
-            f"{suite.name}, trial {trial}: {count} kills, {left} left; {found or 'bit-identical'}", flush=True
+            f"{suite.name}, trial {trial}: {done.total()} kills, {left} left; {found or 'bit-identical'}",
+            flush=True,
         )
         faults += [f"{out}: {each}" for each in found]
         if not found:

@@ -36,25 +36,18 @@ def run_whole(suite: Suite, out: Path) -> Whole:
 
 
 def run_killed(suite: Suite, out: Path, kills: int, draw: random.Random, seconds: float) -> Counter[str]:
-    """Kills the command ``kills`` times, each at a moment within ``seconds``, and then lets it end; what was killed."""
+    """Kills the command up to ``kills`` times, each at a moment within ``seconds``, and then lets it end; what was
+    killed. A command that ends first is not killed any more.
+    """
     killed: Counter[str] = Counter()
-    for _ in range(kills):
+    while killed.total() < kills:
         process = _start(suite, out)
         with suppress(subprocess.TimeoutExpired):
             process.wait(draw.uniform(0, seconds))
-        what = draw.choice(("the command", "the command", "all its processes", "one of its processes"))
         others = [each for each in session_of(process.pid) if each != process.pid]
         if process.poll() is not None:
-            what = "what had ended before"
-        elif what == "all its processes":
-            os.killpg(process.pid, signal.SIGKILL)
-        elif what == "the command" or not others:
-            what = "the command"
-            process.kill()
-        else:
-            with suppress(ProcessLookupError):
-                os.kill(draw.choice(others), signal.SIGKILL)
-        killed[what] += 1
+            break
+        killed[_kill(process, others, draw)] += 1
         process.wait(_LONGEST)
         _wait_for_all(process.pid)
     for _ in range(
@@ -64,6 +57,20 @@ def run_killed(suite: Suite, out: Path, kills: int, draw: random.Random, seconds
         if process.wait(_LONGEST) == 0:
             return killed
     raise SystemExit(f"{suite.name} does not end; see {out}/log")
+
+
+def _kill(process: subprocess.Popen[bytes], others: list[int], draw: random.Random) -> str:
+    """What was killed: the command, all that it started, or one of these alone, such as a run or a loader."""
+    what = draw.choice(("the command", "all its processes", "one of its processes"))
+    if what == "all its processes":
+        os.killpg(process.pid, signal.SIGKILL)
+    elif what == "one of its processes" and others:
+        with suppress(ProcessLookupError):
+            os.kill(draw.choice(others), signal.SIGKILL)
+    else:
+        what = "the command"
+        process.kill()
+    return what
 
 
 def _start(suite: Suite, out: Path) -> subprocess.Popen[bytes]:
