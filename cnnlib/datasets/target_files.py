@@ -90,7 +90,7 @@ def target_source(
         raise CnnlibError(f"a target of kind {kind!r} cannot be read from images")
     check_options(task.from_pixels if place == "folder" else None, options)
     if folder is not None:
-        read = partial(_read_map, task(info=info), folder, options, max_pixels)
+        read = partial(_read_map, task, folder, options, max_pixels)
         return TargetSource(info, folder, read, task.bits_matter)
     if place == "file":
         return _table(task(info=info), root / given["file"])
@@ -173,7 +173,7 @@ def _table(task: Task, path: Path) -> TargetSource:
 
 
 def _read_map(
-    task: Task,
+    task: type[Task],
     folder: ImageFolder,
     options: Mapping[str, Any],
     max_pixels: int,
@@ -185,7 +185,6 @@ def _read_map(
     array = _READERS[task.pixels](path, max_pixels)
     try:
         value, valid = task.from_pixels(array, **options)
-        task.check(Target(value, valid), tuple(value.shape[-2:]))
     except CnnlibError as error:
         raise ImageFileError(f"not usable as {task.kind}", path, str(error)) from None
     return Target(resized(value, size), None if valid is None else resized(valid, size))
