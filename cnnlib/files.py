@@ -89,14 +89,19 @@ def file_hash(path: Path) -> str:
         raise CnnlibError(f"{path}: cannot be read ({error.strerror})") from None
 
 
+def check_is_file(path: Path) -> None:
+    """Raises ``CnnlibError`` where there is something else: a pipe or a device may never end."""
+    if path.exists() and not path.is_file():
+        raise CnnlibError(f"{path}: is no file")
+
+
 def read_bytes(path: Path) -> bytes:
     """
     Raises:
         FileNotFoundError: there is nothing.
-        CnnlibError: it cannot be read, or is no file: a pipe or a device may never end.
+        CnnlibError: it cannot be read, or is no file.
     """
-    if path.exists() and not path.is_file():
-        raise CnnlibError(f"{path}: is no file")
+    check_is_file(path)
     try:
         return path.read_bytes()
     except FileNotFoundError:

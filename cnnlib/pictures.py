@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,6 +32,31 @@ def open_picture(file: Path | BinaryIO, max_pixels: int = MAX_PIXELS) -> Image.I
         picture.close()
         raise ValueError(too_large(claimed, max_pixels))
     return picture
+
+
+def decode_picture(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """As ``open_picture``, of a whole file; a PNG whose checksums are wrong raises ``ValueError``."""
+    picture = open_picture(io.BytesIO(content), max_pixels)
+    if picture.format == "PNG":
+        check_sums(content)
+    return picture
+
+
+def check_sums(content: bytes) -> None:
+    """Of a PNG: Pillow passes over those of the pixels. Raises ``ValueError``."""
+    given, at = memoryview(content), 8
+    while at < len(given):
+        end = at + 8 + int.from_bytes(given[at : at + 4])
+        kind = bytes(given[at + 4 : at + 8])
+        if end + 4 > len(given):
+            raise ValueError("the file ends too early")
+        wrong = zlib.crc32(given[at + 4 : end]) != int.from_bytes(given[end : end + 4])
+        if wrong and kind[:1].isupper():  # the others, such as texts, do not matter
+            raise ValueError(f"the checksum of its {kind.decode('latin-1')} chunk is wrong: it is damaged")
+        if kind == b"IEND":
+            return
+        at = end + 4
+    raise ValueError("the file ends too early")
 
 
 def too_large(found: str, max_pixels: int) -> str:

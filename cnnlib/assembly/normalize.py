@@ -15,8 +15,8 @@ from cnnlib.config import ExperimentConfig
 from cnnlib.datasets.cache import STATISTICS, cache_root
 from cnnlib.datasets.decoded.files import fingerprint, sample_files
 from cnnlib.datasets.statistics import channel_statistics
-from cnnlib.files import write_atomically
-from cnnlib.types import SampleSource
+from cnnlib.files import read_json, write_atomically
+from cnnlib.types import CnnlibError, SampleSource
 
 
 class ImageFigures(NamedTuple):
@@ -42,10 +42,9 @@ def image_figures(config: ExperimentConfig, data: ExperimentData) -> ImageFigure
     options = [dataset.name, dataset.options, fingerprint(dataset.options), files]
     key = hashlib.sha256(json.dumps(options, default=str, sort_keys=True).encode()).hexdigest()
     path = cache_root() / STATISTICS / f"{key}.json"
-    try:
-        return ImageFigures(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError):  # it is missing, or damaged
-        figures = _measured(data.all_train)
+    if (kept := _kept(path)) is not None:
+        return kept
+    figures = _measured(data.all_train)
     _keep(path, figures)
     return figures
 
@@ -59,9 +58,23 @@ def _images(samples: SampleSource) -> Iterator[Tensor]:
     return (samples[index]["image"] for index in range(len(samples)))
 
 
+def _kept(path: Path) -> ImageFigures | None:
+    """``None`` where they are missing, or damaged."""
+    try:
+        stored = read_json(path)
+        figures = ImageFigures(stored["mean"], stored["std"])
+        return figures if stored["checksum"] == _checksum(figures) else None
+    except (CnnlibError, OSError, KeyError, TypeError):
+        return None
+
+
+def _checksum(figures: ImageFigures) -> str:
+    return hashlib.sha256(json.dumps(figures).encode()).hexdigest()
+
+
 def _keep(path: Path, figures: ImageFigures) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(figures._asdict()))
+        write_atomically(path, json.dumps({**figures._asdict(), "checksum": _checksum(figures)}))
     except OSError:  # they are measured again next time
         return

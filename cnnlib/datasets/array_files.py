@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from cnnlib.datasets.image_files import ImageFileError
+from cnnlib.files import check_is_file
 from cnnlib.types import Size, Target
 
 _ROUNDING = 0.001  # by which an interpolated picture may leave [0, 1]
@@ -79,6 +80,7 @@ def read_numbers(path: Path) -> np.ndarray:
     Nothing is unpickled.
     """
     try:
+        check_is_file(path)
         with path.open("rb") as file:
             zipped = file.read(4) == _ZIP
         # As a map: a header that promises more than the file holds costs no memory.

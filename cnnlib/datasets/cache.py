@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnlib.files import user_path
+from cnnlib.files import check_is_file, read_json, user_path
 
 MANIFEST = "manifest.json"
 STATISTICS, PROBLEMS = LOOSE = ("statistics", "problems")
@@ -129,15 +129,17 @@ def _read(
 ) -> dict[str, np.ndarray] | None:
     """The arrays of an entry if it is complete and was made from ``made_from``; else None."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_json(folder / MANIFEST)
         if manifest["made_from"] != json.loads(json.dumps(made_from)):
             return None
         arrays = {}
         for name, spec in specs.items():
             path = folder / f"{name}.npy"
+            check_is_file(path)
             array = np.load(path, mmap_mode="r", allow_pickle=False)
             found = (path.stat().st_size, array.shape, array.dtype)
-            if found != (array.offset + array.nbytes, spec.shape, np.dtype(spec.dtype)):
+            expected = (array.offset + array.nbytes, spec.shape, np.dtype(spec.dtype))
+            if found != expected or not array.flags.c_contiguous:
                 return None
             arrays[name] = array
         return arrays

@@ -18,7 +18,7 @@ from cnnlib.datasets.listing import composed, groups_of, list_folders, name_part
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_free, split_indices
 from cnnlib.datasets.target_files import place_of, target_source
-from cnnlib.files import user_path
+from cnnlib.files import read_bytes, user_path
 from cnnlib.types import CnnlibError, Fit, Split
 
 
@@ -177,6 +177,6 @@ def _listed(
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
+        return read_bytes(path).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise CnnlibError(f"splits: {path} cannot be read as a list of names, UTF-8 text ({error})") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +13,7 @@ from PIL import Image, ImageOps
 
 from cnnlib.checks import did_you_mean
 from cnnlib.files import read_bytes, user_path
-from cnnlib.pictures import open_picture
+from cnnlib.pictures import decode_picture
 from cnnlib.types import CnnlibError
 
 Table: TypeAlias = Any
@@ -119,7 +118,7 @@ def picture(stored: Mapping[str, Any], mode: str | None) -> Image.Image:
     elif content is None:  # the rows of a stream
         with library().utils.file_utils.xopen(path, "rb") as file:
             content = file.read()
-    upright = ImageOps.exif_transpose(open_picture(io.BytesIO(content)))
+    upright = ImageOps.exif_transpose(decode_picture(content))
     return upright if mode is None else upright.convert(mode)
 
 

@@ -57,6 +57,7 @@ class ColumnTarget:
         try:
             if hasattr(self.task, "from_pixels"):
                 found, valid = self.task.from_pixels(self._pixels(value, place), **self.options)
+                self.task.check(Target(found, valid), tuple(found.shape[-2:]))
                 return Target(resized(found, size), None if valid is None else resized(valid, size))
             found, valid = self.task.check(self._numbers(value), stored)
             prediction = self.task.resize(self.task.as_prediction(found), stored, size)

@@ -7,7 +7,6 @@ notice stays unnoticed: a JPEG and a WebP have no checksums.
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple, TypeAlias
@@ -18,7 +17,7 @@ from annotated_types import Ge, Le
 from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
-from cnnlib.pictures import MAX_PIXELS, open_picture, too_large
+from cnnlib.pictures import MAX_PIXELS, check_sums, open_picture, too_large
 from cnnlib.types import CnnlibError, Size
 
 USUAL_PIXELS = 64_000_000
@@ -137,7 +136,7 @@ def read_stored(path: Path, max_pixels: int = MAX_PIXELS) -> Stored:
             _check_claims(file)
             stored = _storage(file)
             if file.format == "PNG":
-                _check_sums(path)
+                check_sums(path.read_bytes())
             file.load()
             image = _turned(file)
         if image.mode in ("I;16B", "I;16L"):  # which Pillow knows little of
@@ -181,24 +180,6 @@ def _storage(file: Image.Image) -> tuple[bool, int | None]:
         return False, 1
     bits = re.match(r"L;([24])", str(first))
     return "16" in str(first) and not file.mode.startswith("I"), 2 ** int(bits[1]) - 1 if bits else None
-
-
-def _check_sums(path: Path) -> None:
-    """Of a PNG: Pillow passes over those of the pixels."""
-    content = memoryview(path.read_bytes())
-    at = 8
-    while at < len(content):
-        end = at + 8 + int.from_bytes(content[at : at + 4])
-        kind = bytes(content[at + 4 : at + 8])
-        if end + 4 > len(content):
-            raise ValueError("the file ends too early")
-        wrong = zlib.crc32(content[at + 4 : end]) != int.from_bytes(content[end : end + 4])
-        if wrong and kind[:1].isupper():  # the others, such as texts, do not matter
-            raise ValueError(f"the checksum of its {kind.decode('latin-1')} chunk is wrong: it is damaged")
-        if kind == b"IEND":
-            return
-        at = end + 4
-    raise ValueError("the file ends too early")
 
 
 def _turned(image: Image.Image) -> Image.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ from typing import TypeAlias
 
 from cnnlib.checks import did_you_mean
 from cnnlib.datasets.problems import Problems
+from cnnlib.files import read_bytes
 from cnnlib.types import CnnlibError
 
 Partner: TypeAlias = Callable[[str], str | None]
@@ -176,7 +178,7 @@ def read_table(path: Path, needed: Sequence[str], what: str) -> list[dict[str, s
         what: the option that names the file, for messages.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
+        with io.StringIO(read_bytes(path).decode("utf-8-sig"), newline="") as file:
             reader = csv.DictReader(file)
             reader.fieldnames = [column.strip() for column in reader.fieldnames or ()]
             columns = [column for column in reader.fieldnames if column]

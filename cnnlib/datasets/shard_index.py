@@ -19,7 +19,7 @@ from typing import BinaryIO
 import numpy as np
 
 from cnnlib.datasets.shard_members import Members, SampleCodec
-from cnnlib.files import write_atomically
+from cnnlib.files import read_bytes, write_atomically
 from cnnlib.types import CnnlibError
 
 _VERSION = 1
@@ -105,15 +105,16 @@ def read_sample(shard: Path, start: int, stop: int, checksum: int) -> Members:
             f"{shard}: bytes {start} to {stop} are damaged, or not those that {index_path(shard).name} was made of; "
             "copy or make the shard anew, or delete the index if the shard was meant to change"
         )
-    return {suffix: data for _, suffix, data in _members(content)}
+    return _members(shard, content)
 
 
 def _read(path: Path, shard: Path, size: int, codec: SampleCodec) -> ShardIndex:
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(read_bytes(path)), allow_pickle=False) as arrays:
             about = (int(arrays["version"]), arrays["targets"].tolist())
             index = ShardIndex(*(arrays[one.name] for one in fields(ShardIndex)))
             indexed_size = int(arrays["size"])
+        _check(index, indexed_size, len(about[1]))
     except (
         Exception
     ) as error:  # of a mutilated archive NumPy raises whatever zipfile, zlib and its own parser do
@@ -130,19 +131,34 @@ def _read(path: Path, shard: Path, size: int, codec: SampleCodec) -> ShardIndex:
     return index
 
 
+def _check(index: ShardIndex, size: int, targets: int) -> None:
+    """Raises ``ValueError`` for arrays that are no index of a file of ``size`` bytes."""
+    count, kinds = (
+        index.start.size,
+        dict(zip((one.name for one in fields(ShardIndex)), "iiuSSb", strict=True)),
+    )
+    for name, kind in kinds.items():
+        array, shape = getattr(index, name), (count, targets) if name == "labels" else (count,)
+        if array.dtype.kind != kind or array.shape != shape:
+            raise ValueError(f"{name} is {array.dtype} {array.shape}")
+    if not ((index.start >= 0) & (index.start < index.stop) & (index.stop <= size)).all():
+        raise ValueError("samples that are outside of the shard")
+    for text in np.unique(np.concatenate([index.group, index.label_class])).tolist():
+        text.decode()
+
+
 def _made(shard: Path, codec: SampleCodec) -> ShardIndex:
     rows = []
     with shard.open("rb") as file:
         for key, start, stop in _spans(shard, file):
             file.seek(start)
             content = file.read(stop - start)
-            members = {suffix: data for _, suffix, data in _members(content)}
+            members = _members(shard, content)
             try:
                 about = json.loads(members["json"])
                 name, labels = about["name"], codec.labels(members, about)
                 texts = [(about.get(what) or "").encode() for what in ("group", "label_class")]
-                if not isinstance(name, str):
-                    raise ValueError("its name is no text")
+                name.encode()
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise CnnlibError(
                     f"{shard}: sample {key!r} has no JSON member with its name and targets ({error!r})"
@@ -181,12 +197,19 @@ def _spans(shard: Path, file: BinaryIO) -> Iterator[tuple[str, int, int]]:
         yield key, start, stop
 
 
-def _members(content: bytes) -> Iterator[tuple[str, str, bytes]]:
-    """Key, suffix and content of each member in a part of a tar file."""
-    with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
-        for member in archive:
-            if member.isfile():
-                yield *_split_name(member.name), archive.extractfile(member).read()
+def _members(shard: Path, content: bytes) -> Members:
+    """The files in a part of a tar file, by suffix."""
+    members = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
+            for member in archive:
+                if member.isfile() and member.size > len(content):  # as a sparse file may say
+                    raise ValueError(f"{member.name} claims {member.size:,} bytes")
+                if member.isfile():
+                    members[_split_name(member.name)[1]] = archive.extractfile(member).read()
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        raise CnnlibError(f"{shard}: not readable as an uncompressed tar file ({error})") from None
+    return members
 
 
 def _split_name(name: str) -> tuple[str, str]:

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from cnnlib.files import file_stem, json_text
 from cnnlib.lookup import find
-from cnnlib.pictures import open_picture
+from cnnlib.pictures import decode_picture
 from cnnlib.tasks import TASKS, Task
 from cnnlib.tasks.saved import DataDescription
 from cnnlib.types import CnnlibError, Sample, Size, Target
@@ -58,7 +58,7 @@ class SampleCodec:
         self.tasks = {
             key: find(info.kind, TASKS, "task", (Task,))(info=info) for key, info in data.targets.items()
         }
-        self._format = image_format
+        self._format, self._size = image_format, data.size
         self._stems = {key: file_stem(key).replace(".", "%2E") for key in (*self.inputs, *self.tasks)}
 
     def encode(self, sample: Sample, label_class: str | None) -> Members:
@@ -100,12 +100,18 @@ class SampleCodec:
         pictures = [self._read_picture(key, members) for key in self.inputs]
         sample: Sample = {"image": torch.cat(pictures), "name": about["name"]}
         size: Size = tuple(sample["image"].shape[-2:])
+        if self._size is not None and size != (self._size, self._size):
+            raise CnnlibError(f"it has {size[0]} x {size[1]} pixels; expected {self._size} x {self._size}")
         for key in self.labels(members, about):
+            task = self.tasks[key]
             if key in about["targets"]:
-                sample[key] = _row(self.tasks[key].missing(size), **about["targets"][key])
+                target = _row(task.missing(size), **about["targets"][key])
             else:
-                sample[key] = decode_map(self._stems[key], self.tasks[key], members)
-        if "group" in about:
+                target = decode_map(self._stems[key], task, members)
+            if not task.valid_values(task.check(target, size)).isfinite().all():
+                raise CnnlibError(f"{key!r}: some valid values are NaN or infinite")
+            sample[key] = target
+        if about.get("group"):
             sample["group"] = about["group"]
         return sample
 
@@ -129,13 +135,20 @@ class SampleCodec:
     def _read_picture(self, key: str, members: Mapping[str, bytes]) -> Tensor:
         stem, channels = self._stems[key], self.inputs[key]
         if (content := members.get(f"input.{stem}.npy")) is not None:
-            return torch.from_numpy(_read_npy(content))
+            picture = torch.from_numpy(_read_npy(content))
+            if (picture.dtype, picture.ndim, len(picture)) != (torch.float32, 3, channels):
+                raise CnnlibError(
+                    f"{key!r} is {picture.dtype} {tuple(picture.shape)}; expected float32 ({channels}, H, W)"
+                )
+            if not picture.isfinite().all():
+                raise CnnlibError(f"{key!r} holds NaN or infinite values")
+            return picture
         found = next((ending for ending in _SAVE if f"input.{stem}.{ending}" in members), None)
         if found is None:
             raise CnnlibError(
                 f"it has no member input.{stem}.{'|'.join([*_SAVE, 'npy'])}; it has {', '.join(members)}"
             )
-        with open_picture(io.BytesIO(members[f"input.{stem}.{found}"])) as file:
+        with decode_picture(members[f"input.{stem}.{found}"]) as file:
             pixels = torch.from_numpy(np.array(file.convert(_MODES[channels])))
         return pixels.view(*pixels.shape[:2], channels).permute(2, 0, 1).float().div_(255)
 
@@ -207,7 +220,7 @@ def _npy(array: np.ndarray) -> bytes:
 
 
 def _pixels(content: bytes) -> np.ndarray:
-    with open_picture(io.BytesIO(content)) as file:
+    with decode_picture(content) as file:
         pixels = np.array(file)
     return (
         pixels.astype(np.uint16) if pixels.dtype == np.int32 else pixels

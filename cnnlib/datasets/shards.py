@@ -15,9 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 from cnnlib.checks import checked
 from cnnlib.datasets.numbered_splits import NumberedSplits
 from cnnlib.datasets.progress import shown
-from cnnlib.datasets.shard_index import ShardIndex, read_sample, shard_index
+from cnnlib.datasets.shard_index import ShardIndex, index_path, read_sample, shard_index
 from cnnlib.datasets.shard_members import SampleCodec
-from cnnlib.files import user_path
+from cnnlib.files import read_bytes, user_path
 from cnnlib.tasks.saved import DataDescription
 from cnnlib.types import CnnlibError, Sample, SampleSource, Split
 
@@ -110,7 +110,14 @@ class ShardSplit:
         span = (int(each[index]) for each in (self.index.start, self.index.stop, self.index.checksum))
         members = read_sample(shard, *span)
         with _named(shard, self.index.start[index]):
-            return self.codec.decode(members)
+            sample = self.codec.decode(members)
+            labels, group = sample.keys() & self.codec.tasks.keys(), sample.get("group")
+            if labels != set(self.labels(index)) or group != self.group(index):
+                raise CnnlibError(
+                    f"its targets or its group are not those in {index_path(shard).name}; delete that, and it is made "
+                    "again"
+                )
+            return sample
 
     def labels(self, index: int) -> Collection[str]:
         return [key for key, there in zip(self.codec.tasks, self.index.labels[index], strict=True) if there]
@@ -130,7 +137,7 @@ def read_shard_set(folder: Path) -> ShardSet:
     """
     path = folder / DESCRIPTION
     try:
-        return SHARD_SET.validate_json(path.read_bytes())
+        shards = SHARD_SET.validate_json(read_bytes(path))
     except OSError as error:
         raise CnnlibError(
             f"{path.absolute()}: cannot be read ({error.strerror}); tools/make_shards.py writes it with the shards"
@@ -139,6 +146,10 @@ def read_shard_set(folder: Path) -> ShardSet:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise CnnlibError(f"{path.absolute()}: damaged ({place}: {first['msg']})") from None
+    for name in (name for names in shards.splits.values() for name in names):
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise CnnlibError(f"{path.absolute()}: the shard {name!r} is not below {folder.absolute()}")
+    return shards
 
 
 @contextmanager

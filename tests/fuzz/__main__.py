@@ -18,6 +18,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # a process that forks must have one thread
 
 from tests.fuzz.annotations import Annotations
 from tests.fuzz.configs import Configs
+from tests.fuzz.data_sets import DataSets
 from tests.fuzz.harness import Part, report, run_cases
 from tests.fuzz.pictures import Pictures
 from tests.fuzz.runs import Runs
@@ -27,6 +28,7 @@ PARTS: dict[str, Callable[[], Part]] = {
     "annotations": Annotations,
     "pictures": Pictures,
     "runs": Runs,
+    "data_sets": DataSets,
 }
 
 

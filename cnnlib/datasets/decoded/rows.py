@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -24,6 +25,10 @@ class TooNarrowError(Exception):
     def __init__(self, layout: Layout) -> None:
         super().__init__()
         self.layout = layout
+
+
+class DamagedRowError(Exception):
+    """A stored sample has changed."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,7 @@ class Layout:
     def specs(self, count: int) -> dict[str, ArraySpec]:
         found = {"image": ArraySpec((count, *self.image), "|u1" if self.levels else "<f4")}
         found |= {text: ArraySpec((count,), f"|S{_LONGEST}") for text in ("name", "group")}
+        found["checksum"] = ArraySpec((count,), "<u4")
         for key, packing in self.values.items():
             found[f"{key}.there"] = ArraySpec((count,), "|u1")
             found[f"{key}.value"] = ArraySpec((count, *packing.shape), packing.stored)
@@ -112,7 +118,7 @@ class Layout:
                 except NotExactError:
                     raise TooNarrowError(self._with(key, packing.widened(), self.valid[key])) from None
             rows |= {f"{key}.there": np.array(there, np.uint8), f"{key}.value": packed, f"{key}.valid": bits}
-        return rows
+        return rows | {"checksum": np.array(_checksum(rows), np.uint32)}
 
     def _image(self, sample: Sample) -> np.ndarray:
         image = sample["image"]
@@ -128,6 +134,13 @@ class Layout:
         return levels.numpy()
 
     def unpack(self, arrays: Mapping[str, np.ndarray], index: int) -> Sample:
+        """
+        Raises:
+            DamagedRowError: the row is not as it was packed.
+        """
+        rows = {key: array[index : index + 1] for key, array in arrays.items() if key != "checksum"}
+        if _checksum(rows) != arrays["checksum"][index]:
+            raise DamagedRowError
         image = torch.from_numpy(np.array(arrays["image"][index]))
         sample: Sample = {
             "image": image.float().div_(255) if self.levels else image,
@@ -148,6 +161,14 @@ class Layout:
         if group := bytes(arrays["group"][index]).decode():
             sample["group"] = group
         return sample
+
+
+def _checksum(rows: Mapping[str, np.ndarray]) -> int:
+    """CRC-32 of the arrays of one sample."""
+    found = 0
+    for key in sorted(rows):
+        found = zlib.crc32(np.ascontiguousarray(rows[key]), found)
+    return found
 
 
 def _levels(image: Tensor) -> Tensor | None:

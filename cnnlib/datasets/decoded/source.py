@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import warnings
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from multiprocessing.pool import ThreadPool
@@ -13,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from cnnlib.datasets.cache import cache_root, cached_arrays
+from cnnlib.datasets.cache import MANIFEST, cache_root, cached_arrays
 from cnnlib.datasets.decoded.files import fingerprint
-from cnnlib.datasets.decoded.rows import Layout, TooNarrowError
+from cnnlib.datasets.decoded.rows import DamagedRowError, Layout, TooNarrowError
 from cnnlib.datasets.progress import shown
 from cnnlib.datasets.splits import told
-from cnnlib.files import write_atomically
+from cnnlib.files import read_bytes, read_json, write_atomically
 from cnnlib.types import CnnlibError, DataSource, Sample, SampleSource, Split
 
-VERSION = 2
+VERSION = 3
 """Counted up whenever what is stored changes."""
 _PROBED = 24
 _THREADS = 4
@@ -33,11 +34,14 @@ class DecodedSplit:
     """One split.
 
     Args:
-        samples: the same, undecoded: it tells labels, groups and classes.
+        samples: the same, undecoded: it tells labels, groups and classes, and replaces what is damaged.
+        folder: that the arrays are kept in.
     """
 
-    def __init__(self, samples: SampleSource, layout: Layout, arrays: Mapping[str, np.ndarray]) -> None:
-        self._samples, self._layout = samples, layout
+    def __init__(
+        self, samples: SampleSource, layout: Layout, arrays: Mapping[str, np.ndarray], folder: Path
+    ) -> None:
+        self._samples, self._layout, self._folder = samples, layout, folder
         # As plain arrays: the class of memory maps makes each access several times as slow.
         self._arrays = {key: array.view(np.ndarray) for key, array in arrays.items()}
 
@@ -47,7 +51,16 @@ class DecodedSplit:
     def __getitem__(self, index: int) -> Sample:
         if not 0 <= index < len(self):
             raise IndexError(f"there are {len(self)} samples; there is no index {index}")
-        return self._layout.unpack(self._arrays, index)
+        try:
+            return self._layout.unpack(self._arrays, index)
+        except DamagedRowError:
+            warnings.warn(
+                f"{self._folder} is damaged: samples are decoded again, each time that they are asked for; delete it, "
+                "and all are decoded once",
+                stacklevel=2,
+            )
+            again = {key: array[None] for key, array in self._layout.pack(self._samples[index]).items()}
+            return self._layout.unpack(again, 0)
 
     def labels(self, index: int) -> Collection[str]:
         if hasattr(self._samples, "labels"):
@@ -128,13 +141,17 @@ class Decoded:
         if self._known_layout(folder) != layout:
             with suppress(OSError):  # then it is decoded again next time
                 write_atomically(folder / _LAYOUT, layout.to_json())
-        return DecodedSplit(samples, layout, arrays)
+        return DecodedSplit(samples, layout, arrays, folder)
 
     @staticmethod
     def _known_layout(folder: Path) -> Layout | None:
+        """That of the stored arrays, as both of its copies say."""
         try:
-            return Layout.from_json((folder / _LAYOUT).read_text())
-        except (OSError, ValueError, KeyError, TypeError):
+            text = read_bytes(folder / _LAYOUT).decode()
+            if read_json(folder / MANIFEST)["made_from"]["layout"] != text:
+                return None
+            return Layout.from_json(text)
+        except (CnnlibError, OSError, ValueError, KeyError, TypeError):
             return None
 
     def _probed_layout(self, samples: SampleSource) -> Layout:
