@@ -15,7 +15,8 @@ from cnnlib.engine.checkpoint import load_checkpoint
 from cnnlib.engine.takeover import take_over_optimizer, take_over_weights, taken_over
 from cnnlib.engine.trainer import Trainer
 from cnnlib.files import file_hash, read_json, write_json
-from cnnlib.runs import Run, few, is_finished, read_result
+from cnnlib.result_file import read_result
+from cnnlib.runs import Run, few, is_finished, status_of
 from cnnlib.tasks.saved import read_data
 from cnnlib.types import CnnlibError, TargetInfo
 
@@ -112,7 +113,7 @@ def refuse_changed_parents(runs: Iterable[Run]) -> None:
 
     A failed run is passed over, for it is to be run again. So is one whose parent is still to be trained.
     """
-    judged = [run for run in runs if (read_result(run.folder) or {}).get("status") != "failed"]
+    judged = [run for run in runs if status_of(run.folder) != "failed"]
     if changed := list(_changed(judged)):
         raise CnnlibError(_other_weights(changed))
 
@@ -140,7 +141,7 @@ def _changed(runs: Iterable[Run], hashes: Mapping[Path, str] | None = None) -> I
         record = _read_record(run)
         if run.parent is None or record is None:
             continue
-        if run.parent not in known and (read_result(run.parent) or {}).get("status") != "finished":
+        if run.parent not in known and status_of(run.parent) != "finished":
             continue
         if run.parent not in known:
             known[run.parent] = file_hash(best_weights(run.parent))

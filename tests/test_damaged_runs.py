@@ -61,6 +61,34 @@ def test_damage_and_left_overs_are_mended(
     assert not any(path.exists() for path in left)
 
 
+def test_a_result_that_no_report_could_show_is_made_again(again: tuple[list[str], Path]) -> None:
+    command, run = again
+    whole = json.loads((run / "result.json").read_text())
+    (run / "result.json").write_text('{"status": "finished", "experiment": "tiny", "seed": 0}')
+    assert main(command) == 0
+    assert json.loads((run / "result.json").read_text())["test"] == whole["test"]
+
+
+def test_a_dry_run_tells_what_would_be_made_again(
+    again: tuple[list[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command, run = again
+    (run / "result.json").write_text("{")
+    assert main([*command, "--dry-run"]) == 0
+    assert "result.json: not valid JSON" in capsys.readouterr().err
+    assert (run / "result.json").read_text() == "{"
+
+
+def test_a_damaged_result_of_another_config_is_left_alone(
+    again: tuple[list[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command, run = again
+    (run / "result.json").write_text("{")
+    assert main([*command, "--set", "optimizer.learning_rate=0.5"]) == 2
+    assert "made with another config" in capsys.readouterr().err
+    assert (run / "result.json").read_text() == "{"
+
+
 def test_an_unfinished_run_with_a_damaged_checkpoint_is_trained_again(
     again: tuple[list[str], Path], finished: Path
 ) -> None:
