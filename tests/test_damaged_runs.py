@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,10 @@ from PIL import Image
 
 from cnnlib import suite as suite_module
 from cnnlib.config import load_suite
+from cnnlib.engine.checkpoint import load_checkpoint, save_checkpoint
+from cnnlib.estimate import epochs_left
 from cnnlib.runs import plan
+from cnnlib.types import CnnlibError
 from tests.tiny_suite import TINY, assert_same_weights, write_suite
 from tools.predict import main as predict
 from tools.report import main as report
@@ -77,6 +81,20 @@ def test_a_dry_run_tells_what_would_be_made_again(
     assert main([*command, "--dry-run"]) == 0
     assert "result.json: not valid JSON" in capsys.readouterr().err
     assert (run / "result.json").read_text() == "{"
+
+
+@pytest.mark.parametrize("state", [None, 3, {}, {"epoch": "2"}], ids=str)
+def test_a_dry_run_names_a_checkpoint_that_says_nothing_of_epochs(
+    again: tuple[list[str], Path], state: object
+) -> None:
+    command, folder = again
+    (run,) = plan(load_suite(Path(command[0])), Path(command[2]))
+    path = folder / "checkpoints" / "last.ckpt"
+    saved = load_checkpoint(path)
+    save_checkpoint(path, saved | {"state": state})
+    with pytest.raises(CnnlibError, match=r"last\.ckpt: does not say how many epochs"):
+        epochs_left(run)
+    assert epochs_left(replace(run, folder=folder / "none")) == 2
 
 
 def test_a_damaged_result_of_another_config_is_left_alone(
