@@ -27,14 +27,8 @@ from cnnlib.datasets.fingerprints import Fingerprints
 from cnnlib.estimate import epochs_left, time_trials
 from cnnlib.experiment import run_experiment
 from cnnlib.files import remove_partial_files, write_atomically, write_csv, write_json
-from cnnlib.parents import (
-    check_names,
-    check_parents,
-    check_weights,
-    has_changed_parent,
-    must_wait,
-    refuse_changed_parents,
-)
+from cnnlib.parent_checks import check_names, check_parents, check_weights
+from cnnlib.parents import has_changed_parent, must_wait, refuse_changed_parents
 from cnnlib.reporting.comparison import compare_suite, undecided
 from cnnlib.reporting.results import SuiteResults, read_suite
 from cnnlib.reporting.suite_files import write_suite_files

@@ -40,7 +40,17 @@ ALLOWED = {
     **dict.fromkeys(SIDE_BY_SIDE, LEAVES | {"tasks"}),
     "reporting": LEAVES | {"tasks", "result_file"},
 }
-ROOF = ("assembly", "inspection", "runs", "parents", "inference", "experiment", "estimate", "suite")
+ROOF = (
+    "assembly",
+    "inspection",
+    "runs",
+    "parents",
+    "parent_checks",
+    "inference",
+    "experiment",
+    "estimate",
+    "suite",
+)
 """These put the parts together: each may import all packages, and those of the roof that stand before it."""
 
 
