@@ -70,13 +70,22 @@ def time_trials(runs: Sequence[Run], jobs: int) -> dict[str, Trial]:
 
 
 def epochs_left(run: Run) -> int:
-    """How many epochs are left of a run that continues from its last checkpoint."""
-    total = run.config.training.epochs
+    """How many epochs are left of a run that continues from its last checkpoint.
+
+    Raises:
+        CnnlibError: it holds no training state.
+    """
+    total, path = run.config.training.epochs, run.folder / "checkpoints" / "last.ckpt"
     try:
-        last = load_checkpoint(run.folder / "checkpoints" / "last.ckpt")
+        state = load_checkpoint(path).get("state")
     except DamagedCheckpointError:
         return total
-    return max(0, total - last["state"]["epoch"])
+    epoch = state.get("epoch") if isinstance(state, dict) else None
+    if type(epoch) is not int:
+        raise CnnlibError(
+            f"{path}: does not say how many epochs it has trained; delete the run's folder to train it again"
+        )
+    return max(0, total - epoch)
 
 
 def _try(run: Run) -> None:

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from torch.utils.data import DataLoader
+
 from cnnlib.assembly import (
     ExperimentData,
     expect_memory,
@@ -36,7 +38,7 @@ from cnnlib.reporting.tables import HistoryFile, PerImageFile
 from cnnlib.reporting.tensorboard import PanelSink, TensorBoardLogger
 from cnnlib.reporting.top_three import TopThree
 from cnnlib.runs import Run
-from cnnlib.tasks.class_counts import counts_to_json
+from cnnlib.tasks.class_counts import ClassCounts, counts_to_json
 from cnnlib.tasks.saved import write_data
 from cnnlib.types import CnnlibError
 
@@ -75,7 +77,6 @@ def run_experiment(run: Run) -> None:
     memory = expect_memory(config, data, trainer)
     print(f"{run.experiment} seed {run.seed}: {memory.words()}", file=sys.stderr)
 
-    # Training
     others = OtherLoad()
     if not trainer.resume() and parent:
         parent.hand_over(run, trainer)
@@ -86,7 +87,7 @@ def run_experiment(run: Run) -> None:
         trainer.state.history,
         [f"val/{ranked['metric']}" for ranked in ranked_by],
     )
-    state = trainer.fit(
+    trainer.fit(
         loaders.train,
         loaders.val,
         lambda epoch: PanelSink(tensorboard, data.tasks, data.source.inputs, epoch, _PANELS_PER_EPOCH),
@@ -94,20 +95,51 @@ def run_experiment(run: Run) -> None:
     )
     used_by_others = others.share()
 
-    # Test
     began = time.perf_counter()
+    numbers, counts = _test(run, data, trainer, loaders.test)
+    measured = {
+        "test_seconds": time.perf_counter() - began,
+        "cores_used_by_others": used_by_others,
+        "test": numbers,
+        "by_class": counts_to_json(counts),
+        "ranked_by": ranked_by,
+    }
+    result = _result(run, config, data, trainer, parent) | measured
+    if (batches := config.training.overfit_batches) is not None:
+        result["overfit"] = overfit_verdict(trainer.objective.trained, numbers, result["constant"], batches)
+    log.log_result(result, counts)
+    tensorboard.log_classes(counts, trainer.state.best_epoch)
+    tensorboard.log_hparams(
+        {"seed": run.seed, **config.flat()},
+        {f"test/{ranked['metric']}": numbers[ranked["metric"]] for ranked in ranked_by},
+    )
+    tensorboard.close()
+    write_json(run.folder / "result.json", result)
+
+
+def _test(
+    run: Run, data: ExperimentData, trainer: Trainer, test: DataLoader[Any]
+) -> tuple[dict[str, float], dict[str, ClassCounts]]:
+    """The metrics of the best weights on the test split, and the counts of the tasks that have classes; saves what it
+    predicts.
+    """
     trainer.load_best()
     out, inputs = run.folder / "predictions", data.source.inputs
-    persister = build(config.predictions, PERSISTERS, out=out, tasks=data.tasks, inputs=inputs)
+    persister = build(run.config.predictions, PERSISTERS, out=out, tasks=data.tasks, inputs=inputs)
     per_image = PerImageFile(run.folder / "per_image.csv", trainer.metrics)
     sinks = [persister, per_image, TopThree(run.folder, data.tasks, inputs)]
-    numbers = trainer.validate(loaders.test, sinks)
+    numbers = trainer.validate(test, sinks)
     for sink in sinks:
         sink.close()
     measured = {name: task.class_counts(trainer.metrics[name]) for name, task in data.tasks.items()}
-    counts = {name: counted for name, counted in measured.items() if counted is not None}
+    return numbers, {name: counted for name, counted in measured.items() if counted is not None}
 
-    # Result
+
+def _result(
+    run: Run, config: ExperimentConfig, data: ExperimentData, trainer: Trainer, parent: Parent | None
+) -> dict[str, Any]:
+    """``result.json`` without what the test split gives."""
+    state = trainer.state
     result = {
         "suite": run.suite,
         "experiment": run.experiment,
@@ -116,15 +148,10 @@ def run_experiment(run: Run) -> None:
         "epochs": state.epoch,
         "best_epoch": state.best_epoch,
         "seconds": state.seconds,
-        "test_seconds": time.perf_counter() - began,
         "images_per_second": sum(row["images_per_second"] for row in state.history) / len(state.history),
-        "peak_memory_mib": peak_memory_mib(device),
-        "cores_used_by_others": used_by_others,
+        "peak_memory_mib": peak_memory_mib(trainer.fabric.device),
         "parameters": sum(parameter.numel() for parameter in trainer.evaluated.parameters()),
-        "test": numbers,
         "constant": measure_constant_predictor(data) if run.constant is None else run.constant,
-        "by_class": counts_to_json(counts),
-        "ranked_by": ranked_by,
     }
     if data.skipped is not None:
         result["skipped"] = {"count": len(data.skipped), "first": data.skipped[:_SKIPPED_SHOWN]}
@@ -132,21 +159,11 @@ def run_experiment(run: Run) -> None:
         result["normalize"] = figures
     if finds_learning_rate(run.config):
         result["learning_rate"] = config.optimizer.options["learning_rate"]
-    if (batches := config.training.overfit_batches) is not None:
-        trained = trainer.objective.trained
-        result["overfit"] = overfit_verdict(trained, numbers, result["constant"], batches)
     if parent:
         result["start_from"] = parent.record
     if config.dataset.cross_validated:
         result["folds"] = config.dataset.folds
-    log.log_result(result, counts)
-    tensorboard.log_classes(counts, state.best_epoch)
-    tensorboard.log_hparams(
-        {"seed": run.seed, **config.flat()},
-        {f"test/{ranked['metric']}": numbers[ranked["metric"]] for ranked in ranked_by},
-    )
-    tensorboard.close()
-    write_json(run.folder / "result.json", result)
+    return result
 
 
 def _describe(run: Run, machine: Mapping[str, Any], data: ExperimentData, trainer: Trainer) -> str:

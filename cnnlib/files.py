@@ -15,7 +15,7 @@ from typing import Any
 
 from cnnlib.types import CnnlibError
 
-_LONGEST_STEM = 240  # bytes; file systems end at 255, and a file being written has a longer name
+_LONGEST_STEM = 240  # bytes; file systems end at 255, with the suffix
 _UNSAFE = re.compile(r'[%/\\:*?"<>|\x00-\x1f\x7f]|^\.|[. ]$')
 
 
@@ -60,7 +60,10 @@ def write_atomically(path: Path, content: str | bytes | memoryview) -> None:
     Raises:
         OSError: it names the file.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    short = hashlib.sha256(os.fsencode(path.name)).hexdigest()[
+        :16
+    ]  # the name itself may be as long as names can be
+    partial = path.with_name(f".{short}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
@@ -68,7 +71,10 @@ def write_atomically(path: Path, content: str | bytes | memoryview) -> None:
             os.fsync(file.fileno())  # or a power cut could leave the new name on an empty file
         partial.replace(path)
     except OSError as error:
-        error.filename = error.filename or str(path)  # that a disk is full, the system says without it
+        error.filename, error.filename2 = (
+            str(path),
+            None,
+        )  # not the partial file; a full disk is told without any
         raise
     finally:
         partial.unlink(missing_ok=True)

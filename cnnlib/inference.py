@@ -171,6 +171,10 @@ def _listed(place: Path) -> list[Path]:
 def _opened(picture: Picture, name: str, channels: int) -> Image.Image | Tensor:
     if isinstance(picture, (str, Path)):
         picture = read_color(Path(picture))
+    if isinstance(picture, Tensor) and picture.ndim != 3:
+        raise CnnlibError(
+            f"the input {name!r} must be one picture ({channels}, H, W); got a tensor of shape {tuple(picture.shape)}"
+        )
     given = len(picture) if isinstance(picture, Tensor) else 3
     if given != channels:
         raise CnnlibError(f"the input {name!r} has {channels} channels; got {given}")

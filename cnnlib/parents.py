@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from cnnlib.config import ExperimentConfig, load_experiment
 from cnnlib.engine.checkpoint import load_checkpoint
-from cnnlib.engine.takeover import take_over_optimizer, take_over_weights, taken_over
+from cnnlib.engine.takeover import take_over_optimizer, take_over_weights
 from cnnlib.engine.trainer import Trainer
 from cnnlib.files import file_hash, read_json, write_json
-from cnnlib.runs import Run, few, is_finished, read_result
-from cnnlib.tasks.saved import read_data
-from cnnlib.types import CnnlibError, TargetInfo
+from cnnlib.result_file import read_result
+from cnnlib.runs import Run, few, status_of
+from cnnlib.types import CnnlibError
 
 _RECORD = "parent.json"
 
@@ -71,7 +69,7 @@ def read_parent(run: Run) -> Parent | None:
             "has not finished; run it first" if result is None else "failed; once it finishes, try this again"
         )
         raise CnnlibError(f"its parent {run.parent.parent.name} {run.parent.name.replace('-', ' ')} {what}")
-    refuse_unfit(run, _parent_config(run), result["seed"])
+    refuse_unfit(run, parent_config(run), result["seed"])
     wanted, same_suite = run.config.start_from, _suite(run.parent) == _suite(run.folder)
     record = {
         "folder": os.path.relpath(run.parent, run.folder) if same_suite else str(run.parent.resolve()),
@@ -90,7 +88,7 @@ def _suite(folder: Path) -> Path:
     return folder.resolve().parent.parent
 
 
-def _parent_config(run: Run) -> ExperimentConfig:
+def parent_config(run: Run) -> ExperimentConfig:
     """Of the same suite, or as the parent's folder says."""
     name = run.config.start_from.experiment
     return load_experiment(run.parent / "config.yaml") if name is None else run.ancestors[name]
@@ -112,7 +110,7 @@ def refuse_changed_parents(runs: Iterable[Run]) -> None:
 
     A failed run is passed over, for it is to be run again. So is one whose parent is still to be trained.
     """
-    judged = [run for run in runs if (read_result(run.folder) or {}).get("status") != "failed"]
+    judged = [run for run in runs if status_of(run.folder) != "failed"]
     if changed := list(_changed(judged)):
         raise CnnlibError(_other_weights(changed))
 
@@ -140,7 +138,7 @@ def _changed(runs: Iterable[Run], hashes: Mapping[Path, str] | None = None) -> I
         record = _read_record(run)
         if run.parent is None or record is None:
             continue
-        if run.parent not in known and (read_result(run.parent) or {}).get("status") != "finished":
+        if run.parent not in known and status_of(run.parent) != "finished":
             continue
         if run.parent not in known:
             known[run.parent] = file_hash(best_weights(run.parent))
@@ -159,73 +157,6 @@ def _read_record(run: Run) -> dict[str, Any] | None:
     if not isinstance(record, dict):
         raise CnnlibError(f"{path}: must hold a mapping; delete {run.folder} to run this again")
     return record
-
-
-def check_parents(runs: Sequence[Run], overwrite: bool) -> None:
-    """Raises ``CnnlibError``, before anything is trained, where a run must not or cannot start from its parent.
-
-    Args:
-        overwrite: finished runs are run again; else they need their parents no more.
-    """
-    planned = {run.folder.resolve() for run in runs}
-    for run in runs:
-        if run.parent is None or (is_finished(run) and not overwrite):
-            continue
-        if run.config.start_from.experiment is not None:
-            refuse_unfit(run, _parent_config(run), run.seed)
-            continue
-        where = f"experiment {run.experiment!r}: start_from.run: {run.config.start_from.run}"
-        if run.parent.resolve() in planned:
-            raise CnnlibError(f"{where} is of this suite; write the experiment's name alone")
-        if not (run.parent / "config.yaml").exists():
-            raise CnnlibError(
-                f"{where}: no run is at {run.parent}; give the folder of an experiment or of a run"
-            )
-        try:
-            read_parent(run)
-        except CnnlibError as error:
-            raise CnnlibError(f"{where}: {error}") from None
-
-
-def check_weights(runs: Iterable[Run], shapes: Mapping[Path, Mapping[str, Tensor] | None]) -> None:
-    """Raises ``CnnlibError``, before anything is trained, where a run cannot take over its parent's tensors.
-
-    Args:
-        shapes: by run folder, the states of models that are still to be trained; ``None`` where they are not known.
-    """
-    for run in runs:
-        own, wanted = shapes.get(run.folder), run.config.start_from
-        if wanted is None or own is None:
-            continue
-        given = (
-            shapes[run.parent] if run.parent in shapes else load_checkpoint(best_weights(run.parent))["model"]
-        )
-        try:
-            taken_over(own, given or own, weights=wanted.weights, heads=wanted.heads)
-        except CnnlibError as error:
-            raise CnnlibError(f"experiment {run.experiment!r}: start_from: {wanted.run}: {error}") from None
-
-
-def check_names(runs: Iterable[Run], targets: Mapping[Path, Mapping[str, TargetInfo]]) -> None:
-    """Raises ``CnnlibError``, before anything is trained, where a run would take over the heads of other classes or
-    points: their shapes may be the same.
-
-    Args:
-        targets: by run folder, those of runs that are still to be trained.
-    """
-    for run in runs:
-        wanted = run.config.start_from
-        if wanted is None or not wanted.heads or run.folder not in targets:
-            continue
-        given = targets[run.parent] if run.parent in targets else read_data(run.parent).targets
-        for task in run.config.tasks:
-            own, other = (each[task].names if task in each else () for each in (targets[run.folder], given))
-            if own != other:
-                raise CnnlibError(
-                    f"experiment {run.experiment!r}: start_from: {wanted.run}: its {task} has the names "
-                    f"{', '.join(other) or 'none'}, and here it has {', '.join(own) or 'none'}; give both the "
-                    "same, in one order, or set heads: false to begin with new heads"
-                )
 
 
 def refuse_unfit(run: Run, parent: ExperimentConfig, seed: int) -> None:

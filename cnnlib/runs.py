@@ -9,10 +9,10 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from cnnlib.config import ExperimentConfig, SuiteConfig, to_yaml
-from cnnlib.files import read_json, user_path
+from cnnlib.files import user_path
+from cnnlib.result_file import read_result
 from cnnlib.types import CnnlibError
 
 
@@ -56,47 +56,34 @@ def _planned(suite: SuiteConfig, name: str, seed: int, folder: Path) -> Run:
     return Run(suite.name, name, seed, config, folder / name / own, parent, ancestors)
 
 
-def is_finished(run: Run) -> bool:
-    result = read_result(run.folder)
-    return result is not None and result["status"] == "finished"
-
-
-def read_result(folder: Path) -> dict[str, Any] | None:
-    """A run's ``result.json``, or ``None`` where it has not ended.
-
-    Raises:
-        CnnlibError: the file is damaged.
-    """
-    path = folder / "result.json"
+def status_of(folder: Path) -> str | None:
+    """``finished``, ``failed``, or ``None`` for a run that has not ended, or whose result is damaged."""
     try:
-        result = read_json(path)
-    except FileNotFoundError:
+        return (read_result(folder) or {}).get("status")
+    except CnnlibError:
         return None
-    except CnnlibError as error:
-        raise CnnlibError(f"{error}; delete it to run this again") from None
-    if fault := _fault(result):
-        raise CnnlibError(f"{path}: {fault}; delete it to run this again")
-    return result
 
 
-def _fault(result: Any) -> str | None:
-    """What a suite needs of a result and does not find."""
-    if not isinstance(result, dict) or result.get("status") not in ("finished", "failed"):
-        return "says nothing of a status"
-    identity = isinstance(result.get("experiment"), str) and type(result.get("seed")) is int
-    if not identity or not isinstance(result.get("test", {}), dict):
-        return "does not say whose numbers it holds"
-    return None
+def is_finished(run: Run) -> bool:
+    return status_of(run.folder) == "finished"
 
 
-def drop_damaged_results(runs: Iterable[Run]) -> None:
-    """So that these runs are finished again from their checkpoints; the files are named."""
+def damaged_results(runs: Iterable[Run]) -> dict[Path, str]:
+    """Those that cannot be read, and what is wrong with them."""
+    found = {}
     for run in runs:
         try:
             read_result(run.folder)
         except CnnlibError as error:
-            print(f"{str(error).partition('; delete')[0]}; it is made again", file=sys.stderr)
-            (run.folder / "result.json").unlink()
+            found[run.folder / "result.json"] = str(error).partition("; delete")[0]
+    return found
+
+
+def drop_damaged_results(runs: Iterable[Run]) -> None:
+    """So that these runs are finished again from their checkpoints; the files are named."""
+    for path, fault in damaged_results(runs).items():
+        print(f"{fault}; it is made again", file=sys.stderr)
+        path.unlink()
 
 
 def is_of_another_config(run: Run) -> bool:
@@ -107,9 +94,7 @@ def is_of_another_config(run: Run) -> bool:
 def refuse_other_configs(runs: Sequence[Run]) -> None:
     """A failed run may be tried with another config, and gives way to it."""
     changed = [
-        str(run.folder)
-        for run in runs
-        if is_of_another_config(run) and (read_result(run.folder) or {}).get("status") != "failed"
+        str(run.folder) for run in runs if is_of_another_config(run) and status_of(run.folder) != "failed"
     ]
     if changed:
         raise CnnlibError(

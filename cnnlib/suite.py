@@ -27,25 +27,20 @@ from cnnlib.datasets.fingerprints import Fingerprints
 from cnnlib.estimate import epochs_left, time_trials
 from cnnlib.experiment import run_experiment
 from cnnlib.files import remove_partial_files, write_atomically, write_csv, write_json
-from cnnlib.parents import (
-    check_names,
-    check_parents,
-    check_weights,
-    has_changed_parent,
-    must_wait,
-    refuse_changed_parents,
-)
+from cnnlib.parent_checks import check_names, check_parents, check_weights
+from cnnlib.parents import has_changed_parent, must_wait, refuse_changed_parents
 from cnnlib.reporting.comparison import compare_suite, undecided
 from cnnlib.reporting.results import SuiteResults, read_suite
 from cnnlib.reporting.suite_files import write_suite_files
+from cnnlib.result_file import read_result
 from cnnlib.runs import (
     Run,
     clear,
+    damaged_results,
     drop_damaged_results,
     is_finished,
     is_of_another_config,
     plan,
-    read_result,
     refuse_other_configs,
 )
 from cnnlib.types import CnnlibError, DataSource, Forecast, TargetInfo
@@ -82,11 +77,11 @@ def run_suite(
     runs = plan(suite, out)
     with _locked(folder):
         remove_partial_files(folder)
-        drop_damaged_results(runs)
         check_parents(runs, overwrite)
         if not overwrite:
             refuse_other_configs(runs)
             refuse_changed_parents(runs)
+        drop_damaged_results(runs)
         waiting = [run for run in runs if overwrite or not is_finished(run)]
         if kept := len(runs) - len(waiting):
             print(
@@ -180,6 +175,8 @@ def check_suite(suite: SuiteConfig, out: Path, *, overwrite: bool = False) -> tu
     if not overwrite:
         refuse_other_configs(runs)
         refuse_changed_parents(runs)
+    for fault in damaged_results(runs).values():
+        print(f"{fault}; it would be made again", file=sys.stderr)
     finished = [run for run in runs if not overwrite and is_finished(run)]
     return finished, _with_checked_data([run for run in runs if run not in finished])
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,10 @@ from PIL import Image
 
 from cnnlib import suite as suite_module
 from cnnlib.config import load_suite
+from cnnlib.engine.checkpoint import load_checkpoint, save_checkpoint
+from cnnlib.estimate import epochs_left
 from cnnlib.runs import plan
+from cnnlib.types import CnnlibError
 from tests.tiny_suite import TINY, assert_same_weights, write_suite
 from tools.predict import main as predict
 from tools.report import main as report
@@ -59,6 +63,48 @@ def test_damage_and_left_overs_are_mended(
     assert json.loads((run / "result.json").read_text())["test"] == whole["test"]
     assert not (run / "traceback.txt").exists()
     assert not any(path.exists() for path in left)
+
+
+def test_a_result_that_no_report_could_show_is_made_again(again: tuple[list[str], Path]) -> None:
+    command, run = again
+    whole = json.loads((run / "result.json").read_text())
+    (run / "result.json").write_text('{"status": "finished", "experiment": "tiny", "seed": 0}')
+    assert main(command) == 0
+    assert json.loads((run / "result.json").read_text())["test"] == whole["test"]
+
+
+def test_a_dry_run_tells_what_would_be_made_again(
+    again: tuple[list[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command, run = again
+    (run / "result.json").write_text("{")
+    assert main([*command, "--dry-run"]) == 0
+    assert "result.json: not valid JSON" in capsys.readouterr().err
+    assert (run / "result.json").read_text() == "{"
+
+
+@pytest.mark.parametrize("state", [None, 3, {}, {"epoch": "2"}], ids=str)
+def test_a_dry_run_names_a_checkpoint_that_says_nothing_of_epochs(
+    again: tuple[list[str], Path], state: object
+) -> None:
+    command, folder = again
+    (run,) = plan(load_suite(Path(command[0])), Path(command[2]))
+    path = folder / "checkpoints" / "last.ckpt"
+    saved = load_checkpoint(path)
+    save_checkpoint(path, saved | {"state": state})
+    with pytest.raises(CnnlibError, match=r"last\.ckpt: does not say how many epochs"):
+        epochs_left(run)
+    assert epochs_left(replace(run, folder=folder / "none")) == 2
+
+
+def test_a_damaged_result_of_another_config_is_left_alone(
+    again: tuple[list[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command, run = again
+    (run / "result.json").write_text("{")
+    assert main([*command, "--set", "optimizer.learning_rate=0.5"]) == 2
+    assert "made with another config" in capsys.readouterr().err
+    assert (run / "result.json").read_text() == "{"
 
 
 def test_an_unfinished_run_with_a_damaged_checkpoint_is_trained_again(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnlib.files import write_atomically, write_csv, write_json
+from cnnlib.files import file_stem, write_atomically, write_csv, write_json
 
 NAN, INFINITY = float("nan"), float("inf")
 
@@ -23,6 +23,18 @@ def test_a_write_replaces_the_whole_file(tmp_path: Path) -> None:
     write_atomically(path, b"\x00\xff")
     assert path.read_bytes() == b"\x00\xff"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_longest_name_that_passes_the_check_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / f"{file_stem('ü' * 120)}.safetensors"
+    write_atomically(path, "text")
+    assert path.read_text() == "text"
+
+
+def test_a_missing_folder_is_told_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "none" / "a.txt"
+    with pytest.raises(FileNotFoundError, match=f"'{path}'"):
+        write_atomically(path, "text")
 
 
 def test_a_full_disk_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "cnnlib"
-LEAVES = {"types", "checks", "files", "lookup", "pictures", "seeds"}
+LEAVES = {"types", "checks", "files", "lookup", "pictures", "seeds", "yaml_text"}
 SIDE_BY_SIDE = {
     "datasets",
     "augmentations",
@@ -27,17 +27,30 @@ ALLOWED = {
     "files": {"types"},
     "pictures": set(),
     "seeds": set(),
+    "yaml_text": set(),
     "lookup": {"checks", "types"},
     "video_files": {"checks", "types"},
     "environment": set(),
+    "result_file": {"files", "tasks", "types"},
     "workers": {"interruption", "types"},
     "interruption": set(),
     "metrics": LEAVES,
     "tasks": LEAVES | {"metrics"},
     "config": LEAVES | TABLES,
     **dict.fromkeys(SIDE_BY_SIDE, LEAVES | {"tasks"}),
+    "reporting": LEAVES | {"tasks", "result_file"},
 }
-ROOF = ("assembly", "inspection", "runs", "parents", "inference", "experiment", "estimate", "suite")
+ROOF = (
+    "assembly",
+    "inspection",
+    "runs",
+    "parents",
+    "parent_checks",
+    "inference",
+    "experiment",
+    "estimate",
+    "suite",
+)
 """These put the parts together: each may import all packages, and those of the roof that stand before it."""
 
 

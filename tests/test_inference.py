@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from csv import DictReader
 from dataclasses import replace
 from pathlib import Path
@@ -225,6 +226,14 @@ def test_files_pictures_and_tensors_are_predicted_alike(run: Path, pictures: Pat
         trained.predict(path, bg=path, mask=path)
     with pytest.raises(CnnlibError, match="the input 'bg' has 3 channels; got 1"):
         trained.predict(path, bg=tensor[:1])
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 8, 8), (3, 8), (3,), ()])
+def test_a_tensor_that_is_no_picture_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(
+        CnnlibError, match=rf"'image' must be one picture \(3, H, W\); got .* {re.escape(str(shape))}"
+    ):
+        seeing("stretch", 8).predict(torch.zeros(shape))
 
 
 def test_native_size_shows_the_net_the_image_as_it_is(run: Path, pictures: Path) -> None:

@@ -20,6 +20,12 @@ def test_killed_suites_end_bit_identical(capsys: pytest.CaptureFixture[str]) -> 
     assert "all ended bit-identical" in capsys.readouterr().out
 
 
+def test_a_suite_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["famly"])
+    assert "no suite is called famly; there are family, growing" in capsys.readouterr().err
+
+
 def test_what_differs_is_told(tmp_path: Path) -> None:
     path = write_suite(tmp_path, training=TINY["training"] | {"epochs": 1})
     assert run_suite([str(path), "--out", str(tmp_path / "whole")]) == 0

@@ -262,8 +262,8 @@ def test_a_failed_child_of_other_weights_begins_anew(copied: Path, tmp_path: Pat
     """It does not go on from the checkpoint that was made from them."""
     path, child = tmp_path / "suite.yaml", copied / "tiny/v5/seed-0"
     whole = weights(child)
-    note = {"experiment": "v5", "seed": 0, "status": "failed", "error": "the machine was in a mood"}
-    (child / "result.json").write_text(json.dumps(note))
+    failed = {"status": "failed", "experiment": "v5", "seed": 0, "error": "the machine was in a mood"}
+    (child / "result.json").write_text(json.dumps(failed))
     record = json.loads((child / "parent.json").read_text())
     (child / "parent.json").write_text(json.dumps(record | {"sha256": "0" * 64}))
     (child / "checkpoints/best.ckpt").unlink()
@@ -330,8 +330,8 @@ def test_what_cannot_be_started_from_is_told_before_anything_is_trained(
     for name in ("unfinished", "failed"):
         shutil.copytree(family / "v1", runs / name)
     (runs / "unfinished/seed-0/result.json").unlink()
-    note = {"experiment": "v1", "seed": 0, "status": "failed", "error": "?"}
-    (runs / "failed/seed-0/result.json").write_text(json.dumps(note))
+    failed = {"status": "failed", "experiment": "v1", "seed": 0, "error": "?"}
+    (runs / "failed/seed-0/result.json").write_text(json.dumps(failed))
     start = {"run": str(runs / parent)} | changes.pop("start_from", {})
     path = write_suite(
         tmp_path, **(SMALL | {"experiments": {"a": {}, "v2": {"start_from": start}}} | changes)
@@ -357,9 +357,15 @@ def test_weights_that_do_not_fit_are_found_before_the_parent_is_trained(
     assert not list((tmp_path / "runs").rglob("*.ckpt"))
 
 
-def test_what_cannot_be_a_path_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(chain(tmp_path, {"v1": {"start_from.run": "~no-such-user/x"}}), tmp_path / "runs") == 2
-    assert "experiment 'v1': start_from.run: " in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [("~no-such-user/x", "experiment 'v1': start_from.run: "), ("a\0/b", "text cannot hold NUL")],
+)
+def test_what_cannot_be_a_path_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str, words: str
+) -> None:
+    assert run(chain(tmp_path, {"v1": {"start_from.run": place}}), tmp_path / "runs") == 2
+    assert words in capsys.readouterr().err
 
 
 def test_an_experiment_may_be_called_like_a_run(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from itertools import product
 from typing import Any
 
 from cnnlib.config.errors import Problem, show
-from cnnlib.config.yaml_text import parse_yaml
 from cnnlib.lookup import unknown
+from cnnlib.yaml_text import parse_yaml
 
 _SUITE_FILES = ("suite.yaml", "results.csv", "summary.csv", "report.html")
 _LONGEST_NAME = 200  # a file name holds 255 bytes

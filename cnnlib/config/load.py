@@ -29,9 +29,9 @@ from cnnlib.config.schema import (
 )
 from cnnlib.config.tables import ALL, Tables, load_tables
 from cnnlib.config.tasks import Contexts, check_model
-from cnnlib.config.yaml_text import read_yaml
 from cnnlib.lookup import unknown
 from cnnlib.types import CnnlibError
+from cnnlib.yaml_text import read_yaml
 
 _NAMES_LISTED = 3
 _MOST_RUNS = 100_000

@@ -22,8 +22,8 @@ from cnnlib.config.component import Component, Registered, Section
 from cnnlib.config.errors import unknown_option
 from cnnlib.config.expand import folder_name
 from cnnlib.config.tasks import read_tasks
-from cnnlib.config.yaml_text import dump_yaml
 from cnnlib.lookup import unknown
+from cnnlib.yaml_text import dump_yaml
 
 
 def _key_path(path: str) -> str:

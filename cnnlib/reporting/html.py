@@ -22,7 +22,7 @@ from cnnlib.reporting.lineage_chart import lineage_figures
 from cnnlib.reporting.multi_task_gain import Gain, gains
 from cnnlib.reporting.pareto import pareto_figures
 from cnnlib.reporting.results import SuiteResults
-from cnnlib.reporting.run_files import read_json
+from cnnlib.reporting.run_files import read_json_mapping
 from cnnlib.reporting.run_result import RunResult
 from cnnlib.reporting.templates import TEMPLATES
 from cnnlib.reporting.weighting_charts import weighting_figures
@@ -245,7 +245,7 @@ def _environment(runs: Sequence[RunResult]) -> dict[str, str]:
     """What the first run ran on, one line per fact."""
     paths = [path for run in runs if (path := run.folder / "environment.json").exists()]
     try:
-        facts = read_json(paths[0]) if paths else {}
+        facts = read_json_mapping(paths[0]) if paths else {}
     except CnnlibError as error:
         facts = {"environment.json": str(error)}
     groups = [value if isinstance(value, Mapping) else {key: value} for key, value in facts.items()]

@@ -17,6 +17,8 @@ _TOLD_OTHERWISE = (
     "start_from",
 )
 
+_FAULTS_SHOWN = 3
+
 
 def read_lineage(folder: Path) -> Lineage:
     """Of a suite's folder, or of all suites in a folder such as ``runs``.
@@ -32,7 +34,8 @@ def read_lineage(folder: Path) -> Lineage:
         )
     lineage = lineage_of([read_suite(each) for each in own])
     if not lineage.steps:
-        raise CnnlibError(f"{folder}: no run has finished yet")
+        faults = [run.error for suite in lineage.suites.values() for run in suite.unfinished if run.error]
+        raise CnnlibError("\n".join([f"{folder}: no run has finished yet", *faults[:_FAULTS_SHOWN]]))
     return lineage
 
 

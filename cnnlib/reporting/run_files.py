@@ -6,14 +6,13 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from cnnlib.files import read_bytes
+from cnnlib.files import read_bytes, read_json
 from cnnlib.types import CnnlibError
+from cnnlib.yaml_text import parse_texts
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -22,27 +21,25 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         CnnlibError: missing, damaged, or no mapping.
     """
-    return _mapping(path, "YAML", lambda text: yaml.load(text, yaml.BaseLoader), "")
+    try:
+        value = parse_texts(_text(path))
+    except ValueError as error:
+        raise CnnlibError(f"{path}: not valid YAML ({error})") from None
+    return _mapping(value, path)
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json_mapping(path: Path) -> dict[str, Any]:
     """
     Raises:
-        CnnlibError: missing, damaged, or no mapping.
+        FileNotFoundError: there is none.
+        CnnlibError: damaged, or no mapping.
     """
-    return _mapping(path, "JSON", json.loads, "; delete it to run this again")
+    return _mapping(read_json(path), path)
 
 
-def _mapping(path: Path, form: str, parse: Callable[[str], Any], advice: str) -> dict[str, Any]:
-    content = _text(path)
-    try:
-        value = parse(content)
-    except RecursionError:
-        raise CnnlibError(f"{path}: not valid {form} (nested too deeply){advice}") from None
-    except (ValueError, yaml.YAMLError) as error:
-        raise CnnlibError(f"{path}: not valid {form} ({' '.join(str(error).split())}){advice}") from None
+def _mapping(value: Any, path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise CnnlibError(f"{path}: must hold a mapping; it holds {type(value).__name__}{advice}")
+        raise CnnlibError(f"{path}: must hold a mapping; it holds {type(value).__name__}")
     return value
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cnnlib.reporting.result_file import check_result
-from cnnlib.reporting.run_files import read_columns, read_json, read_yaml, typed, with_nan
+from cnnlib.reporting.run_files import read_columns, read_yaml, typed, with_nan
 from cnnlib.reporting.saved_predictions import SavedPredictions
+from cnnlib.result_file import read_result
 from cnnlib.tasks import Task
 from cnnlib.tasks.class_counts import ClassCounts, counts_from_json
 from cnnlib.tasks.saved import DataDescription, build_tasks, read_data
@@ -161,17 +161,14 @@ def read_run(folder: Path, experiment: str, seed: int) -> RunResult | Unfinished
     """A run's folder. Whatever of it is damaged is named: a run without its result is unfinished, and one that has lost
     another file is shown without what that held.
     """
-    path = folder / "result.json"
-    if not path.exists():
-        return UnfinishedRun(folder, experiment, seed, None)
     try:
-        result = read_json(path)
-        if result.get("status") == "failed":
-            return UnfinishedRun(folder, experiment, seed, str(result.get("error", "no reason was noted")))
-        check_result(result, path)
-        counts_from_json(result.get("by_class", {}), path)
+        result = read_result(folder)
     except CnnlibError as error:
         return UnfinishedRun(folder, experiment, seed, str(error))
+    if result is None:
+        return UnfinishedRun(folder, experiment, seed, None)
+    if result["status"] == "failed":
+        return UnfinishedRun(folder, experiment, seed, str(result.get("error", "no reason was noted")))
     damaged: dict[str, str] = {}
     history = _columns(folder / "metrics.csv", "epoch", (), damaged)
     per_image = _columns(folder / "per_image.csv", "name", ("name", "group"), damaged)

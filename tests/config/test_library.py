@@ -15,7 +15,7 @@ from cnnlib.config.load import check_experiment
 from cnnlib.config.options import Options, argument_notes, options_of
 from cnnlib.config.tables import REGISTRIES, load_tables
 from cnnlib.config.tasks import Contexts, fitting_losses
-from cnnlib.config.yaml_text import parse_yaml
+from cnnlib.yaml_text import parse_yaml
 from tools.config_schema import json_schema
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))

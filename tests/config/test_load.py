@@ -22,8 +22,8 @@ from cnnlib.config import (
 )
 from cnnlib.config.schema import DatasetConfig
 from cnnlib.config.tables import REGISTRIES, Tables
-from cnnlib.config.yaml_text import parse_yaml
 from cnnlib.types import CnnlibError, Head
+from cnnlib.yaml_text import parse_yaml
 
 NAME_OF_A_LOSS = "must be the name of a loss (bce, dice, l1, cross_entropy), or a mapping with one under name"
 Parse = Callable[..., SuiteConfig]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cnnlib.config import ConfigError, SuiteConfig, parse_suite, to_yaml
-from cnnlib.config.yaml_text import parse_yaml
+from cnnlib.yaml_text import parse_yaml
 
 SUITE = {
     "dataset": "scenes",

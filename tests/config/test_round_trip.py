@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cnnlib.config import SuiteConfig, parse_suite, to_yaml
 from cnnlib.config.tables import Tables, load_tables
 from cnnlib.config.tasks import fitting_losses
-from cnnlib.config.yaml_text import parse_yaml
+from cnnlib.yaml_text import parse_yaml
 
 # The tables are only read, so sharing them between examples is what is meant.
 SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)

@@ -13,9 +13,9 @@ from unittest.mock import patch
 from cnnlib.config import ConfigError, parse_suite
 from cnnlib.config.options import options_of
 from cnnlib.config.tables import REGISTRIES, load_tables
-from cnnlib.config.yaml_text import parse_yaml
 from cnnlib.datasets import DATASETS
 from cnnlib.types import TargetInfo
+from cnnlib.yaml_text import parse_yaml
 from tests.datasets.test_contract import EXAMPLES
 
 Sections = dict[str, Any]

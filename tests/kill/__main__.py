@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.kill.end_state import differences
 from tests.kill.killing import run_killed, run_whole
-from tests.kill.suites import write_suites
+from tests.kill.suites import SUITES, write_suites
 
 _MOST_IN_A_ROW = 10
 
@@ -22,10 +22,12 @@ _MOST_IN_A_ROW = 10
 def main(arguments: list[str] | None = None) -> int:
     """0: every suite ended like an unbroken one; 1: some did not, and are kept to be looked into."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help="family, growing (both)")
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"{', '.join(SUITES)} (both)")
     parser.add_argument("--count", type=int, default=100, help="kills in all (100)")
     parser.add_argument("--seed", type=int, default=0, help="of all that is random (0)")
     options = parser.parse_args(arguments)
+    if unknown := set(options.suites) - set(SUITES):
+        parser.error(f"no suite is called {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")
     draw, left, faults, killed = random.Random(options.seed), options.count, [], Counter()
     folder = Path(tempfile.mkdtemp(prefix="kill-"))
     suites = [each for each in write_suites(folder) if not options.suites or each.name in options.suites]

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.tiny_suite import TINY, write_suite
 from tools.make_shards import main as make_shards
 
+SUITES = ("family", "growing")
 _TRAINING = TINY["training"] | {"epochs": 3, "workers": 2}
 
 
@@ -27,7 +28,7 @@ class Suite:
 
 def write_suites(folder: Path) -> list[Suite]:
     """One whose runs start from each other, on folds of shards; one that adds seeds until all is decided."""
-    family, growing = folder / "family", folder / "growing"
+    family, growing = (folder / name for name in SUITES)
     for each in (family, growing):
         each.mkdir()
     plain = write_suite(folder)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torchvision.transforms.v2.functional import normalize
 
 from cnnlib.models.layers import Standardize, TimmEncoder
-from cnnlib.models.layers.timm_encoder import measure
+from cnnlib.models.layers.timm_layout import measure
 from cnnlib.types import CnnlibError
 
 SMALL = "test_efficientnet"

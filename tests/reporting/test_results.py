@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,11 @@ from cnnlib.reporting.suite_files import write_suite_files
 from cnnlib.tasks import DepthTask
 from cnnlib.types import CnnlibError
 from tests.reporting.fake_suite import fail, write_suite
+
+BOMB = "a0: &a0 [x]\n" + "\n".join(
+    f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]" for level in range(1, 9)
+)
+"""400 bytes that stand for 43 million values."""
 
 
 @pytest.fixture
@@ -67,7 +74,8 @@ def test_what_failed_or_is_missing_is_reported(folder: Path) -> None:
         ("suite.yaml", "name: x", "needs name, experiments and seeds"),
         ("suite.yaml", "{name: x, experiments: {a: {}}, seeds: [one]}", "needs name, experiments and seeds"),
         ("suite.yaml", "{name: x, experiments: {}, seeds: [0]}", "needs name, experiments and seeds"),
-        ("suite.yaml", "[" * 100_000, "not valid YAML .nested too deeply"),
+        ("suite.yaml", "[" * 100_000, "not valid YAML .line 1, column 51: nested too deeply"),
+        ("suite.yaml", BOMB, "not valid YAML .line 2, column 10: an alias"),
         ("suite.yaml", "{name: x, experiments: {../../a: {}}, seeds: [0]}", "no folder can be called"),
     ],
 )
@@ -80,18 +88,31 @@ def test_a_damaged_suite_is_named(folder: Path, file: str, content: str | None, 
         read_suite(folder)
 
 
+def _result(**changes: Any) -> bytes:
+    result = {
+        "status": "finished",
+        "experiment": "bce",
+        "seed": 0,
+        "test": {},
+        "constant": {},
+        "ranked_by": [],
+    }
+    return json.dumps(result | {"seconds": 1} | changes).encode()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"{", "result.json: not valid JSON"),
-        (b"\xff", "result.json: not a text file in UTF-8"),
-        (b"[" * 100_000, "result.json: not valid JSON .nested too deeply"),
-        (b"[]", "must hold a mapping; it holds list; delete it"),
-        (b'{"status": "finished", "test": {}}', "constant: Field required"),
-        (b'{"test": {"a": "high"}, "constant": {}, "ranked_by": [], "seconds": 1}', "test.a: .*number"),
-        (b'{"test": {}, "constant": {}, "ranked_by": ["mask/iou"], "seconds": 1}', "ranked_by.0: "),
-        (b'{"test": {}, "constant": {}, "ranked_by": [], "seconds": null}', "seconds: "),
-        (b'{"test": {}, "constant": {}, "ranked_by": [], "seconds": 1, "by_class": 3}', "damaged .by_class"),
+        (b"\xff", "result.json: not valid JSON .'utf-8' codec"),
+        (b"[" * 100_000, "result.json: not valid JSON .nested too deeply.; delete it"),
+        (b"[]", "result.json: says nothing of a status; delete it"),
+        (b'{"status": "finished", "experiment": 3, "seed": 0}', "does not say whose numbers it holds"),
+        (b'{"status": "finished", "experiment": "bce", "seed": 0, "test": {}}', "constant: Field required"),
+        (_result(test={"a": "high"}), "test.a: .*number"),
+        (_result(ranked_by=["mask/iou"]), "ranked_by.0: "),
+        (_result(seconds=None), "seconds: "),
+        (_result(by_class=3), "damaged .by_class"),
     ],
     ids=repr,
 )
@@ -116,6 +137,7 @@ def test_a_run_without_its_result_is_unfinished(folder: Path, content: bytes, me
         ("per_image.csv", b"group,mask/iou\na,0.5\n", "per_image.csv: has no row with the column name"),
         ("per_image.csv", b"\xff\xfe", "per_image.csv: not a text file in UTF-8"),
         ("config.yaml", b"[" * 100_000, "config.yaml: not valid YAML"),
+        ("config.yaml", BOMB.encode(), "config.yaml: not valid YAML (line 2, column 10: an alias"),
         ("config.yaml", b"\xff\xfe", "config.yaml: not a text file"),
         ("config.yaml", b"experiments: [1]\ntasks: 3", "config.yaml: tasks must be a mapping"),
         ("config.yaml", b"tasks: {mask: [1]}", "config.yaml: tasks must be a mapping"),

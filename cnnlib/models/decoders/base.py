@@ -9,7 +9,7 @@ from annotated_types import Ge, MaxLen, MinLen
 from torch import Tensor, nn
 
 from cnnlib.models.encoders import FeatureSource
-from cnnlib.models.layers.timm_encoder import Block
+from cnnlib.models.layers.timm_layout import Block
 from cnnlib.types import CnnlibError
 
 _LEVEL_CHANNELS = (256, 128, 64, 32, 16)

@@ -14,8 +14,10 @@ import torch
 from annotated_types import MinLen
 from torch import Tensor, nn
 
+from cnnlib.models.layers.foreign_error import one_line
 from cnnlib.models.layers.stages import own_parameters, owns
 from cnnlib.models.layers.standardize import Standardize
+from cnnlib.models.layers.weights_file import read_state
 from cnnlib.types import CnnlibError
 
 Weights: TypeAlias = Annotated[str, MinLen(1)] | None
@@ -137,29 +139,19 @@ class SmpEncoder(nn.Module):
             source = published[self.weights]
             raise CnnlibError(
                 f"the published weights {self.weights!r} of SMP's {self.name!r} could not be fetched "
-                f"({_one_line(error)}); download them on a machine that can (model.safetensors of {source['repo_id']} "
+                f"({one_line(error)}); download them on a machine that can (model.safetensors of {source['repo_id']} "
                 "on the Hugging Face hub) and set weights to the path of the file"
             ) from None
 
     def _read(self) -> nn.Module:
         self.check_pretrained()
-        path = Path(self.weights)
-        try:
-            if path.suffix == ".safetensors":
-                from safetensors.torch import load_file
-
-                state = load_file(path)
-            else:
-                state = torch.load(path, map_location="cpu", weights_only=True)
-            state = dict(state)
-        except Exception as error:
-            raise CnnlibError(f"{path}: cannot be read as weights: {_one_line(error)}") from None
+        state = read_state(self.weights)
         net = _create(self.name, 3, None)
         try:
             net.load_state_dict(state)
         except Exception as error:
             raise CnnlibError(
-                f"{path}: not the weights of SMP's encoder {self.name!r} for three channels: {_one_line(error)}"
+                f"{self.weights}: not the weights of SMP's encoder {self.name!r} for three channels: {one_line(error)}"
             ) from None
         net.set_in_channels(self.in_channels, pretrained=True)
         return net
@@ -243,7 +235,7 @@ def _create(
             if output_stride is None:
                 raise
             raise CnnlibError(
-                f"SMP's encoder {name!r} cannot be dilated to output_stride {output_stride} ({_one_line(error)}); "
+                f"SMP's encoder {name!r} cannot be dilated to output_stride {output_stride} ({one_line(error)}); "
                 "leave output_stride out, or take a resnet"
             ) from None
 
@@ -268,8 +260,3 @@ def _table() -> dict[str, Any]:
     from segmentation_models_pytorch.encoders import encoders
 
     return encoders
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__

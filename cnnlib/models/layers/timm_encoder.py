@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-import math
 from collections import defaultdict
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cnnlib.checks import did_you_mean
-from cnnlib.models.layers.adapters import LowRankAdapters, published
+from cnnlib.models.layers.adapters import LowRankAdapters
+from cnnlib.models.layers.foreign_error import one_line
 from cnnlib.models.layers.stages import own_parameters, owns
 from cnnlib.models.layers.standardize import Standardize
+from cnnlib.models.layers.timm_layout import Block, create_net, leave_out, measure, token_count
+from cnnlib.models.layers.timm_weights import IMAGENET, check_weights, load_weights
 from cnnlib.types import CnnlibError
 
-IMAGENET = "imagenet"
 _PUBLISHED_CHANNELS = 3
-_BLOCKS = 4
-
-
-class Block(NamedTuple):
-    """What a vision transformer gives after one of its blocks."""
-
-    map: Tensor
-    """(B, C, h, w)"""
-    tokens: Tensor | None
-    """(B, n, C), of no place; ``None`` where the net has no such."""
 
 
 class TimmEncoder(nn.Module):
@@ -85,9 +71,9 @@ class TimmEncoder(nn.Module):
         self.multiple = layout.stride
         self.block_channels = (layout.out_channels,) * len(layout.blocks)
         self._layout = layout
-        self.net = _create(name, in_channels)
+        self.net = create_net(name, in_channels)
         self.has_tokens = token_count(self.net) > 0
-        _leave_out(self.net, layout.unused)
+        leave_out(self.net, layout.unused)
         if adapters is not None:
             if weights is None:
                 raise CnnlibError(
@@ -155,168 +141,30 @@ class TimmEncoder(nn.Module):
 
     def check_pretrained(self) -> None:
         """Raises ``CnnlibError`` where ``weights`` is a file that is not there."""
-        if self.weights not in (None, IMAGENET) and not Path(self.weights).is_file():
-            raise CnnlibError(
-                f"{self.weights}: no such file; weights must be {IMAGENET!r}, or a file with the state of timm's "
-                f"{self.name!r}"
-            )
+        check_weights(self.name, self.weights)
 
     def load_pretrained(self) -> None:
-        """Loads ``weights``, through timm, which fits the first convolution to other than three channels.
+        """Loads ``weights``, if any.
 
         Raises:
             CnnlibError: they cannot be fetched or read, or are not those of this net.
         """
-        if self.weights is None:
-            return
-        source = {} if self.weights == IMAGENET else {"state_dict": self._read(self.weights)}
-        try:
-            with torch.random.fork_rng(
-                devices=[]
-            ):  # what is drawn after it does not depend on whether it was
-                loaded = _create(self.name, self.in_channels, pretrained=True, pretrained_cfg_overlay=source)
-        except Exception as error:  # whatever network, disk and file formats have to say
-            problem = _one_line(error)
-            if self.weights == IMAGENET:
-                raise CnnlibError(self._not_fetched(problem)) from None
-            raise CnnlibError(f"{self.weights}: not the weights of timm's {self.name!r}: {problem}") from None
-        state = loaded.state_dict()
-        for key, own in published(self.net).items():
-            own.copy_(state[key])
-
-    def _read(self, path: str) -> dict[str, Tensor]:
-        import timm
-
-        self.check_pretrained()
-        try:
-            state = timm.models.load_state_dict(path)
-        except Exception as error:
-            raise CnnlibError(f"{path}: cannot be read as weights: {_one_line(error)}") from None
-        counters = "num_batches_tracked"  # old files lack them, and PyTorch does without
-        missing = [key for key in published(self.net) if key not in state and not key.endswith(counters)]
-        if missing:
-            raise CnnlibError(
-                f"{path}: not the weights of timm's {self.name!r}: it lacks {len(missing)} of its tensors, such as "
-                f"{missing[0]!r}; save the state of the whole net there, as in "
-                f"torch.save(timm.create_model({self.name!r}, pretrained=True).state_dict(), 'weights.pth')"
-            )
-        return state
-
-    def _not_fetched(self, problem: str) -> str:
-        cfg = self.net.pretrained_cfg
-        places = [cfg["url"]] if cfg.get("url") else []
-        if cfg.get("hf_hub_id"):
-            places.append(f"model.safetensors of {cfg['hf_hub_id']} on the Hugging Face hub")
-        if not places:
-            return (
-                f"timm has no published weights for {self.name!r}; set weights to null or to a file, or take one of "
-                "the names that timm.list_models(pretrained=True) lists"
-            )
-        return (
-            f"the published weights of timm's {self.name!r} could not be fetched ({problem}); download them on a "
-            f"machine that can ({' or '.join(places)}) and set weights to the path of the file"
-        )
+        if self.weights is not None:
+            load_weights(self.net, self.name, self.in_channels, self.weights)
 
     def _check_size(self, image: Tensor, error: Exception) -> None:
         """Raises ``CnnlibError`` if it is the image's size that the net cannot take."""
         size = tuple(image.shape[2:])
         try:
             with torch.device("meta"):
-                self._layout.run(_create(self.name, self.in_channels), torch.empty(2, *image.shape[1:]))
+                self._layout.run(create_net(self.name, self.in_channels), torch.empty(2, *image.shape[1:]))
         except Exception:
             height, width = self.net.pretrained_cfg["input_size"][1:]
             raise CnnlibError(
-                f"timm's {self.name!r} takes no images of {size[0]} x {size[1]} pixels ({_one_line(error)}); it was "
+                f"timm's {self.name!r} takes no images of {size[0]} x {size[1]} pixels ({one_line(error)}); it was "
                 f"made for {height} x {width}: set the data set's size to that, or take an encoder for any size, such "
                 "as efficientnet_b0"
             ) from error
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a net of timm gives.
-
-    Attributes:
-        skip_channels, out_channels, stride: as ``TimmEncoder`` has them.
-        skips: for each of ``skip_channels`` the index of the map in the net's list, or ``None``.
-        last: the index of the last map of the net's list.
-        final: the bottom is what the net itself ends with, not the last map, normalised.
-        unused: the modules that the bottom does not depend on.
-        blocks: where all maps are of one shape, the indices of four that lie evenly.
-    """
-
-    skip_channels: tuple[int, ...]
-    out_channels: int
-    stride: int
-    skips: tuple[int | None, ...]
-    last: int
-    final: bool
-    unused: tuple[str, ...] = ()
-    blocks: tuple[int, ...] = ()
-
-    def run(self, net: nn.Module, image: Tensor) -> tuple[Tensor, list[Tensor | None]]:
-        """The bottom and the skips, as the net gives them."""
-        taken = sorted({*(index for index in self.skips if index is not None), self.last})
-        end, found = net.forward_intermediates(image, indices=taken, norm=not self.final, output_fmt="NCHW")
-        maps = dict(zip(taken, found, strict=True))
-        bottom = end if self.final else maps[self.last]
-        return bottom, [None if index is None else maps[index] for index in self.skips]
-
-    def check(self, bottom: Tensor, skips: Sequence[Tensor | None], side: int) -> None:
-        """Raises ``ValueError`` unless these are what the layout tells of an image with sides of ``side`` pixels."""
-        told = [*zip(skips, self.skip_channels, strict=True), (bottom, self.out_channels)]
-        strides = [*(2**level for level in range(len(skips))), self.stride]
-        for (each, channels), stride in zip(told, strides, strict=True):
-            if each is not None and (
-                each.ndim != 4 or each.shape[1] != channels or _stride(side, each.shape[-1]) != stride
-            ):
-                raise ValueError(
-                    f"it gives {tuple(each.shape)}, and not {channels} channels of stride {stride}"
-                )
-
-    def run_blocks(self, net: nn.Module, image: Tensor) -> list[Block]:
-        """The maps of ``blocks``, the last one normalised."""
-        prefix = {"return_prefix_tokens": True} if token_count(net) else {}
-        end, found = net.forward_intermediates(
-            image, indices=list(self.blocks), norm=False, output_fmt="NCHW", **prefix
-        )
-        blocks = [Block(*each) if prefix else Block(each, None) for each in found]
-        last, count = blocks[-1].map, token_count(net)
-        bottom = end[:, count:].transpose(1, 2).reshape(last.shape)
-        return [*blocks[:-1], Block(bottom, end[:, :count] if prefix else None)]
-
-
-@cache
-def measure(name: str, in_channels: int) -> Layout:
-    """Shows an image to the net, on the "meta" device, where it costs next to nothing; and once more, padded as models
-    do it, without what is left out.
-
-    Raises:
-        CnnlibError: timm has no such net, or it cannot be used as an encoder.
-    """
-    try:
-        with torch.device("meta"):
-            net = _create(name, in_channels).eval()
-            side = net.pretrained_cfg["input_size"][1]
-            image = torch.empty(2, in_channels, side, side)
-            with torch.no_grad():
-                layout = _layout(*net.forward_intermediates(image, output_fmt="NCHW"), side)
-            with torch.enable_grad():
-                layout.run(net, image)[0].sum().backward()
-            layout = replace(layout, unused=_unused(net))
-            _leave_out(net, layout.unused)
-            padded = -(-side // layout.stride) * layout.stride
-            with torch.no_grad():
-                image = torch.empty(2, in_channels, padded, padded)
-                layout.check(*layout.run(net, image), padded)
-    except CnnlibError:
-        raise
-    except Exception as error:  # a net of timm may lack or refuse any of this in its own way
-        raise CnnlibError(
-            f"timm's {name!r} cannot be used as an encoder ({_one_line(error)}); take another, such as "
-            "efficientnet_b0 or resnet18"
-        ) from error
-    return layout
 
 
 @cache
@@ -324,46 +172,9 @@ def _check_adapters(name: str, in_channels: int, adapters: LowRankAdapters) -> N
     """Raises ``CnnlibError`` unless every adapter has a part in what the net gives."""
     layout = measure(name, in_channels)
     with torch.device("meta"), torch.enable_grad():
-        net = _create(name, in_channels)
+        net = create_net(name, in_channels)
         image = torch.empty(1, in_channels, *net.pretrained_cfg["input_size"][1:])
         adapters.check_used(net, lambda net: layout.run(net, image)[0])
-
-
-def _layout(end: Any, maps: Sequence[Tensor], side: int) -> Layout:
-    last = maps[-1]
-    final = isinstance(end, Tensor) and end.ndim == 4 and end.shape[2:] == last.shape[2:]
-    strides = [_stride(side, each.shape[-1]) for each in maps]
-    found = {stride: index for index, stride in enumerate(strides)}  # the last of each stride
-    count = len(maps)
-    uniform = (
-        isinstance(end, Tensor)
-        and end.ndim == 3
-        and count >= _BLOCKS
-        and len({each.shape for each in maps}) == 1
-    )
-    levels = int(math.log2(strides[-1]))
-    finer = [found.get(2**level) for level in range(levels)] if 2**levels == strides[-1] else []
-    return Layout(
-        tuple(0 if index is None else maps[index].shape[1] for index in finer),
-        end.shape[1] if final else last.shape[1],
-        strides[-1],
-        tuple(finer),
-        count - 1,
-        final,
-        blocks=tuple(count * part // _BLOCKS - 1 for part in range(1, _BLOCKS + 1)) if uniform else (),
-    )
-
-
-def _stride(side: int, map_side: int) -> int:
-    """The image's side over the map's: a power of two, where the map lacks no more than its border of one of that."""
-    power = 2 ** round(math.log2(side / map_side))
-    return power if map_side <= math.ceil(side / power) else round(side / map_side)
-
-
-def _leave_out(net: nn.Module, paths: Sequence[str]) -> None:
-    for path in paths:
-        parent, _, child = path.rpartition(".")
-        setattr(net.get_submodule(parent), child, nn.Identity())
 
 
 def _thaw_first_layer(net: nn.Module) -> None:
@@ -371,48 +182,6 @@ def _thaw_first_layer(net: nn.Module) -> None:
     first = net.pretrained_cfg["first_conv"]
     for path in (first,) if isinstance(first, str) else first:
         net.get_submodule(path).requires_grad_(True)
-
-
-def _unused(net: nn.Module) -> tuple[str, ...]:
-    """The outermost modules of which no parameter has a gradient."""
-    found: list[str] = []
-    for path, module in net.named_modules():
-        inside = any(path.startswith(f"{outer}.") for outer in found)
-        parameters = list(module.parameters())
-        if not inside and parameters and all(each.grad is None for each in parameters):
-            found.append(path)
-    return tuple(found)
-
-
-def _create(name: str, in_channels: int, **options: Any) -> nn.Module:
-    import timm
-
-    if not timm.is_model(name):
-        near = did_you_mean(name, timm.list_models())
-        raise CnnlibError(f"timm has no net {name!r}{near}; timm.list_models() lists them")
-    logging.getLogger("timm").setLevel(logging.ERROR)  # that it leaves out the classifier is meant
-    return timm.create_model(name, num_classes=0, in_chans=in_channels, **_any_size(name), **options)
-
-
-@cache
-def _any_size(name: str) -> dict[str, bool]:
-    """The option by which vision transformers take images of other sizes than they were made for; other nets have
-    none.
-    """
-    import timm
-
-    option = {"dynamic_img_size": True}
-    try:
-        with torch.device("meta"):
-            timm.create_model(name, num_classes=0, **option)
-    except Exception:  # the net's constructor does not know it
-        return {}
-    return option
-
-
-def token_count(net: nn.Module) -> int:
-    """Of the tokens that belong to no place."""
-    return getattr(net, "num_prefix_tokens", 0)
 
 
 def _fit(features: Tensor, image: Tensor, stride: int) -> Tensor:
@@ -432,8 +201,3 @@ def _matcher(net: nn.Module) -> Any:
         return net.group_matcher(coarse=True)
     order = {child: index for index, (child, _) in enumerate(net.named_children())}
     return lambda name: order.get(name.partition(".")[0], 0)
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnlib.config.yaml_text import dump_yaml, parse_yaml
+from cnnlib.yaml_text import dump_yaml, parse_texts, parse_yaml
 
 # What YAML 1.1 or 1.2 could take for something else than text.
 TRAPS = [
@@ -170,3 +170,43 @@ def test_what_no_configuration_holds_is_refused_with_its_place(text: str, words:
 
 def test_a_few_aliases_are_as_good_as_what_they_stand_for() -> None:
     assert parse_yaml("a: &a [1, {b: 2}]\nc: [*a, *a]") == {"a": [1, {"b": 2}], "c": [[1, {"b": 2}]] * 2}
+
+
+@given(st.recursive(TEXT, lambda v: st.lists(v, max_size=4) | st.dictionaries(TEXT, v, max_size=4)))
+def test_text_that_is_dumped_is_read_back_as_text(value: Any) -> None:
+    assert parse_texts(dump_yaml(value)) == value
+
+
+def test_values_may_be_read_as_the_text_that_stands_there() -> None:
+    assert parse_texts("{on: {no: 1e-3}, a: [null, 010, ], b: }") == {
+        "on": {"no": "1e-3"},
+        "a": ["null", "010"],
+        "b": "",
+    }
+
+
+def test_what_is_dumped_holds_no_aliases() -> None:
+    shared = [1, [2]]
+    text = dump_yaml({"a": shared, "b": shared})
+    assert parse_texts(text) == {"a": ["1", ["2"]], "b": ["1", ["2"]]}
+
+
+def test_many_values_are_read_as_text() -> None:
+    """A suite of thousands of experiments has more values than a configuration may have."""
+    assert len(parse_texts(dump_yaml([0] * 200_000))) == 200_000
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: &a [x]\nb: *a", "line 2, column 4: an alias, which cnnlib does not write"),
+        ("a: &a [*a]", "an alias"),
+        ("a: !!int 3", "the tag"),
+        ("a: !!python/object:os.system x", "the tag"),
+        ("[" * 1000, "nested too deeply"),
+        ("{a: 1, a: 2}", "twice"),
+    ],
+)
+def test_what_is_refused_as_text(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        parse_texts(text)

@@ -28,9 +28,9 @@ _PLAIN_VALUES = (
     ("merge", r"<<", ["<"]),
 )
 _TEXT_KEYS = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"}
-_TAGS = {
+_TAGS = frozenset(
     f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map", "merge")
-}
+)
 _MOST_VALUES = 100_000
 _DEEPEST = 50
 _LARGEST_FILE = 4 * 2**20  # bytes
@@ -38,6 +38,7 @@ _LARGEST_FILE = 4 * 2**20  # bytes
 
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own name; filled below
+    tags: frozenset[str] = _TAGS
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -76,7 +77,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        if node.tag not in _TAGS:
+        if node.tag not in self.tags:
             raise _at(node, f"the tag {node.tag!r} is not known; write a plain value")
         try:
             return super().construct_object(node, deep)
@@ -95,10 +96,30 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
+class _TextLoader(_Loader):
+    """Of what ``dump_yaml`` wrote, every value as text: of any length, but without aliases, which are never written."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
+    tags = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map"))
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
+        if self.check_event(yaml.AliasEvent):
+            raise _at(
+                self.peek_event(), "an alias, which cnnlib does not write; put there what it stands for"
+            )
+        return super().compose_node(parent, index)
+
+    def _count(self, node: yaml.Node) -> int:
+        return 1
+
+
 class _Dumper(yaml.SafeDumper):
     """Quotes whatever text ``_Loader`` would take for something else."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 for _tag, _pattern, _first in _PLAIN_VALUES:
@@ -112,8 +133,21 @@ def parse_yaml(text: str) -> Any:
     Raises:
         ValueError: with the line and column of what cannot be read.
     """
+    return _load(text, _Loader)
+
+
+def parse_texts(text: str) -> Any:
+    """The one document in what ``dump_yaml`` wrote, every value as the text that stands there.
+
+    Raises:
+        ValueError: with the line and column of what cannot be read.
+    """
+    return _load(text, _TextLoader)
+
+
+def _load(text: str, loader: type[_Loader]) -> Any:
     try:
-        return yaml.load(text, _Loader)
+        return yaml.load(text, loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
