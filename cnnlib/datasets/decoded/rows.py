@@ -57,7 +57,7 @@ class Layout:
 
     @classmethod
     def from_json(cls, text: str) -> Layout:
-        """The opposite of ``to_json``. Raises ``ValueError``, ``KeyError`` or ``TypeError`` for anything else."""
+        """The opposite of ``to_json``; anything else breaks it in any way."""
         stored = json.loads(text)
         values = {
             key: Packing(**each | {"shape": tuple(each["shape"])}) for key, each in stored["values"].items()
@@ -79,6 +79,12 @@ class Layout:
             found[f"{key}.value"] = ArraySpec((count, *packing.shape), packing.stored)
             found[f"{key}.valid"] = ArraySpec((count, self._mask_bytes(key)), "|u1")
         return found
+
+    def stored_bytes(self, count: int) -> int:
+        """What so many samples take."""
+        return sum(
+            np.dtype(spec.dtype).itemsize * int(np.prod(spec.shape)) for spec in self.specs(count).values()
+        )
 
     def _mask_bytes(self, key: str) -> int:
         shape = self.valid[key]

@@ -6,19 +6,17 @@ import hashlib
 import json
 import sys
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cnnlib.datasets.cache import cache_root, cached_arrays
+from cnnlib.datasets.cache import MANIFEST, cache_root, cached_arrays
 from cnnlib.datasets.decoded.files import fingerprint
 from cnnlib.datasets.decoded.rows import Layout, TooNarrowError
 from cnnlib.datasets.progress import shown
 from cnnlib.datasets.splits import told
-from cnnlib.files import write_atomically
 from cnnlib.types import CnnlibError, DataSource, Sample, SampleSource, Split
 
 VERSION = 2
@@ -26,7 +24,6 @@ VERSION = 2
 _PROBED = 24
 _THREADS = 4
 _GIB = 1024**3
-_LAYOUT = "layout.json"
 
 
 class DecodedSplit:
@@ -121,20 +118,19 @@ class Decoded:
         layout = self._known_layout(folder) or self._probed_layout(samples)
         while True:
             try:
-                arrays = self._arrays(folder, made_from, samples, layout)
-                break
+                return DecodedSplit(samples, layout, self._arrays(folder, made_from, samples, layout))
             except TooNarrowError as error:
                 layout = error.layout
-        if self._known_layout(folder) != layout:
-            with suppress(OSError):  # then it is decoded again next time
-                write_atomically(folder / _LAYOUT, layout.to_json())
-        return DecodedSplit(samples, layout, arrays)
 
     @staticmethod
     def _known_layout(folder: Path) -> Layout | None:
+        """Of the arrays that are kept."""
         try:
-            return Layout.from_json((folder / _LAYOUT).read_text())
-        except (OSError, ValueError, KeyError, TypeError):
+            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            layout = Layout.from_json(manifest["made_from"]["layout"])
+            layout.stored_bytes(1)
+            return layout
+        except Exception:  # nothing is kept, or it is damaged, which breaks its readers in any way
             return None
 
     def _probed_layout(self, samples: SampleSource) -> Layout:
@@ -153,8 +149,7 @@ class Decoded:
     def _arrays(
         self, folder: Path, made_from: Mapping[str, Any], samples: SampleSource, layout: Layout
     ) -> dict[str, np.ndarray]:
-        specs = layout.specs(len(samples))
-        size = sum(np.dtype(spec.dtype).itemsize * int(np.prod(spec.shape)) for spec in specs.values())
+        size = layout.stored_bytes(len(samples))
         if size > self._limit * _GIB:
             raise CnnlibError(
                 f"dataset {made_from['name']!r}: decoded, its {made_from['split']} split takes {size / _GIB:.3g} GiB, "
@@ -169,7 +164,8 @@ class Decoded:
             )
             return _packed(samples, layout)
 
-        return cached_arrays(folder, dict(made_from) | {"layout": layout.to_json()}, specs, batches)
+        made_from = {**made_from, "layout": layout.to_json()}
+        return cached_arrays(folder, made_from, layout.specs(len(samples)), batches)
 
 
 def _packed(samples: SampleSource, layout: Layout) -> Iterator[Mapping[str, np.ndarray]]:

@@ -382,3 +382,13 @@ def test_names_in_another_form_of_unicode_have_their_depths(tmp_path: Path) -> N
     (root / "bg" / "room_0.jpg").rename(root / "bg" / "caf\u00e9.jpg")
     (root / "depth" / "room_0.png").rename(root / "depth" / "cafe\u0301.png")
     assert len(composites(root).split("train"))
+
+
+def test_names_that_no_file_can_have_are_told_at_once(tmp_path: Path) -> None:
+    """Each part alone is short enough."""
+    root = write_pictures(tmp_path)
+    for folder, name in (("fg", "person_0.png"), ("bg", "room_0.jpg"), ("depth", "room_0.png")):
+        path = root / folder / name
+        path.rename(path.with_stem(folder[0] * 130 if folder == "fg" else "b" * 130))
+    with pytest.raises(CnnlibError, match="names that predictions cannot be saved under"):
+        composites(root)
