@@ -8,15 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from torch import Tensor
 
 from cnnlib.assembly.data import ExperimentData
 from cnnlib.config import ExperimentConfig
+from cnnlib.datasets import DATASETS
 from cnnlib.datasets.cache import STATISTICS, cache_root
 from cnnlib.datasets.decoded.files import fingerprint, sample_files
 from cnnlib.datasets.statistics import channel_statistics
-from cnnlib.files import write_atomically
-from cnnlib.types import SampleSource
+from cnnlib.files import read_json, write_atomically
+from cnnlib.types import CnnlibError, SampleSource
+
+VERSION = 2
+"""Counted up whenever what is stored changes, or what images data sets give."""
 
 
 class ImageFigures(NamedTuple):
@@ -26,28 +31,41 @@ class ImageFigures(NamedTuple):
     std: list[float]
 
 
-def image_figures(config: ExperimentConfig, data: ExperimentData) -> ImageFigures | None:
+def image_figures(config: ExperimentConfig, data: ExperimentData, seed: int) -> ImageFigures | None:
     """Those of the training split alone, as the data set gives its images; ``None`` unless they are asked for.
 
     Those of data sets of files are kept in the user's cache, by the files' names, sizes and times: the runs of a suite
     read the files once.
+
+    Args:
+        seed: as of ``open_data``, whose fold the training split is of.
     """
-    if config.dataset.normalize is None:
+    dataset = config.dataset
+    if dataset.normalize is None:
         return None
     files = list(sample_files(data.all_train))
-    if not files:
-        return _measured(data.all_train)
-    dataset = config.dataset
     # The files of the options too: a table may say which part of a picture is shown.
-    options = [dataset.name, dataset.options, fingerprint(dataset.options), files]
-    key = hashlib.sha256(json.dumps(options, default=str, sort_keys=True).encode()).hexdigest()
+    of_options = fingerprint(dataset.options)
+    if not files and (of_options is None or dataset.name not in DATASETS):
+        return _measured(data.all_train)
+    made_from = [VERSION, dataset.name, dataset.options, of_options, files]
+    made_from += [dataset.folds, dataset.fold_of(seed), len(data.all_train), data.skipped]
+    key = hashlib.sha256(json.dumps(made_from, default=str, sort_keys=True).encode()).hexdigest()
     path = cache_root() / STATISTICS / f"{key}.json"
-    try:
-        return ImageFigures(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError):  # it is missing, or damaged
+    if (figures := _kept(path, sum(data.source.inputs.values()))) is None:
         figures = _measured(data.all_train)
-    _keep(path, figures)
+        _keep(path, figures)
     return figures
+
+
+def _kept(path: Path, channels: int) -> ImageFigures | None:
+    """``None`` where there are none, or damaged ones."""
+    try:
+        figures = ImageFigures(**read_json(path))
+        whole = all(len(each) == channels and np.isfinite(each).all() for each in figures)
+        return figures if whole and min(figures.std) >= 0 else None
+    except (OSError, CnnlibError, TypeError, ValueError):
+        return None
 
 
 def _measured(samples: SampleSource) -> ImageFigures:

@@ -278,7 +278,9 @@ def test_a_member_that_is_missing_or_no_picture_is_named(folder: Path) -> None:
     rest = {"__key__": "x", "json": b'{"name": "x", "targets": {}}', "input.bg.png": b"no picture"}
     with webdataset.TarWriter(str(path), encoder=False) as sink:
         sink.write(rest)
-    with pytest.raises(CnnlibError, match=r"val-000000.tar: the sample at byte 0 .*it starts as none of JPEG"):
+    with pytest.raises(
+        CnnlibError, match=r"val-000000.tar: the sample at byte 0 .*it starts as none of JPEG"
+    ):
         Shards(str(folder)).split("val")[0]
     path.with_suffix(".index.npz").unlink()
     with webdataset.TarWriter(str(path), encoder=False) as sink:
