@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import hashlib
 import io
 import json
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,29 @@ def remove_partial_files(folder: Path) -> None:
     """Those that ``write_atomically`` was killed over, anywhere in ``folder``; nobody may be writing there."""
     for partial in folder.rglob(".*.partial"):
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path, busy: str | None = None) -> Iterator[None]:
+    """One process at a time is in such a block of a folder, which is made where there is none.
+
+    Args:
+        busy: what is said where another process is; ``None`` waits for it.
+
+    Raises:
+        CnnlibError: with ``busy``; or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise CnnlibError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+        except BlockingIOError:
+            raise CnnlibError(f"{folder}: {busy}") from None
+        yield
 
 
 def file_hash(path: Path) -> str:

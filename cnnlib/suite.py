@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from cnnlib.config import SuiteConfig
 from cnnlib.datasets.fingerprints import Fingerprints
 from cnnlib.estimate import epochs_left, time_trials
 from cnnlib.experiment import run_experiment
-from cnnlib.files import remove_partial_files, write_atomically, write_csv, write_json
+from cnnlib.files import locked, remove_partial_files, write_atomically, write_csv, write_json
 from cnnlib.parent_checks import check_names, check_parents, check_weights
 from cnnlib.parents import has_changed_parent, must_wait, refuse_changed_parents
 from cnnlib.reporting.comparison import compare_suite, undecided
@@ -43,7 +42,7 @@ from cnnlib.runs import (
     plan,
     refuse_other_configs,
 )
-from cnnlib.types import CnnlibError, DataSource, Forecast, TargetInfo
+from cnnlib.types import DataSource, Forecast, TargetInfo
 from cnnlib.workers import run_in_processes
 
 _CHECKED_SAMPLES = 16  # of the training split, whose targets are compared with what the tasks can predict
@@ -75,7 +74,7 @@ def run_suite(
     """
     folder = out / suite.name
     runs = plan(suite, out)
-    with _locked(folder):
+    with locked(folder, "another suite is running in this folder; wait for it"):
         remove_partial_files(folder)
         check_parents(runs, overwrite)
         if not overwrite:
@@ -265,19 +264,3 @@ def _with_checked_data(runs: Sequence[Run]) -> list[Run]:
     check_names(runs, targets)
     check_weights(runs, shapes)
     return prepared
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Two suites must not write into one folder at once."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
-    except OSError as error:
-        raise CnnlibError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CnnlibError(f"{folder}: another suite is running in this folder; wait for it") from None
-        yield

@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from cnnlib.assembly import open_data
 from cnnlib.assembly.normalize import image_figures
 from cnnlib.config import load_suite
+from cnnlib.datasets.composites.source import CompositeSplit
 from cnnlib.inference import load_run
 from cnnlib.models.standardization import figures_of
 from cnnlib.suite import run_suite
 from cnnlib.types import CnnlibError
+from tests.datasets.composites.made_pictures import write_pictures
 from tests.datasets.pictures import PARTS, disc, photo, save, write_csv
 from tests.tiny_suite import write_suite
 from tools.cache import main as cache_tool
@@ -31,6 +34,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             save(picture, folder / "photo" / part / f"{number}.png")
             save(disc(), folder / "mask" / part / f"{number}.png")
     return folder
+
+
+_WITHOUT_NUMBERS = '{"mean": [0.5, 0.5, NaN], "std": [1, 1, 1]}'
+_NEGATIVE = '{"mean": [0.5, 0.5, 0.5], "std": [1, -1, 1]}'
 
 
 def suite_file(folder: Path, root: Path, **changes: object) -> Path:
@@ -70,19 +77,50 @@ def test_files_are_read_once_and_again_when_they_change(
     monkeypatch.setenv("CNNLIB_CACHE", str(tmp_path / "cache"))
     config = load_suite(suite_file(tmp_path, root)).experiments["tiny"]
     data = open_data(config, 0)
-    first = image_figures(config, data)
+    first = image_figures(config, data, 0)
     (kept,) = (tmp_path / "cache" / "statistics").iterdir()
     monkeypatch.setattr(type(data.source._samples), "__getitem__", None)
-    assert image_figures(config, data) == first
+    assert image_figures(config, data, 0) == first
     monkeypatch.undo()
     monkeypatch.setenv("CNNLIB_CACHE", str(tmp_path / "cache"))
-    kept.write_text("{")  # damaged
-    assert image_figures(config, data) == first
+    for damaged in (
+        "{",
+        "[]",
+        '{"mean": [], "std": []}',
+        '{"mean": null, "std": null}',
+        _WITHOUT_NUMBERS,
+        _NEGATIVE,
+    ):
+        kept.write_text(damaged)
+        assert image_figures(config, data, 0) == first
+        assert json.loads(kept.read_text())["mean"] == first.mean
     path = root / "photo" / "train" / "0.png"
     before = path.read_bytes()
     save(photo(77), path)
-    assert image_figures(config, data) != first
+    assert image_figures(config, data, 0) != first
     path.write_bytes(before)
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+def test_of_samples_that_tell_no_files_the_options_and_the_fold_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folds: int | None
+) -> None:
+    monkeypatch.setenv("CNNLIB_CACHE", str(tmp_path / "cache"))
+    pictures = write_pictures(tmp_path)
+    dataset = {"name": "composite", "foregrounds": str(pictures / "fg"), "backgrounds": str(pictures / "bg")}
+    dataset |= {"size": 16, "positions": 1, "normalize": "auto", "apart": ["background"], "folds": folds}
+    path = write_suite(tmp_path, dataset=dataset, tasks={"mask": {"loss": "bce"}})
+    config = load_suite(path).experiments["tiny"]
+    first, second = (image_figures(config, open_data(config, seed), seed) for seed in (0, 1))
+    assert (first == second) == (folds is None)
+    monkeypatch.setattr(CompositeSplit, "__getitem__", None)
+    assert image_figures(config, open_data(config, 0), 0) == first
+    monkeypatch.undo()
+    monkeypatch.setenv("CNNLIB_CACHE", str(tmp_path / "cache"))
+    for picture in (pictures / "bg").iterdir():
+        Image.new("RGB", (80, 64), "white").save(picture)
+    data = open_data(config, 0)
+    assert image_figures(config, data, 0).mean[0] > 0.9
 
 
 def test_what_decides_which_part_of_a_picture_is_shown_counts_too(tmp_path: Path, root: Path) -> None:
@@ -101,7 +139,7 @@ def test_what_decides_which_part_of_a_picture_is_shown_counts_too(tmp_path: Path
         dataset |= {"crop": "points", "size": 16, "normalize": "auto", "names": ["a", "b"]}
         tasks = {"points": {}}
         config = load_suite(write_suite(tmp_path, dataset=dataset, tasks=tasks)).experiments["tiny"]
-        return image_figures(config, open_data(config, 0)).mean[0]
+        return image_figures(config, open_data(config, 0), 0).mean[0]
 
     assert mean(0) > 0.5
     assert mean(50) < 0.1
@@ -112,7 +150,7 @@ def test_the_figures_that_are_kept_are_seen_and_cleaned_up(
 ) -> None:
     monkeypatch.setenv("CNNLIB_CACHE", str(tmp_path / "cache"))
     config = load_suite(suite_file(tmp_path, root)).experiments["tiny"]
-    image_figures(config, open_data(config, 0))
+    image_figures(config, open_data(config, 0), 0)
     assert cache_tool([]) == 0
     shown = capsys.readouterr().out
     assert any(line.split()[0] == "statistics" for line in shown.splitlines())
@@ -129,4 +167,4 @@ def test_a_model_that_standardizes_inside_is_refused_before_training(tmp_path: P
 
 def test_images_stay_as_they_are_unless_asked(tmp_path: Path) -> None:
     config = load_suite(write_suite(tmp_path)).experiments["tiny"]
-    assert image_figures(config, open_data(config, 0)) is None
+    assert image_figures(config, open_data(config, 0), 0) is None

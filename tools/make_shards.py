@@ -19,6 +19,7 @@ from typing import get_args
 from cnnlib.config import build, load_suite
 from cnnlib.config.command_line import add_config, chosen_experiment, positive
 from cnnlib.datasets import DATASETS, Shards
+from cnnlib.datasets.decoded.files import fingerprint
 from cnnlib.datasets.shard_members import ImageFormat
 from cnnlib.datasets.shard_writer import write_shards
 from cnnlib.types import CnnlibError, Split
@@ -78,8 +79,9 @@ def make(
     source = build(dataset, DATASETS)
     written = dataset.model_dump(mode="json")
     made_from = {
-        "dataset": {key: written[key] for key in ("name", *dataset.options)}
-    }  # without folds and the like
+        "dataset": {key: written[key] for key in ("name", *dataset.options)},  # without folds and the like
+        "files_of_options": fingerprint(dataset.options, without=out),
+    }
     return write_shards(source, out, made_from, samples_per_shard, image_format, jobs)
 
 

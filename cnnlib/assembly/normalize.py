@@ -12,11 +12,15 @@ from torch import Tensor
 
 from cnnlib.assembly.data import ExperimentData
 from cnnlib.config import ExperimentConfig
+from cnnlib.datasets import DATASETS
 from cnnlib.datasets.cache import STATISTICS, cache_root
 from cnnlib.datasets.decoded.files import fingerprint, sample_files
 from cnnlib.datasets.statistics import channel_statistics
 from cnnlib.files import read_json, write_atomically
 from cnnlib.types import CnnlibError, SampleSource
+
+VERSION = 2
+"""Counted up whenever what is stored changes, or what images data sets give."""
 
 
 class ImageFigures(NamedTuple):
@@ -26,21 +30,26 @@ class ImageFigures(NamedTuple):
     std: list[float]
 
 
-def image_figures(config: ExperimentConfig, data: ExperimentData) -> ImageFigures | None:
+def image_figures(config: ExperimentConfig, data: ExperimentData, seed: int) -> ImageFigures | None:
     """Those of the training split alone, as the data set gives its images; ``None`` unless they are asked for.
 
     Those of data sets of files are kept in the user's cache, by the files' names, sizes and times: the runs of a suite
     read the files once.
+
+    Args:
+        seed: as of ``open_data``, whose fold the training split is of.
     """
-    if config.dataset.normalize is None:
+    dataset = config.dataset
+    if dataset.normalize is None:
         return None
     files = list(sample_files(data.all_train))
-    if not files:
-        return _measured(data.all_train)
-    dataset = config.dataset
     # The files of the options too: a table may say which part of a picture is shown.
-    options = [dataset.name, dataset.options, fingerprint(dataset.options), files]
-    key = hashlib.sha256(json.dumps(options, default=str, sort_keys=True).encode()).hexdigest()
+    of_options = fingerprint(dataset.options)
+    if not files and (of_options is None or dataset.name not in DATASETS):
+        return _measured(data.all_train)
+    made_from = [VERSION, dataset.name, dataset.options, of_options, files]
+    made_from += [dataset.folds, dataset.fold_of(seed), len(data.all_train), data.skipped]
+    key = hashlib.sha256(json.dumps(made_from, default=str, sort_keys=True).encode()).hexdigest()
     path = cache_root() / STATISTICS / f"{key}.json"
     if (kept := _kept(path)) is not None:
         return kept

@@ -45,7 +45,7 @@ def make_trainer(
     model = make_model(config, data.tasks, data.source.inputs).to(memory_format=torch.channels_last)
     if hasattr(model, "load_pretrained"):  # not where weights are loaded that the net was trained to
         model.load_pretrained()
-    if figures := image_figures(config, data):
+    if figures := image_figures(config, data, seed):
         set_figures(model, *figures)
     objective = make_objective(config, data).to(fabric.device)
     optimizer = make_optimizer(config, model)

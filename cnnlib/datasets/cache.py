@@ -121,7 +121,7 @@ def cached_arrays(
             "will be made again next time. Set CNNLIB_CACHE or cache_dir to a folder that can be written to.",
             stacklevel=2,
         )
-    return arrays_in_memory(specs, _complete(specs, batches()))
+    return _arrays_in_memory(specs, _complete(specs, batches()))
 
 
 def _read(
@@ -212,7 +212,7 @@ def _remove_stale(folder: Path) -> None:
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def arrays_in_memory(
+def _arrays_in_memory(
     specs: Mapping[str, ArraySpec], batches: Iterable[Mapping[str, np.ndarray]]
 ) -> dict[str, np.ndarray]:
     """The arrays that the batches hold, read-only."""

@@ -17,11 +17,11 @@ from torch.utils.data import DataLoader, Dataset
 from cnnlib.checks import checked
 from cnnlib.datasets.decoded.files import sample_files
 from cnnlib.datasets.progress import shown
-from cnnlib.datasets.shard_index import shard_index
+from cnnlib.datasets.shard_index import index_path, shard_index
 from cnnlib.datasets.shard_members import ImageFormat, SampleCodec
 from cnnlib.datasets.shards import DESCRIPTION, SHARD_SET, ShardSet, read_shard_set
 from cnnlib.datasets.splits import told
-from cnnlib.files import write_atomically
+from cnnlib.files import locked, write_atomically
 from cnnlib.tasks.saved import DataDescription
 from cnnlib.types import CnnlibError, DataSource, SampleSource, Split
 
@@ -67,25 +67,26 @@ def write_shards(
         getattr(source, "fixed_test", False),
         made_from,
     )
-    _begin(out, SHARD_SET.validate_json(SHARD_SET.dump_json(shards)))
-    jobs_left = [
-        _Job(splits[part], span, out / name)
-        for part, names in spans.items()
-        for name, span in names.items()
-        if not (out / name).exists()
-    ]
-    writer = _Writer(jobs_left, SampleCodec(data, image_format))
-    loader = DataLoader(
-        writer,
-        batch_size=None,
-        num_workers=min(jobs, len(jobs_left)),
-        multiprocessing_context="fork" if jobs and jobs_left and sys.platform == "linux" else None,
-    )
-    for error in shown(loader, "writing shards", len(jobs_left)):
-        if error:
-            raise CnnlibError(error)
-    for left in out.glob(".*.tar.*.partial"):  # of processes that were killed
-        left.unlink()
+    with locked(out, "another process writes shards in this folder; wait for it"):
+        _begin(out, SHARD_SET.validate_json(SHARD_SET.dump_json(shards)))
+        jobs_left = [
+            _Job(splits[part], span, out / name)
+            for part, names in spans.items()
+            for name, span in names.items()
+            if not (out / name).exists()
+        ]
+        writer = _Writer(jobs_left, SampleCodec(data, image_format))
+        loader = DataLoader(
+            writer,
+            batch_size=None,
+            num_workers=min(jobs, len(jobs_left)),
+            multiprocessing_context="fork" if jobs and jobs_left and sys.platform == "linux" else None,
+        )
+        for error in shown(loader, "writing shards", len(jobs_left)):
+            if error:
+                raise CnnlibError(error)
+        for left in out.glob(".*.tar.*.partial"):  # of processes that were killed
+            left.unlink()
     return len(jobs_left)
 
 
@@ -127,6 +128,7 @@ class _Writer(Dataset[str]):
                         )
                 file.flush()
                 os.fsync(file.fileno())
+            index_path(job.path).unlink(missing_ok=True)  # of a shard that was deleted
             partial.replace(job.path)
         finally:
             partial.unlink(missing_ok=True)
@@ -150,7 +152,6 @@ def _digest(splits: Iterable[SampleSource]) -> str:
 
 def _begin(out: Path, shards: ShardSet) -> None:
     """``shards.json``, which must not describe others if it is there."""
-    out.mkdir(parents=True, exist_ok=True)
     if (out / DESCRIPTION).exists():
         if read_shard_set(out) != shards:
             raise CnnlibError(

@@ -18,8 +18,10 @@ from cnnlib.datasets import Scenes, Shards
 from cnnlib.datasets.loading import EpochSampler, SeededSamples, training_loader
 from cnnlib.datasets.shard_writer import write_shards
 from cnnlib.datasets.splits import told
+from cnnlib.files import locked
 from cnnlib.tasks import TASKS
 from cnnlib.types import CnnlibError, DataSource, Sample, Target, TargetInfo
+from tests.datasets.composites.made_pictures import write_pictures
 from tests.datasets.pictures import PARTS
 from tests.datasets.test_contract import EXAMPLES
 from tests.datasets.two_loading_processes import EPOCHS, launch
@@ -61,6 +63,12 @@ class Odd:
 
     def split(self, part: str) -> list[Sample]:
         return [self.sample | {"name": part}]
+
+
+class Plain(Odd):
+    """One picture."""
+
+    inputs = {"image": 3}  # noqa: RUF012
 
 
 def assert_equal_where_valid(one: Target, other: Target, info: TargetInfo, size: tuple[int, int]) -> None:
@@ -206,7 +214,7 @@ def test_a_sample_that_cannot_be_read_is_named_and_leaves_nothing_half(jobs: int
     sample = {"image": torch.zeros(9, 4, 4), "mask": Target(torch.zeros(1, 4, 5))}
     with pytest.raises(CnnlibError, match=r"train-000000.tar: sample 'train': 'mask': the value must be"):
         write_shards(Odd(sample, mask=TargetInfo("mask")), tmp_path, {}, jobs=jobs)
-    assert [path.name for path in tmp_path.iterdir()] == ["shards.json"]
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", "shards.json"}
 
 
 def flip_a_byte(path: Path) -> None:
@@ -363,6 +371,44 @@ def test_the_tool_writes_what_a_config_names(tmp_path: Path, capsys: pytest.Capt
     assert "holds shards of other data" in capsys.readouterr().err
     assert main([str(write_suite(tmp_path)), *arguments, "--experiment", "tyni"]) == 2
     assert "no experiment is named 'tyni' (did you mean 'tiny'?)" in capsys.readouterr().err
+
+
+def test_pictures_of_composites_and_tables_that_have_changed_are_not_mixed_with_those_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_pictures(tmp_path / "pictures")
+    dataset = {
+        "name": "composite",
+        "foregrounds": str(root / "fg"),
+        "backgrounds": str(root / "bg"),
+        "size": 16,
+    }
+    dataset |= {"positions": 1, "apart": [], "cache_dir": str(tmp_path / "cache")}
+    out = root / "bg" / "shards"  # what is written there is no change of the pictures
+    out.mkdir()
+    path = write_suite(tmp_path, dataset=dataset, tasks={"mask": {"loss": "bce"}})
+    arguments = [str(path), "--out", str(out), "--jobs", "1"]
+    assert main(arguments) == 0
+    (out / "train-000000.tar").unlink()
+    assert main(arguments) == 0
+    shutil.copy(root / "bg" / "room_0.jpg", root / "bg" / "room_1.jpg")
+    assert main(arguments) == 2
+    assert "holds shards of other data, files or options" in capsys.readouterr().err
+
+
+def test_two_processes_do_not_write_into_one_folder(scenes: Scenes, folder: Path) -> None:
+    with locked(folder), pytest.raises(CnnlibError, match="another process writes shards in this folder"):
+        write_shards(scenes, folder, {}, samples_per_shard=10)
+    assert write_shards(scenes, folder, {}, samples_per_shard=10) == 0
+
+
+def test_the_index_of_a_shard_that_was_deleted_is_not_believed(tmp_path: Path) -> None:
+    sample = {"image": torch.zeros(3, 8, 8)}
+    write_shards(Plain(sample), tmp_path, {})
+    (tmp_path / "train-000000.tar").unlink()
+    sample["image"] = torch.rand(3, 40, 40)  # of which the data set tells no file
+    write_shards(Plain(sample), tmp_path, {})
+    assert torch.equal(Shards(str(tmp_path)).split("train")[0]["image"], sample["image"])
 
 
 def test_without_webdataset_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

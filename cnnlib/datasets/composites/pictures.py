@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from cnnlib.datasets.cache import ArraySpec, arrays_in_memory, cache_root, cached_arrays
+from cnnlib.datasets.cache import ArraySpec, cache_root, cached_arrays
 from cnnlib.datasets.image_files import ImageFileError, read_color, read_cutout
 from cnnlib.datasets.listing import ImageFolder
 from cnnlib.datasets.map_files import kind_of_levels, read_lengths
@@ -20,7 +20,7 @@ from cnnlib.datasets.problems import Problems
 from cnnlib.files import file_hash
 from cnnlib.types import CnnlibError
 
-VERSION = 2
+VERSION = 3
 """Counted up whenever what is stored changes."""
 _LEAST_ALPHA = 8
 """A foreground begins where alpha is this high."""
@@ -51,10 +51,6 @@ class _Decoded(NamedTuple):
 
     arrays: dict[str, np.ndarray]
     broken: frozenset[int]
-
-
-class _BrokenFilesError(Exception):
-    """Nothing is kept of a set with a broken file."""
 
 
 def open_pictures(
@@ -119,31 +115,30 @@ def _decoded(
 ) -> _Decoded:
     """The decoded files, an array for each of ``rows``; by content, so that a changed file is decoded again."""
     digest = hashlib.sha256("".join(map(_digest, files)).encode()).hexdigest()
-    kind = next(iter(rows))
+    entry = folder / f"{next(iter(rows))}-{limits['size']}-{digest[:16]}"
     made_from = {"version": VERSION, **limits, "files": digest}
+    rows = {**rows, "broken": ArraySpec((), "|b1")}
     specs = {key: ArraySpec((len(files), *row.shape), row.dtype) for key, row in rows.items()}
-    empty = {key: np.zeros((1, *row.shape), row.dtype) for key, row in rows.items()}
-    broken: dict[int, ImageFileError] = {}
+    empty = {key: np.full((1, *row.shape), key == "broken", row.dtype) for key, row in rows.items()}
+    whole = {"broken": np.zeros(1, bool)}
 
     def batches() -> Iterator[Mapping[str, np.ndarray]]:
-        for number, path in enumerate(files):
+        for path in files:
             try:
-                yield {key: array[None] for key, array in decode(path).items()}
-            except ImageFileError as error:
-                broken[number] = error
+                yield {key: array[None] for key, array in decode(path).items()} | whole
+            except ImageFileError:
                 yield empty
 
-    def unbroken() -> Iterator[Mapping[str, np.ndarray]]:
-        yield from batches()
-        if broken:
-            raise _BrokenFilesError
-
-    try:
-        found = cached_arrays(folder / f"{kind}-{limits['size']}-{digest[:16]}", made_from, specs, unbroken)
-    except _BrokenFilesError:
-        found = arrays_in_memory(specs, batches())
-    for error in broken.values():
-        problems.add(f"files that are {error.kind}", error.detail)
+    found = cached_arrays(entry, made_from, specs, batches)
+    broken = np.flatnonzero(found["broken"]).tolist()
+    for number in broken:
+        try:
+            decode(files[number])
+            problems.add(
+                "files that could not be read before, and can be now", f"{files[number]}: delete {entry}"
+            )
+        except ImageFileError as error:
+            problems.add(f"files that are {error.kind}", error.detail)
     # A view of a memory map as a plain array: the class of maps makes each access several times as slow.
     return _Decoded({key: array.view(np.ndarray) for key, array in found.items()}, frozenset(broken))
 

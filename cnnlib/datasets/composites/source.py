@@ -21,7 +21,7 @@ from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
 from cnnlib.datasets.listing import list_folders
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_indices, tiny_subset
-from cnnlib.files import file_hash, user_path
+from cnnlib.files import file_hash, file_stem, user_path
 from cnnlib.tasks import TASKS
 from cnnlib.tasks.depth import Scale
 from cnnlib.types import CnnlibError, Sample, Split, Target, TargetInfo
@@ -151,6 +151,9 @@ class Composites:
         self.targets = {"mask": TargetInfo("mask")}
         self._depth = {"scale": depth_scale, "zero_is_invalid": depth_zero_is_invalid}
         self._names = sorted(folders["foregrounds"]), sorted(folders["backgrounds"])
+        longest = (max(names, key=lambda name: len(file_stem(name).encode())) for names in self._names)
+        check_names([_name(*longest, False, positions - 1)], problems)
+        problems.raise_any()
         self._looks = shadow, match_colors
         # Folds know one kind of group: they would show foregrounds of the test in training.
         self.fixed_test = set(self._apart) == {"background", "foreground"}
@@ -236,8 +239,7 @@ class Composites:
 
     def name_of(self, index: int) -> str:
         foreground, mirrored, background, position = self._recipes.parts(index)
-        own, place = self._names[0][foreground], self._names[1][background]
-        return f"{own}-{'m' if mirrored else 'o'}-{place}-{position:03d}"
+        return _name(self._names[0][foreground], self._names[1][background], mirrored, position)
 
     def background(self, index: int) -> np.ndarray:
         """What a sample stands in front of, uint8 (H, W, 3)."""
@@ -304,3 +306,7 @@ class Composites:
         shape = (len(self._names[0]), 2 if recipes.flips else 1, recipes.backgrounds, recipes.positions)
         foreground, _, background, _ = np.indices(shape, dtype=np.int32, sparse=True)
         return tuple(np.broadcast_to(each, shape).reshape(-1) for each in (foreground, background))
+
+
+def _name(foreground: str, background: str, mirrored: bool, position: int) -> str:
+    return f"{foreground}-{'m' if mirrored else 'o'}-{background}-{position:03d}"

@@ -3,10 +3,10 @@
 ::
 
     bg/<background>.jpg       each background once, as the net sees it
-    fg_bg/<name>.jpg          the composite
     fg_bg_mask/<name>.png     0 and 255
     fg_bg_depth/<name>.png    16 bits: millimetres, or what the unit says in thousandths
-    samples.csv               image, background, foreground: for the option background_file
+    fg_bg/<name>.jpg          the composite, last of its files
+    samples.csv               image, background, foreground of all that are there: for the option background_file
     made_from.json            what they were made from
 """
 
@@ -26,11 +26,12 @@ from PIL import Image
 from torch import Tensor
 
 from cnnlib.datasets.composites.source import Composites
-from cnnlib.files import json_text, write_atomically, write_csv
+from cnnlib.files import json_text, locked, read_json, write_atomically, write_csv
 from cnnlib.types import CnnlibError, Sample
 
 _CHUNK = 32
 _STEPS = 1000  # of depth, per unit
+_DEEPEST = 65535  # of its levels
 _MADE_FROM = "made_from.json"
 
 
@@ -53,7 +54,8 @@ def write_composites(
         The number of samples that are done, now and then; at the end ``samples.csv`` is written.
 
     Raises:
-        CnnlibError: ``out`` cannot be written, or holds composites that were made from something else.
+        CnnlibError: ``out`` cannot be written, or holds composites that were made from something else; a depth is
+            larger than 16 bits hold.
     """
     source = Composites(**options)
     folders = ["bg", "fg_bg", "fg_bg_mask", *(["fg_bg_depth"] if "depth" in source.targets else [])]
@@ -68,23 +70,34 @@ def write_composites(
         else:
             with ProcessPoolExecutor(jobs, get_context("forkserver"), _open, (options,)) as pool:
                 yield from pool.map(partial(_write, out, picture), chunks)
-        rows = []
-        for index in indices:
-            foreground, background = source.parts_of(index)
-            rows.append({"image": source.name_of(index), "background": background, "foreground": foreground})
-        write_csv(out / "samples.csv", ["image", "background", "foreground"], rows)
+        with locked(out):  # of processes that write other composites, the last lists them all
+            _list(source, out, picture)
     except OSError as error:
         raise CnnlibError(f"{error.filename or out}: cannot be written ({error.strerror})") from None
 
 
 def _claim(path: Path, made_from: dict[str, Any]) -> None:
-    text = json_text(made_from)
-    if not path.exists():
+    text, advice = json_text(made_from), "choose another --out, or delete the folder"
+    try:
+        found = read_json(path)
+    except FileNotFoundError:
         write_atomically(path, text)
-    elif json.loads(path.read_text()) != json.loads(text):
-        raise CnnlibError(
-            f"{path}: holds composites that were made from something else; choose another --out, or delete it"
-        )
+        return
+    except CnnlibError as error:
+        raise CnnlibError(f"{error}; {advice}") from None
+    if found != json.loads(text):
+        raise CnnlibError(f"{path.parent} holds composites that were made from something else; {advice}")
+
+
+def _list(source: Composites, out: Path, picture: str) -> None:
+    """Writes ``samples.csv``, with a row for each composite that is there, whichever call has written it."""
+    there = {path.stem for path in (out / "fg_bg").glob(f"*.{picture}")}
+    rows = []
+    for index in range(len(source)):
+        if (name := source.name_of(index)) in there:
+            foreground, background = source.parts_of(index)
+            rows.append({"image": name, "background": background, "foreground": foreground})
+    write_csv(out / "samples.csv", ["image", "background", "foreground"], rows)
 
 
 _source: Composites
@@ -108,10 +121,11 @@ def _write(out: Path, picture: str, indices: Sequence[int]) -> int:
         if background.exists() and all(path.exists() for path in wanted.values()):
             continue
         sample = _source.sample(index)
+        pixels = {key: _pixels(key, sample) for key in wanted}
         if not background.exists():
             write_atomically(background, _encoded(_source.background(index), picture))
         for key, path in wanted.items():
-            write_atomically(path, _encoded(_pixels(key, sample), path.suffix[1:]))
+            write_atomically(path, _encoded(pixels[key], path.suffix[1:]))
     return len(indices)
 
 
@@ -120,8 +134,21 @@ def _pixels(key: str, sample: Sample) -> np.ndarray:
         return _levels(sample["image"][-3:], 255).astype(np.uint8).transpose(1, 2, 0)
     if key == "fg_bg_mask":
         return _levels(sample["mask"].value[0], 255).astype(np.uint8)
+    return _depth_levels(sample)
+
+
+def _depth_levels(sample: Sample) -> np.ndarray:
+    """Level 0 is what is not valid, and nothing else."""
     depth = sample["depth"]
-    return _levels(depth.value[0] * depth.valid[0], _STEPS).astype(np.uint16)
+    valid = depth.valid[0].numpy()
+    levels = np.maximum(_levels(depth.value[0], _STEPS), 1)
+    deepest = levels.max(initial=0, where=valid)
+    if deepest > _DEEPEST:
+        raise CnnlibError(
+            f"{sample['name']}: its depth goes up to {deepest / _STEPS:g}; files hold thousandths in 16 bits, at most "
+            f"{_DEEPEST / _STEPS:g}: set depth_scale so that depths become smaller"
+        )
+    return np.where(valid, levels, 0).astype(np.uint16)
 
 
 def _levels(values: Tensor, steps: int) -> np.ndarray:

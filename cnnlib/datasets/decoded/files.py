@@ -13,11 +13,14 @@ from cnnlib.files import user_path
 from cnnlib.types import CnnlibError, SampleSource
 
 
-def fingerprint(options: Mapping[str, Any]) -> str | None:
+def fingerprint(options: Mapping[str, Any], without: Path | None = None) -> str | None:
     """A digest of every file below the folders, and of the files, that the options name: its path and ``file_state``.
     ``None`` where they name none.
 
     Names count from the working directory and, where there is one, from the option ``root``. Links are followed.
+
+    Args:
+        without: a folder that does not count, such as one that is being filled.
     """
     root = options.get("root")
     roots = [Path(), *([user_path(root, "root")] if isinstance(root, str) else [])]
@@ -26,7 +29,7 @@ def fingerprint(options: Mapping[str, Any]) -> str | None:
     if not places:
         return None
     digest = hashlib.sha256()
-    seen: set[str] = set()
+    seen = set() if without is None else {os.path.realpath(without)}
     for place in places:
         for path, state in _files(place, seen):
             digest.update(f"{path}\0{state}\n".encode(errors="surrogateescape"))

@@ -62,7 +62,7 @@ class Layout:
 
     @classmethod
     def from_json(cls, text: str) -> Layout:
-        """The opposite of ``to_json``. Raises ``ValueError``, ``KeyError`` or ``TypeError`` for anything else."""
+        """The opposite of ``to_json``; anything else breaks it in any way."""
         stored = json.loads(text)
         values = {
             key: Packing(**each | {"shape": tuple(each["shape"])}) for key, each in stored["values"].items()
@@ -85,6 +85,12 @@ class Layout:
             found[f"{key}.value"] = ArraySpec((count, *packing.shape), packing.stored)
             found[f"{key}.valid"] = ArraySpec((count, self._mask_bytes(key)), "|u1")
         return found
+
+    def stored_bytes(self, count: int) -> int:
+        """What so many samples take."""
+        return sum(
+            np.dtype(spec.dtype).itemsize * int(np.prod(spec.shape)) for spec in self.specs(count).values()
+        )
 
     def _mask_bytes(self, key: str) -> int:
         shape = self.valid[key]
@@ -133,13 +139,12 @@ class Layout:
             raise TooNarrowError(replace(self, levels=False))
         return levels.numpy()
 
-    def unpack(self, arrays: Mapping[str, np.ndarray], index: int) -> Sample:
+    def unpack(self, arrays: Mapping[str, np.ndarray], index: int, verify: bool = True) -> Sample:
         """
         Raises:
-            DamagedRowError: the row is not as it was packed.
+            DamagedRowError: the row is not as it was packed; looked for with ``verify`` alone.
         """
-        rows = {key: array[index : index + 1] for key, array in arrays.items() if key != "checksum"}
-        if _checksum(rows) != arrays["checksum"][index]:
+        if verify and _checksum_of(arrays, index) != arrays["checksum"][index]:
             raise DamagedRowError
         image = torch.from_numpy(np.array(arrays["image"][index]))
         sample: Sample = {
@@ -161,6 +166,10 @@ class Layout:
         if group := bytes(arrays["group"][index]).decode():
             sample["group"] = group
         return sample
+
+
+def _checksum_of(arrays: Mapping[str, np.ndarray], index: int) -> int:
+    return _checksum({key: array[index : index + 1] for key, array in arrays.items() if key != "checksum"})
 
 
 def _checksum(rows: Mapping[str, np.ndarray]) -> int:

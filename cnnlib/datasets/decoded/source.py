@@ -44,6 +44,7 @@ class DecodedSplit:
         self._samples, self._layout, self._folder = samples, layout, folder
         # As plain arrays: the class of memory maps makes each access several times as slow.
         self._arrays = {key: array.view(np.ndarray) for key, array in arrays.items()}
+        self._verified = np.zeros(len(samples), bool)
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -52,7 +53,9 @@ class DecodedSplit:
         if not 0 <= index < len(self):
             raise IndexError(f"there are {len(self)} samples; there is no index {index}")
         try:
-            return self._layout.unpack(self._arrays, index)
+            sample = self._layout.unpack(self._arrays, index, verify=not self._verified[index])
+            self._verified[index] = True
+            return sample
         except DamagedRowError:
             warnings.warn(
                 f"{self._folder} is damaged: samples are decoded again, each time that they are asked for; delete it, "
@@ -150,8 +153,10 @@ class Decoded:
             text = read_bytes(folder / _LAYOUT).decode()
             if read_json(folder / MANIFEST)["made_from"]["layout"] != text:
                 return None
-            return Layout.from_json(text)
-        except (CnnlibError, OSError, ValueError, KeyError, TypeError):
+            layout = Layout.from_json(text)
+            layout.stored_bytes(1)
+            return layout
+        except Exception:  # nothing is kept, or it is damaged, which breaks its readers in any way
             return None
 
     def _probed_layout(self, samples: SampleSource) -> Layout:
@@ -170,8 +175,7 @@ class Decoded:
     def _arrays(
         self, folder: Path, made_from: Mapping[str, Any], samples: SampleSource, layout: Layout
     ) -> dict[str, np.ndarray]:
-        specs = layout.specs(len(samples))
-        size = sum(np.dtype(spec.dtype).itemsize * int(np.prod(spec.shape)) for spec in specs.values())
+        size = layout.stored_bytes(len(samples))
         if size > self._limit * _GIB:
             raise CnnlibError(
                 f"dataset {made_from['name']!r}: decoded, its {made_from['split']} split takes {size / _GIB:.3g} GiB, "
@@ -186,7 +190,8 @@ class Decoded:
             )
             return _packed(samples, layout)
 
-        return cached_arrays(folder, dict(made_from) | {"layout": layout.to_json()}, specs, batches)
+        made_from = {**made_from, "layout": layout.to_json()}
+        return cached_arrays(folder, made_from, layout.specs(len(samples)), batches)
 
 
 def _packed(samples: SampleSource, layout: Layout) -> Iterator[Mapping[str, np.ndarray]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +17,9 @@ from torch.utils.data import DataLoader
 from cnnlib.assembly import open_data, refuse_leaks
 from cnnlib.config import ExperimentConfig, build, parse_suite
 from cnnlib.datasets import DATASETS
-from cnnlib.datasets.composites import Composites
+from cnnlib.datasets.composites import Composites, pictures
 from cnnlib.datasets.fingerprints import Fingerprints
+from cnnlib.datasets.image_files import ImageFileError, read_color
 from cnnlib.types import CnnlibError
 from tests.datasets.composites.made_pictures import composites, write_pictures
 
@@ -331,6 +333,42 @@ def test_only_composites_of_broken_pictures_are_skipped(
     assert (mended.skipped, names_of(mended)) == ((), before)
 
 
+def test_pictures_beside_a_broken_one_are_decoded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = broken(tmp_path, "truncated")
+    composites(root).skip_broken(0.5)
+    told = capsys.readouterr().err
+    read: list[str] = []
+
+    def noted(path: Path, *options: Any) -> Image.Image:
+        read.append(path.name)
+        return read_color(path, *options)
+
+    monkeypatch.setattr(pictures, "read_color", noted)
+    again = composites(root)
+    again.skip_broken(0.5)
+    assert set(read) == {"room_2.jpg"}  # for what is wrong with it
+    assert capsys.readouterr().err == told
+    with pytest.raises(CnnlibError, match=r"room_2\.jpg"):
+        composites(root).check()
+
+
+def test_a_file_that_could_not_be_read_for_a_while_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_pictures(tmp_path)
+
+    def refuse(path: Path, *_: Any) -> Image.Image:
+        raise ImageFileError("not readable as an image", path, "too many open files")
+
+    monkeypatch.setattr(pictures, "read_color", refuse)
+    composites(root)
+    monkeypatch.undo()
+    with pytest.raises(CnnlibError, match=r"can be now: 5\n.*room_0.jpg: delete .*background-32-"):
+        composites(root).check()
+
+
 def test_too_many_broken_pictures_are_refused(tmp_path: Path) -> None:
     data = composites(broken(tmp_path, "truncated"))
     with pytest.raises(
@@ -382,3 +420,13 @@ def test_names_in_another_form_of_unicode_have_their_depths(tmp_path: Path) -> N
     (root / "bg" / "room_0.jpg").rename(root / "bg" / "caf\u00e9.jpg")
     (root / "depth" / "room_0.png").rename(root / "depth" / "cafe\u0301.png")
     assert len(composites(root).split("train"))
+
+
+def test_names_that_no_file_can_have_are_told_at_once(tmp_path: Path) -> None:
+    """Each part alone is short enough."""
+    root = write_pictures(tmp_path)
+    for folder, name in (("fg", "person_0.png"), ("bg", "room_0.jpg"), ("depth", "room_0.png")):
+        path = root / folder / name
+        path.rename(path.with_stem(folder[0] * 130 if folder == "fg" else "b" * 130))
+    with pytest.raises(CnnlibError, match="names that predictions cannot be saved under"):
+        composites(root)

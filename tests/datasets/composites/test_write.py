@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,59 @@ def test_it_goes_on_where_it_was_stopped(config: Path, tmp_path: Path) -> None:
     assert len([path for path in again if "mask" in str(path)]) == 8
     kept = [path for path in files if again[path] == files[path]]
     assert len(kept) == len(files) - 3  # the lost one, its picture and its depth
+
+
+def test_ranges_of_several_calls_are_one_data_set(config: Path, tmp_path: Path) -> None:
+    out = tmp_path / "made"
+    for numbers in ("0:4", "20:26"):
+        assert main([str(config), "--out", str(out), "--range", numbers]) == 0
+    data, source = FgBg(str(out), background_file="samples.csv", group_by="sample"), composites(config.parent)
+    splits = [data.split(part) for part in ("train", "val", "test")]
+    names = {split[index]["name"] for split in splits for index in range(len(split))}
+    assert names == {source.name_of(index) for index in (*range(4), *range(20, 26))}
+
+
+@pytest.mark.parametrize(
+    ("scale", "valid", "expected"),
+    [
+        (1e-7, True, 1),  # a hundredth of a millimetre is not 0, which says that nothing is known
+        (0.01, True, None),  # 10 to 60 metres
+        (0.1, False, "its depth goes up to [0-9.]+; .* at most 65.535: set depth_scale"),
+    ],
+)
+def test_depths_are_stored_or_refused(
+    config: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    scale: float,
+    valid: bool,
+    expected: object,
+) -> None:
+    out, source = tmp_path / "made", composites(config.parent, depth_scale=scale)
+    arguments = [str(config), "--out", str(out), "--range", "0:1", "--set", f"dataset.depth_scale={scale}"]
+    if not valid:
+        assert main(arguments) == 2
+        error = capsys.readouterr().err
+        assert source.name_of(0) in error
+        assert re.search(str(expected), error)
+        assert not list(out.rglob("*.png"))
+        return
+    assert main(arguments) == 0
+    levels = np.array(Image.open(out / "fg_bg_depth" / f"{source.name_of(0)}.png"))
+    depth = source.sample(0)["depth"]
+    assert np.array_equal(levels > 0, depth.valid[0].numpy())
+    assert np.abs(levels - depth.value[0].numpy() * 1000).max() <= (0.51 if expected is None else 1)
+
+
+def test_a_damaged_description_is_told(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "made"
+    assert main([str(config), "--out", str(out), "--range", "0:1"]) == 0
+    for damaged in (b'{"options"', b"\xff", b"[" * 100_000):
+        (out / "made_from.json").write_bytes(damaged)
+        assert main([str(config), "--out", str(out), "--range", "0:1"]) == 2
+        assert "made_from.json: not valid JSON" in capsys.readouterr().err
 
 
 def test_another_data_set_does_not_go_into_the_same_folder(

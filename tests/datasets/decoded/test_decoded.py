@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import time
 from pathlib import Path
@@ -233,6 +234,30 @@ def test_a_broken_file_is_told_before_anything_is_stored(tmp_path: Path, own_cac
     with pytest.raises(CnnlibError, match=r"not readable as an image: 1\n.*003.png"):
         open_data(suite(root, cache=True), 0)
     assert not list(own_cache.rglob("*.npy"))
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "{",
+        "[]",
+        '{"image": [3, 16, 16], "levels": true, "values": [], "valid": {}}',
+        '{"image": [3, 16, 16], "levels": true, "values": {"mask": {"shape": [1, 16, 16], "own": "<f4", '
+        '"stored": "no type"}}, "valid": {"mask": null}}',
+        '{"image": ["a"], "levels": true, "values": {}, "valid": {}}',
+    ],
+)
+def test_a_damaged_layout_is_found_anew(tmp_path: Path, own_cache: Path, layout: str) -> None:
+    root = files(tmp_path / "files")
+    expected = open_data(suite(root, cache=True), 0).train[0]
+    manifest = next(own_cache.glob("decoded/*train*/manifest.json"))
+    content = json.loads(manifest.read_text())
+    content["made_from"]["layout"] = layout
+    manifest.write_text(json.dumps(content))
+    (manifest.parent / "layout.json").write_text(layout)
+    found = open_data(suite(root, cache=True), 0).train[0]
+    assert torch.equal(found["image"], expected["image"])
+    assert torch.equal(found["mask"].value, expected["mask"].value)
 
 
 def test_what_is_too_large_is_refused_before_it_is_made(tmp_path: Path, own_cache: Path) -> None:
