@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "cnnlib"
-LEAVES = {"types", "checks", "files", "lookup", "pictures", "seeds"}
+LEAVES = {"types", "checks", "files", "lookup", "pictures", "progress", "seeds"}
 SIDE_BY_SIDE = {
     "datasets",
     "augmentations",
@@ -26,6 +26,7 @@ ALLOWED = {
     "checks": {"types"},
     "files": {"types"},
     "pictures": set(),
+    "progress": set(),
     "seeds": set(),
     "lookup": {"checks", "types"},
     "video_files": {"checks", "types"},
