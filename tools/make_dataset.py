@@ -15,13 +15,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from cnnlib.config import ExperimentConfig, load_suite
 from cnnlib.config.command_line import add_config, positive
 from cnnlib.datasets import DATASETS
 from cnnlib.datasets.composites.write import write_composites
+from cnnlib.progress import shown
 from cnnlib.types import CnnlibError
 
 
@@ -61,14 +59,9 @@ def _write(config: ExperimentConfig, options: argparse.Namespace) -> None:
         raise CnnlibError(f"the config's dataset must be composite; it is {config.dataset.name}")
     count = len(DATASETS["composite"](**config.dataset.options))
     indices = _chosen(count, options.range)
-    console = Console(stderr=True)
-    columns = (TextColumn("writing composites"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=len(indices))
-        for done in write_composites(
-            config.dataset.options, indices, options.out, options.picture, options.jobs
-        ):
-            progress.advance(bar, done)
+    written = write_composites(config.dataset.options, indices, options.out, options.picture, options.jobs)
+    for _ in shown((one for done in written for one in range(done)), "writing composites", len(indices)):
+        pass
     print(options.out)
 
 

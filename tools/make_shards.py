@@ -19,7 +19,7 @@ from typing import get_args
 from cnnlib.config import build, load_suite
 from cnnlib.config.command_line import add_config, chosen_experiment, positive
 from cnnlib.datasets import DATASETS, Shards
-from cnnlib.datasets.decoded.files import fingerprint
+from cnnlib.datasets.file_states import files_digest
 from cnnlib.datasets.shard_members import ImageFormat
 from cnnlib.datasets.shard_writer import write_shards
 from cnnlib.types import CnnlibError, Split
@@ -80,7 +80,7 @@ def make(
     written = dataset.model_dump(mode="json")
     made_from = {
         "dataset": {key: written[key] for key in ("name", *dataset.options)},  # without folds and the like
-        "files_of_options": fingerprint(dataset.options, without=out),
+        "files_of_options": files_digest(dataset.options, without=out),
     }
     return write_shards(source, out, made_from, samples_per_shard, image_format, jobs)
 

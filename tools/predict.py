@@ -17,12 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
-from rich.progress import track
 
 from cnnlib.config.command_line import add_no_outside_code
 from cnnlib.datasets.image_files import read_color, to_image
 from cnnlib.inference import TrainedRun, find_images, load_run, match_inputs
 from cnnlib.predictions import PERSISTERS
+from cnnlib.progress import shown
 from cnnlib.tasks.overlay import draw_overlay
 from cnnlib.types import CnnlibError, Predicted
 from cnnlib.video_files import VideoWriter, frame_rate, is_video, read_frames
@@ -55,7 +55,7 @@ def _predict_images(run: TrainedRun, options: argparse.Namespace, others: Mappin
     pictures = ("input", "panels", "drawn")
     sink = PERSISTERS[options.format](options.out, run.tasks, run.inputs, pictures=pictures)
     work = zip(images.items(), matched, strict=True)
-    for (name, path), files in track(work, "predicting", total=len(images), disable=not sys.stderr.isatty()):
+    for (name, path), files in shown(work, "predicting", len(images)):
         given = {key: read_color(file) for key, file in files.items()}
         sink.write(_predicted(run, name, read_color(path), given))
     sink.close()
@@ -73,7 +73,7 @@ def _predict_video(run: TrainedRun, options: argparse.Namespace, others: Mapping
     frames, rate = read_frames(path, every), frame_rate(path) / every
     sink = PERSISTERS[options.format](options.out, run.tasks, run.inputs, pictures=())
     video = VideoWriter(options.out / f"{path.stem}.mp4", rate)
-    for index, picture in track(frames, "predicting", total=None, disable=not sys.stderr.isatty()):
+    for index, picture in shown(frames, "predicting"):
         sample = _predicted(run, f"{path.stem}-{index:06}", picture, given)
         sink.write(sample)
         drawn = draw_overlay(sample, run.inputs, run.tasks)

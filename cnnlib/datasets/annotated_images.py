@@ -17,7 +17,8 @@ from cnnlib.datasets.annotation_pairs import (
     paired_rows,
     report_left_out,
 )
-from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
+from cnnlib.datasets.file_samples import FileSamples, Input
+from cnnlib.datasets.file_source import FileDataSource, paired_names
 from cnnlib.datasets.listing import ImageFolder, groups_of, name_part
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import split_indices

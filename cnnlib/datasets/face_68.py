@@ -30,6 +30,3 @@ FLIP_ORDER = (
     *(64, 63, 62, 61, 60, 67, 66, 65),
 )
 """The index of the point that each becomes when left and right change places."""
-
-OUTER_EYES = ("right_eye_1", "left_eye_4")
-"""The outer corners of the eyes, whose distance 300-W divides errors by."""

@@ -15,7 +15,8 @@ from annotated_types import Ge
 
 from cnnlib.checks import checked
 from cnnlib.datasets.annotation_pairs import report_left_out
-from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
+from cnnlib.datasets.file_samples import FileSamples, Input
+from cnnlib.datasets.file_source import FileDataSource, paired_names
 from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.image_files import USUAL_PIXELS, ImageFileError, MaxPixels
 from cnnlib.datasets.listing import (

@@ -6,10 +6,11 @@ from collections import defaultdict
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from cnnlib.datasets.file_samples import FileSamples
 from cnnlib.datasets.image_files import ImageFileError, read_color
 from cnnlib.datasets.listing import ImageFolder
 from cnnlib.datasets.map_files import kind_of_levels
@@ -17,9 +18,6 @@ from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.target_files import TargetSource
 from cnnlib.datasets.threads import in_threads
 from cnnlib.types import Size
-
-if TYPE_CHECKING:
-    from cnnlib.datasets.file_samples import FileSamples
 
 
 class _Look(NamedTuple):

@@ -11,7 +11,8 @@ import numpy as np
 from annotated_types import Ge, MinLen
 
 from cnnlib.checks import checked
-from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
+from cnnlib.datasets.file_samples import FileSamples, Input
+from cnnlib.datasets.file_source import FileDataSource, paired_names
 from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
 from cnnlib.datasets.listing import composed, groups_of, list_folders, name_part, without_suffix

@@ -11,10 +11,10 @@ from typing import Any
 from torch import Tensor
 
 from cnnlib.datasets.fingerprints import Fingerprints
-from cnnlib.datasets.progress import shown
 from cnnlib.datasets.splits import told
 from cnnlib.datasets.statistics import ChannelStatistics
 from cnnlib.pictures import open_picture
+from cnnlib.progress import shown
 from cnnlib.tasks import Task
 from cnnlib.tasks.drawing import to_uint8
 from cnnlib.types import CnnlibError, Sample, SampleSource, Split, Target

@@ -13,7 +13,8 @@ from annotated_types import Ge, MinLen
 
 from cnnlib.checks import checked
 from cnnlib.datasets.annotation_pairs import list_pictures, report_left_out
-from cnnlib.datasets.file_samples import FileDataSource, FileSamples, Input, paired_names
+from cnnlib.datasets.file_samples import FileSamples, Input
+from cnnlib.datasets.file_source import FileDataSource, paired_names
 from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
 from cnnlib.datasets.label_studio_files import find_exports, folders_without, participant

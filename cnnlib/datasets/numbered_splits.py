@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from cnnlib.datasets.problems import Problems
-from cnnlib.datasets.progress import shown
+from cnnlib.progress import shown
 from cnnlib.types import CnnlibError, SampleSource, Split
 
 

@@ -14,10 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from cnnlib.checks import checked
 from cnnlib.datasets.numbered_splits import NumberedSplits
-from cnnlib.datasets.progress import shown
 from cnnlib.datasets.shard_index import ShardIndex, index_path, read_sample, shard_index
 from cnnlib.datasets.shard_members import SampleCodec
 from cnnlib.files import read_bytes, user_path
+from cnnlib.progress import shown
 from cnnlib.tasks.saved import DataDescription
 from cnnlib.types import CnnlibError, Sample, SampleSource, Split
 

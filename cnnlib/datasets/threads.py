@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.pool import ThreadPool
 from typing import TypeVar
 
-from cnnlib.datasets.progress import shown
+from cnnlib.progress import shown
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from cnnlib.datasets.fg_bg import FgBg
-from cnnlib.datasets.file_samples import FileDataSource
+from cnnlib.datasets.file_source import FileDataSource
 from cnnlib.datasets.folders import Folders
 from cnnlib.datasets.listing import without_suffix
 from cnnlib.datasets.splits import stratified_subset

@@ -18,12 +18,12 @@ from cnnlib.datasets.scenes.backdrop import MAX_DEPTH
 from cnnlib.datasets.scenes.bodies import Torus
 from cnnlib.datasets.scenes.colors import radiance
 from cnnlib.datasets.scenes.contact_sheet import COLUMNS, contact_sheet
-from cnnlib.datasets.scenes.layout import sample_scene
-from cnnlib.datasets.scenes.render import CLASSES, generator, render, scene_of
+from cnnlib.datasets.scenes.layout import Scene, sample_scene
+from cnnlib.datasets.scenes.render import CLASSES, generator, render
 from cnnlib.datasets.scenes.solids import FAMILIES, Family, Solid
 from cnnlib.datasets.scenes.textures import PATTERNS, Texture
 from cnnlib.datasets.scenes.tracing import trace, world_normals
-from cnnlib.types import CnnlibError
+from cnnlib.types import CnnlibError, Split
 
 SIZE, COUNT = 64, 40
 
@@ -31,6 +31,11 @@ SIZE, COUNT = 64, 40
 @pytest.fixture(scope="module")
 def scenes() -> dict[str, np.ndarray]:
     return render(0, "train", range(COUNT), SIZE)
+
+
+def scene_of(seed: int, split: Split, index: int) -> Scene:
+    """The scene that ``render`` draws."""
+    return sample_scene(generator(seed, split, index))
 
 
 def unprojected(index: int, depth: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import pytest
 from cnnlib.assembly import open_data
 from cnnlib.config import load_suite
 from cnnlib.datasets import Boxes, FgBg, Folders
-from cnnlib.datasets.file_samples import FileDataSource
+from cnnlib.datasets.file_source import FileDataSource
 from cnnlib.types import CnnlibError
 from tests.datasets.pictures import PARTS, disc, photo, ramp, samples, save, truncate, write_csv
 from tests.tiny_suite import write_suite

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, TypeAlias, get_args
 
 import numpy as np
 import torch
@@ -13,23 +13,22 @@ from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 
 from cnnlib.checks import checked
 from cnnlib.datasets.composites.compose import compose, depth_levels
+from cnnlib.datasets.composites.division import Kind, divide, used_pictures
 from cnnlib.datasets.composites.pictures import check_depths, open_pictures
 from cnnlib.datasets.composites.recipe import Recipes
-from cnnlib.datasets.file_samples import check_names
+from cnnlib.datasets.file_source import check_names
 from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
 from cnnlib.datasets.listing import list_folders
 from cnnlib.datasets.problems import Problems
-from cnnlib.datasets.splits import Share, split_indices, tiny_subset
+from cnnlib.datasets.splits import Share
 from cnnlib.files import file_hash, file_stem, user_path
 from cnnlib.tasks import TASKS
 from cnnlib.tasks.depth import Scale
 from cnnlib.types import CnnlibError, Sample, Split, Target, TargetInfo
 
-Kind: TypeAlias = Literal["background", "foreground"]
 Count: TypeAlias = Annotated[int, Ge(1)]
 Strength: TypeAlias = Annotated[float, Ge(0), Le(1)]
-_PARTS: tuple[Split, ...] = ("train", "val", "test")
 
 
 class CompositeSplit:
@@ -175,8 +174,9 @@ class Composites:
         self._recipes = Recipes(
             self._pictures.shapes, len(self._names[1]), positions, flips, size, (low, high), seed
         )
-        counts = dict(zip(_PARTS, (train_count, val_count, test_count), strict=True))
-        self._splits = self._divide(val, test, counts)
+        counts = dict(zip(get_args(Split), (train_count, val_count, test_count), strict=True))
+        used = used_pictures(self._recipes)
+        self._splits = divide(used, self._names, self._apart, val, test, counts, seed)
 
     def __len__(self) -> int:
         return len(self._recipes)
@@ -229,7 +229,8 @@ class Composites:
 
     def pictures_of(self, indices: np.ndarray) -> list[Path]:
         """The files that some samples are made of, of the kinds that are kept apart."""
-        kinds = zip(("foreground", "background"), self._numbers(), self._names, strict=True)
+        used = used_pictures(self._recipes)
+        kinds = zip(used._fields, used, self._names, strict=True)
         return [
             self._folders[f"{kind}s"].path(names[number])
             for kind, numbers, names in kinds
@@ -272,40 +273,8 @@ class Composites:
 
     def _lost(self) -> np.ndarray:
         """Which of all samples need a broken picture, bool."""
-        pairs = zip(self._numbers(), self._pictures.broken, strict=True)
+        pairs = zip(used_pictures(self._recipes), self._pictures.broken, strict=True)
         return np.logical_or(*(np.isin(numbers, list(broken)) for numbers, broken in pairs))
-
-    def _divide(self, val: float, test: float, counts: dict[Split, int | None]) -> dict[Split, np.ndarray]:
-        seed = self._recipes.seed
-        whole = np.arange(len(self._recipes))
-        if not self._apart:
-            parts = split_indices(len(whole), val, test, seed)
-        else:
-            foreground, background = self._numbers()
-            parts = {part: np.ones(len(whole), dtype=bool) for part in _PARTS}
-            for kind, numbers, names in (
-                ("foreground", foreground, self._names[0]),
-                ("background", background, self._names[1]),
-            ):
-                if kind in self._apart:
-                    try:
-                        own = split_indices(len(names), val, test, seed)
-                    except CnnlibError as error:
-                        raise CnnlibError(f"{kind}s: {error}; or leave {kind} out of apart") from None
-                    for part in _PARTS:
-                        parts[part] &= np.isin(numbers, own[part])
-            parts = {part: whole[chosen] for part, chosen in parts.items()}
-        return {
-            part: own if counts[part] is None else own[tiny_subset(len(own), counts[part], seed)]
-            for part, own in parts.items()
-        }
-
-    def _numbers(self) -> tuple[np.ndarray, np.ndarray]:
-        """Foreground and background of every sample."""
-        recipes = self._recipes
-        shape = (len(self._names[0]), 2 if recipes.flips else 1, recipes.backgrounds, recipes.positions)
-        foreground, _, background, _ = np.indices(shape, dtype=np.int32, sparse=True)
-        return tuple(np.broadcast_to(each, shape).reshape(-1) for each in (foreground, background))
 
 
 def _name(foreground: str, background: str, mirrored: bool, position: int) -> str:

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from cnnlib.datasets.cache import MANIFEST, cache_root, cached_arrays
-from cnnlib.datasets.decoded.files import fingerprint
 from cnnlib.datasets.decoded.rows import DamagedRowError, Layout, TooNarrowError
-from cnnlib.datasets.progress import shown
+from cnnlib.datasets.file_states import files_digest
 from cnnlib.datasets.splits import told
 from cnnlib.files import read_bytes, read_json, write_atomically
+from cnnlib.progress import shown
 from cnnlib.types import CnnlibError, DataSource, Sample, SampleSource, Split
 
 VERSION = 3
@@ -106,7 +106,7 @@ class Decoded:
         limit: float,
         cache_dir: str | None = None,
     ) -> None:
-        made_from = fingerprint(options)
+        made_from = files_digest(options)
         if made_from is None:
             raise CnnlibError(f"dataset {name!r} is not read from files: leave cache out")
         if source.size is None:

@@ -59,11 +59,6 @@ def render(
     return {key: np.stack([picture[key] for picture in pictures]) for key in pictures[0]}
 
 
-def scene_of(seed: int, split: Split, index: int) -> Scene:
-    """The scene that ``render`` draws."""
-    return sample_scene(generator(seed, split, index))
-
-
 def targets_of(scene: Scene, seen: Trace, normals: np.ndarray, size: int) -> dict[str, np.ndarray]:
     """Everything that ``render`` returns but the picture, of one scene.
 

@@ -10,13 +10,12 @@ from typing import Annotated, Any, ClassVar, TypeAlias
 import numpy as np
 import torch
 from annotated_types import Ge, Le
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from cnnlib.checks import checked
 from cnnlib.datasets.cache import ArraySpec, cache_root, cached_arrays
 from cnnlib.datasets.scenes.render import SPLITS
+from cnnlib.progress import shown
 from cnnlib.types import CnnlibError, Sample, Split, Target, TargetInfo
 
 MIN_SIZE = 16
@@ -122,16 +121,5 @@ class RenderedSource(ABC):
         """The split as it is stored, rendered a few scenes at a time."""
         count = self.counts[part]
         chunks = [range(start, min(start + _BATCH, count)) for start in range(0, count, _BATCH)]
-
-        with _progress() as progress:
-            bar = progress.add_task(f"rendering {self.title} ({part})", total=count)
-            for chunk in chunks:
-                yield self._render(part, chunk)
-                progress.advance(bar, len(chunk))
-
-
-def _progress() -> Progress:
-    """A bar on stderr, or nothing where stderr is no terminal."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+        for chunk in shown(chunks, f"rendering {self.title} ({part})"):
+            yield self._render(part, chunk)

@@ -17,8 +17,8 @@ from cnnlib.assembly import open_data
 from cnnlib.config import parse_suite
 from cnnlib.datasets import Scenes, file_checks, file_samples
 from cnnlib.datasets.decoded import Decoded
-from cnnlib.datasets.decoded.files import fingerprint
 from cnnlib.datasets.file_samples import FileSamples
+from cnnlib.datasets.file_states import files_digest
 from cnnlib.datasets.image_files import ImageFileError
 from cnnlib.types import CnnlibError, DataSource, Target
 from tests.datasets.pictures import PARTS, disc, photo, ramp, save
@@ -146,9 +146,9 @@ def test_a_file_that_keeps_its_size_and_time_is_decoded_again(tmp_path: Path, ki
 
 def test_a_link_in_a_circle_ends(tmp_path: Path) -> None:
     root = files(tmp_path / "files", 3)
-    before = fingerprint({"root": str(root)})
+    before = files_digest({"root": str(root)})
     (root / "image" / "again").symlink_to(root)
-    assert fingerprint({"root": str(root)}) == before
+    assert files_digest({"root": str(root)}) == before
 
 
 def test_what_is_skipped_is_not_taken_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,14 +289,14 @@ def test_the_fingerprint_is_of_all_files_that_options_lead_to(tmp_path: Path) ->
     table = tmp_path / "table.csv"
     table.write_text("a")
     options = {"root": str(root), "nested": {"files": [str(table)]}, "size": 3, "other": "no path\0at all"}
-    first = fingerprint(options)
-    assert fingerprint(options) == first
+    first = files_digest(options)
+    assert files_digest(options) == first
     table.write_text("ab")
-    second = fingerprint(options)
+    second = files_digest(options)
     (root / "mask" / "000.png").unlink()
-    third = fingerprint(options)
+    third = files_digest(options)
     assert len({first, second, third}) == 3
-    assert fingerprint({"size": 3, "name": "nothing"}) is None
+    assert files_digest({"size": 3, "name": "nothing"}) is None
 
 
 def test_the_cache_can_be_seen_and_cleaned(

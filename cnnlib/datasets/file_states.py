@@ -13,7 +13,7 @@ from cnnlib.files import user_path
 from cnnlib.types import CnnlibError, SampleSource
 
 
-def fingerprint(options: Mapping[str, Any], without: Path | None = None) -> str | None:
+def files_digest(options: Mapping[str, Any], without: Path | None = None) -> str | None:
     """A digest of every file below the folders, and of the files, that the options name: its path and ``file_state``.
     ``None`` where they name none.
 
