@@ -83,7 +83,10 @@ def test_files_are_read_once_and_again_when_they_change(
     assert image_figures(config, data, 0) == first
     monkeypatch.undo()
     monkeypatch.setenv("CNNLIB_CACHE", str(tmp_path / "cache"))
+    whole = kept.read_text()
     for damaged in (
+        whole.replace("0.", "0.9", 1),
+        "[" * 10**5,
         "{",
         "[]",
         '{"mean": [], "std": []}',

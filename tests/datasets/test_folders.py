@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from tests.datasets.pictures import (
     truncate,
     write_csv,
 )
+from tests.fuzz.annotations import limited
 from tests.tiny_suite import write_suite
 from tools.run_suite import main
 
@@ -523,3 +525,13 @@ def test_broken_files_are_found_by_the_check_alone(root: Path) -> None:
     ):
         data.check()
     make(root, check=1).check()  # the first sample alone
+
+
+@pytest.mark.parametrize(
+    "changes", [{"targets": {"box": {"file": "pipe"}}}, {"splits": {"train": "a", "test": "b"}}]
+)
+def test_a_pipe_is_not_waited_for(root: Path, changes: dict[str, Any]) -> None:
+    os.mkfifo(root / "pipe")
+    given = {"inputs": {"image": "photos"}, "targets": {"mask": "masks"}} | changes
+    with limited(10), pytest.raises(CnnlibError):
+        Folders(str(root), **given)

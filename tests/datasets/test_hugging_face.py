@@ -187,6 +187,23 @@ def test_a_damaged_picture_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_a_picture_whose_checksum_is_wrong_is_named(tmp_path: Path) -> None:
+    broken = table(6).with_format("arrow")[:].to_pylist()
+    content = bytearray(broken[2]["photo"]["bytes"])
+    content[content.index(b"IEND") - 5] ^= 1  # the last byte of the checksum of the pixels
+    broken[2]["photo"]["bytes"] = bytes(content)
+    Dataset.from_list(broken, features=table(1).features).save_to_disk(tmp_path / "broken")
+    with pytest.raises(CnnlibError, match=r"all, row 2: .*the checksum of its IDAT chunk is wrong"):
+        opened(tmp_path / "broken").check()
+
+
+def test_a_map_of_classes_that_do_not_exist_is_named(tmp_path: Path) -> None:
+    strange = [row | {"parts": (disc() // 85).tolist()} for row in rows(6)]
+    Dataset.from_list(strange, features=table(1).features).save_to_disk(tmp_path / "strange")
+    with pytest.raises(CnnlibError, match=r"column 'parts': not usable as semantic: classes are indices"):
+        opened(tmp_path / "strange").check()
+
+
 def test_pictures_of_several_sizes_need_a_size(tmp_path: Path) -> None:
     several = rows(6)
     several[3]["photo"] = several[3]["photo"].resize((10, 10))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Callable
 from itertools import product
@@ -21,6 +22,7 @@ from cnnlib.reporting.progress import SilentProgress
 from cnnlib.types import CnnlibError, Target
 from tests.datasets.paper_files import HEIGHT, WIDTH, plane, save_array, save_picture
 from tests.datasets.pictures import photo, samples, save
+from tests.fuzz.annotations import limited
 
 AXES = list(product((1, -1), repeat=3))
 
@@ -155,9 +157,15 @@ def _with(value: float) -> Callable[[Path], None]:
     return _changed(change)
 
 
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
 @pytest.mark.parametrize(
     ("folder", "spoil", "message"),
     [
+        ("image", _pipe, r"not readable as an array: 1\n    .*train/image/4\.npy: .*is no file"),
         ("image", _pickled, r"not readable as an array: 1\n    .*train/image/4\.npy: it is no \.npy file of numbers"),
         ("label", _objects, r"not readable as an array: 1\n    .*train/label/4\.npy: "),
         ("depth", _truncated, r"not readable as an array: 1\n    .*train/depth/4\.npy: "),
@@ -180,7 +188,7 @@ def _with(value: float) -> Callable[[Path], None]:
 )  # fmt: skip
 def test_broken_files_are_named(root: Path, folder: str, spoil: Callable[[Path], None], message: str) -> None:
     spoil(root / "train" / folder / "4.npy")
-    with pytest.raises(CnnlibError, match=f"(?s)cannot be used:.*{message}"):
+    with limited(10), pytest.raises(CnnlibError, match=f"(?s)cannot be used:.*{message}"):
         NYUv2(str(root), normal_axes=(1, 1, 1)).check()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import webdataset
+from PIL import Image
 from torch.utils.data import DataLoader
 
 from cnnlib.datasets import Scenes, Shards
@@ -25,6 +28,7 @@ from tests.datasets.composites.made_pictures import write_pictures
 from tests.datasets.pictures import PARTS
 from tests.datasets.test_contract import EXAMPLES
 from tests.datasets.two_loading_processes import EPOCHS, launch
+from tests.fuzz.annotations import limited
 from tests.tiny_suite import write_suite
 from tools.make_shards import main
 
@@ -254,6 +258,83 @@ def break_index(path: Path) -> None:
     index.write_bytes(index.read_bytes()[:-100])
 
 
+def rewrite_index(path: Path, **changes: np.ndarray) -> None:
+    index = path.with_suffix(".index.npz")
+    with np.load(index) as arrays:
+        np.savez(index, **(dict(arrays) | changes))
+
+
+def index_with_other_labels(path: Path) -> None:
+    with np.load(path.with_suffix(".index.npz")) as arrays:
+        labels = ~arrays["labels"]
+    rewrite_index(path, labels=labels)
+
+
+def index_of_another_form(path: Path) -> None:
+    rewrite_index(path, start=np.zeros((4, 1), np.int64))
+
+
+def index_beyond_the_end(path: Path) -> None:
+    rewrite_index(path, stop=np.full(4, 2**62))
+
+
+def index_as_a_pipe(path: Path) -> None:
+    path.with_suffix(".index.npz").unlink()
+    os.mkfifo(path.with_suffix(".index.npz"))
+
+
+def description_as_a_pipe(path: Path) -> None:
+    path.with_name("shards.json").unlink()
+    os.mkfifo(path.with_name("shards.json"))
+
+
+def description_of_files_elsewhere(path: Path) -> None:
+    text = path.with_name("shards.json").read_text()
+    path.with_name("shards.json").write_text(text.replace("val-0", f"../{path.parent.name}/val-0"))
+
+
+def with_member(path: Path, suffix: str, change: Callable[[tarfile.TarInfo, bytes], bytes]) -> None:
+    """All members that end so are changed; there is no index."""
+    path.with_suffix(".index.npz").unlink()
+    with tarfile.open(path) as archive:
+        members = [(each, archive.extractfile(each).read()) for each in archive]
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as archive:
+        for member, content in members:
+            changed = change(member, content) if member.name.endswith(suffix) else content
+            member.size = len(changed)
+            archive.addfile(member, io.BytesIO(changed))
+
+
+def wrong_checksum(path: Path) -> None:
+    def change(_: tarfile.TarInfo, content: bytes) -> bytes:
+        at = content.index(b"IEND") - 5
+        return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+    with_member(path, "input.bg.png", change)
+
+
+def other_size(path: Path) -> None:
+    small = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(small, "png")
+    with_member(path, ".png", lambda *_: small.getvalue())
+
+
+def with_a_number_as_group(path: Path) -> None:
+    with_member(path, "json", lambda _, content: json.dumps(json.loads(content) | {"group": 3}).encode())
+
+
+def with_gigabytes_of_zeros(path: Path) -> None:
+    """A sparse file, of which a header says that it is 2 GiB long."""
+    path.with_suffix(".index.npz").unlink()
+    content = bytearray(path.read_bytes())
+    content[156:157] = tarfile.GNUTYPE_SPARSE
+    content[386:410] = b"00000000000\x00" + content[124:136]
+    content[483:495] = b"\x80" + (2**31).to_bytes(11, "big")
+    content[148:156] = b" " * 8
+    content[148:156] = b"%06o\x00 " % sum(content[:512])
+    path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -263,12 +344,22 @@ def break_index(path: Path) -> None:
         (compress, r"val-000000.tar: not readable as an uncompressed tar file"),
         (without_json, r"val-000000.tar: sample 'x' has no JSON member"),
         (break_index, r"val-000000.index.npz: damaged .*; delete it"),
+        (index_with_other_labels, r"val-000000.tar: .* not those in val-000000.index.npz"),
+        (index_of_another_form, r"val-000000.index.npz: damaged \(start is int64 \(4, 1\)\)"),
+        (index_beyond_the_end, r"val-000000.index.npz: damaged \(samples that are outside"),
+        (index_as_a_pipe, r"val-000000.index.npz: damaged .*is no file"),
+        (description_as_a_pipe, r"shards.json: is no file"),
+        (description_of_files_elsewhere, r"shards.json: the shard '.*' is not below"),
+        (wrong_checksum, r"val-000000.tar: the sample at byte 0 .*the checksum of its IDAT chunk is wrong"),
+        (other_size, r"val-000000.tar: the sample at byte 0 .*it has 8 x 8 pixels; expected 16 x 16"),
+        (with_a_number_as_group, r"val-000000.tar: sample 'val-000000-000000' has no JSON member"),
+        (with_gigabytes_of_zeros, r"val-000000.tar: not readable .* claims 2,147,483,648 bytes"),
         (Path.unlink, r"1 shards are missing, such as val-000000.tar"),
     ],
 )
 def test_damage_is_named(folder: Path, damage: Callable[[Path], None], message: str) -> None:
     damage(folder / "val-000000.tar")
-    with pytest.raises(CnnlibError, match=message):
+    with limited(10), pytest.raises(CnnlibError, match=message):
         Shards(str(folder)).split("val")[0]
 
 

@@ -6,6 +6,8 @@ import io
 import json
 import os
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from cnnlib.datasets.decoded import Decoded
 from cnnlib.datasets.file_samples import FileSamples
 from cnnlib.datasets.file_states import files_digest
 from cnnlib.datasets.image_files import ImageFileError
-from cnnlib.types import CnnlibError, DataSource, Target
+from cnnlib.types import CnnlibError, DataSource, Sample, SampleSource, Target
 from tests.datasets.pictures import PARTS, disc, photo, ramp, save
 from tests.datasets.test_contract import EXAMPLES
 from tools.cache import main as cache_tool
@@ -319,3 +321,53 @@ def test_the_cache_can_be_seen_and_cleaned(
     assert np.all([entry.exists() for entry in entries[1:]])
     assert cache_tool(["--cache-dir", str(tmp_path / "nothing")]) == 0
     assert "0 entries" in capsys.readouterr().out
+
+
+def _assert_same(one: object, other: object) -> None:
+    for part in ("train", "val", "test"):
+        for first, second in zip(getattr(one, part), getattr(other, part), strict=True):
+            assert first.keys() == second.keys()
+            assert torch.equal(first["image"], second["image"])
+            assert first["name"] == second["name"]
+            for key in ("mask", "depth"):
+                assert first[key].value.dtype == second[key].value.dtype
+                assert torch.equal(first[key].value, second[key].value)
+
+
+@pytest.mark.parametrize("name", ["image", "name", "mask.value", "depth.value", "depth.there", "checksum"])
+def test_a_changed_byte_of_the_cache_is_not_believed(tmp_path: Path, own_cache: Path, name: str) -> None:
+    config = suite(files(tmp_path / "files"), cache=True)
+    good = open_data(config, 0)
+    good = replace(good, **{part: list(_all(getattr(good, part))) for part in ("train", "val", "test")})
+    (folder,) = (own_cache / "decoded").glob("folders-train-*")
+    content = bytearray((folder / f"{name}.npy").read_bytes())
+    content[130] ^= 1
+    (folder / f"{name}.npy").write_bytes(content)
+    again = open_data(config, 0)
+    with pytest.warns(UserWarning, match=r"folders-train-\w+ is damaged: samples are decoded again"):
+        again = replace(
+            again, **{part: list(_all(getattr(again, part))) for part in ("train", "val", "test")}
+        )
+    _assert_same(good, again)
+
+
+def _all(samples: SampleSource) -> Iterator[Sample]:
+    return (samples[index] for index in range(len(samples)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"own": "<f4"', '"own": "<f8"'), ('"shape": [\n        1,', '"shape": [\n        2,')]
+)
+def test_a_changed_layout_is_not_believed(tmp_path: Path, own_cache: Path, old: str, new: str) -> None:
+    config = suite(files(tmp_path / "files"), cache=True)
+    good = open_data(config, 0)
+    (folder,) = (own_cache / "decoded").glob("folders-train-*")
+    text = (folder / "layout.json").read_text()
+    assert old in text
+    (folder / "layout.json").write_text(text.replace(old, new))
+    again = open_data(config, 0)
+    good, again = (
+        replace(data, **{part: list(_all(getattr(data, part))) for part in ("train", "val", "test")})
+        for data in (good, again)
+    )
+    _assert_same(good, again)
