@@ -15,7 +15,7 @@ from PIL import EpsImagePlugin, Image, ImageFile
 
 from cnnlib.datasets import HuggingFace
 from cnnlib.datasets.fingerprints import Fingerprints
-from cnnlib.datasets.shard_members import SampleCodec
+from cnnlib.datasets.shards.members import SampleCodec
 from cnnlib.pictures import MAX_PIXELS, open_picture
 from cnnlib.reporting.saved_predictions import SavedPredictions
 from cnnlib.tasks.saved import DataDescription

@@ -20,8 +20,8 @@ from cnnlib.config import build, load_suite
 from cnnlib.config.command_line import add_config, chosen_experiment, positive
 from cnnlib.datasets import DATASETS, Shards
 from cnnlib.datasets.file_states import files_digest
-from cnnlib.datasets.shard_members import ImageFormat
-from cnnlib.datasets.shard_writer import write_shards
+from cnnlib.datasets.shards.members import ImageFormat
+from cnnlib.datasets.shards.writer import write_shards
 from cnnlib.types import CnnlibError, Split
 from cnnlib.workers import usable_cores
 

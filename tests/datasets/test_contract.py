@@ -26,7 +26,7 @@ from cnnlib.datasets import (
     Scenes,
     Shards,
 )
-from cnnlib.datasets.shard_writer import write_shards
+from cnnlib.datasets.shards.writer import write_shards
 from cnnlib.types import DataSource
 from tests.dataset_contract import DATASET_CONTRACT
 from tests.datasets.box_files import voc

@@ -14,7 +14,7 @@ from cnnlib.assembly import open_data
 from cnnlib.config import parse_suite
 from cnnlib.datasets import LabelStudio
 from cnnlib.datasets.folds import fold_splits
-from cnnlib.datasets.label_studio_export import image_key, image_name
+from cnnlib.datasets.label_studio.export import image_key, image_name
 from cnnlib.types import CnnlibError
 from tests.datasets.pictures import PARTS, photo, samples, save
 from tests.datasets.studio_files import (

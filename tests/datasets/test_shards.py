@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 
 from cnnlib.datasets import Scenes, Shards
 from cnnlib.datasets.loading import EpochSampler, SeededSamples, training_loader
-from cnnlib.datasets.shard_writer import write_shards
+from cnnlib.datasets.shards.writer import write_shards
 from cnnlib.datasets.splits import told
 from cnnlib.files import locked
 from cnnlib.tasks import TASKS

@@ -18,7 +18,7 @@ from cnnlib.augmentations import Flip, Pipeline
 from cnnlib.config.command_line import positive
 from cnnlib.datasets import Shards
 from cnnlib.datasets.loading import training_loader
-from cnnlib.datasets.shard_writer import write_shards
+from cnnlib.datasets.shards.writer import write_shards
 from cnnlib.tasks import MaskTask
 from cnnlib.types import CnnlibError, Sample, Split, Target, TargetInfo
 

@@ -16,9 +16,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from cnnlib.checks import checked
 from cnnlib.datasets.file_states import sample_files
-from cnnlib.datasets.shard_index import index_path, shard_index
-from cnnlib.datasets.shard_members import ImageFormat, SampleCodec
-from cnnlib.datasets.shards import DESCRIPTION, SHARD_SET, ShardSet, read_shard_set
+from cnnlib.datasets.shards.index import index_path, shard_index
+from cnnlib.datasets.shards.members import ImageFormat, SampleCodec
+from cnnlib.datasets.shards.source import DESCRIPTION, SHARD_SET, ShardSet, read_shard_set
 from cnnlib.datasets.splits import told
 from cnnlib.files import locked, write_atomically
 from cnnlib.progress import shown

@@ -10,7 +10,7 @@ from typing import Any
 
 from defusedxml import ElementTree
 
-from cnnlib.datasets.box_rows import BoxRow, object_box, picture_size
+from cnnlib.datasets.boxes.rows import BoxRow, object_box, picture_size
 from cnnlib.datasets.problems import Problems
 
 _EDGES = ("xmin", "ymin", "xmax", "ymax")

@@ -13,8 +13,8 @@ from annotated_types import Ge, MinLen
 
 from cnnlib.checks import checked
 from cnnlib.datasets.annotated_images import AnnotatedDataSource, annotated
-from cnnlib.datasets.box_files import read_boxes
-from cnnlib.datasets.box_rows import BoxRow, ObjectBox, area
+from cnnlib.datasets.boxes.files import read_boxes
+from cnnlib.datasets.boxes.rows import BoxRow, ObjectBox, area
 from cnnlib.datasets.file_samples import Input
 from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.image_files import USUAL_PIXELS, ImageFileError, MaxPixels

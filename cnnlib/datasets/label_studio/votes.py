@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cnnlib.datasets.label_studio_export import Choice, read_export
-from cnnlib.datasets.label_studio_images import ImageFinder
-from cnnlib.datasets.label_studio_labels import LabelTable, of_one_control
-from cnnlib.datasets.label_studio_left_out import LeftOut
+from cnnlib.datasets.label_studio.export import Choice, read_export
+from cnnlib.datasets.label_studio.images import ImageFinder
+from cnnlib.datasets.label_studio.labels import LabelTable, of_one_control
+from cnnlib.datasets.label_studio.left_out import LeftOut
 from cnnlib.datasets.problems import Problems
 
 _UNPAIRED = "annotations without an image (more than half of all; do exports and images belong together?)"

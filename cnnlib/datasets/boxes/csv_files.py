@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cnnlib.datasets.box_rows import BoxRow, ObjectBox, object_box, picture_size
+from cnnlib.datasets.boxes.rows import BoxRow, ObjectBox, object_box, picture_size
 from cnnlib.datasets.listing import read_table
 from cnnlib.datasets.problems import Problems
 from cnnlib.types import CnnlibError, Size

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cnnlib.datasets.box_rows import BoxRow, ObjectBox, object_box, opposite_edges, picture_size
+from cnnlib.datasets.boxes.rows import BoxRow, ObjectBox, object_box, opposite_edges, picture_size
 from cnnlib.datasets.problems import Problems
 
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from cnnlib.checks import did_you_mean
-from cnnlib.datasets.hugging_face_tables import library
+from cnnlib.datasets.hugging_face.tables import library
 from cnnlib.datasets.image_files import to_rgb
 from cnnlib.datasets.map_files import to_gray, to_indices, to_lengths
 from cnnlib.datasets.target_files import ABOUT_DATA, check_options, resized, target_info

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from cnnlib.datasets.keypoint_rows import number
+from cnnlib.datasets.keypoints.rows import number
 from cnnlib.datasets.problems import Problems
 from cnnlib.types import Size
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cnnlib.datasets.box_rows import BoxRow, object_box
+from cnnlib.datasets.boxes.rows import BoxRow, object_box
 from cnnlib.datasets.problems import Problems
 
 

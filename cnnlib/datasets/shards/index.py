@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from cnnlib.datasets.shard_members import Members, SampleCodec
+from cnnlib.datasets.shards.members import Members, SampleCodec
 from cnnlib.files import read_bytes, write_atomically
 from cnnlib.types import CnnlibError
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cnnlib.datasets.keypoint_rows import KeypointFile, KeypointRow, number
+from cnnlib.datasets.keypoints.rows import KeypointFile, KeypointRow, number
 from cnnlib.datasets.problems import Problems
 
 _BOX = ("xmin", "ymin", "xmax", "ymax")

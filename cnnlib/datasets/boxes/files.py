@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from cnnlib.datasets.box_csv import parse_csv
-from cnnlib.datasets.box_json import parse_json
-from cnnlib.datasets.box_rows import BoxRow
-from cnnlib.datasets.box_text import parse_text
-from cnnlib.datasets.box_voc import parse_voc
+from cnnlib.datasets.boxes.csv_files import parse_csv
+from cnnlib.datasets.boxes.json_files import parse_json
+from cnnlib.datasets.boxes.rows import BoxRow
+from cnnlib.datasets.boxes.text_files import parse_text
+from cnnlib.datasets.boxes.voc import parse_voc
 from cnnlib.datasets.problems import Problems
 from cnnlib.types import CnnlibError
 

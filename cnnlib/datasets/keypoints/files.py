@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cnnlib.datasets.keypoint_coco import parse_coco
-from cnnlib.datasets.keypoint_rows import KeypointFile, KeypointRow
-from cnnlib.datasets.keypoint_tables import is_text, parse_csv, parse_text
+from cnnlib.datasets.keypoints.coco import parse_coco
+from cnnlib.datasets.keypoints.rows import KeypointFile, KeypointRow
+from cnnlib.datasets.keypoints.tables import is_text, parse_csv, parse_text
 from cnnlib.datasets.problems import Problems
 
 _LONGEST_LINE = 2**19  # characters: some ten thousand points

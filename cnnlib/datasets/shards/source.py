@@ -14,8 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from cnnlib.checks import checked
 from cnnlib.datasets.numbered_splits import NumberedSplits
-from cnnlib.datasets.shard_index import ShardIndex, index_path, read_sample, shard_index
-from cnnlib.datasets.shard_members import SampleCodec
+from cnnlib.datasets.shards.index import ShardIndex, index_path, read_sample, shard_index
+from cnnlib.datasets.shards.members import SampleCodec
 from cnnlib.files import read_bytes, user_path
 from cnnlib.progress import shown
 from cnnlib.tasks.saved import DataDescription
@@ -50,7 +50,7 @@ class Shards(NumberedSplits):
     a network disk, or a seek on a hard disk. Where that is too slow, copy the shards to a local disk, or take more
     ``workers``.
 
-    Shards that ``webdataset`` wrote with the same members (``cnnlib/datasets/shard_members.py``) are indexed when they
+    Shards that ``webdataset`` wrote with the same members (``cnnlib/datasets/shards/members.py``) are indexed when they
     are first used; ``shards.json`` may be written by hand.
 
     Args:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from cnnlib.checks import expectation
-from cnnlib.datasets.label_studio_left_out import LeftOut
+from cnnlib.datasets.label_studio.left_out import LeftOut
 from cnnlib.datasets.problems import Problems
 
 _PICTURE = re.compile(r"\.(jpe?g|png|webp|bmp|gif|tiff?|hei[cf])$", re.IGNORECASE)

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, FiniteFloat, ValidationError
 
 from cnnlib.checks import expectation
-from cnnlib.datasets.keypoint_rows import KeypointFile, KeypointRow
+from cnnlib.datasets.keypoints.rows import KeypointFile, KeypointRow
 from cnnlib.datasets.problems import Problems
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from cnnlib.datasets.label_studio_export import image_key
+from cnnlib.datasets.label_studio.export import image_key
 from cnnlib.datasets.listing import ImageFolder
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from cnnlib.checks import did_you_mean
-from cnnlib.datasets.label_studio_export import Choice
+from cnnlib.datasets.label_studio.export import Choice
 from cnnlib.datasets.problems import Problems
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 
 from cnnlib.checks import did_you_mean
-from cnnlib.datasets.box_rows import BoxRow, ObjectBox, object_box, opposite_edges
+from cnnlib.datasets.boxes.rows import BoxRow, ObjectBox, object_box, opposite_edges
 from cnnlib.datasets.problems import Problems
 from cnnlib.types import CnnlibError
 

@@ -13,9 +13,9 @@ from cnnlib.datasets.annotated_images import AnnotatedDataSource, annotated
 from cnnlib.datasets.file_samples import Input
 from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
-from cnnlib.datasets.keypoint_files import read_keypoints
-from cnnlib.datasets.keypoint_parts import PointsInPart
-from cnnlib.datasets.keypoint_rows import KeypointFile
+from cnnlib.datasets.keypoints.files import read_keypoints
+from cnnlib.datasets.keypoints.parts import PointsInPart
+from cnnlib.datasets.keypoints.rows import KeypointFile
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share
 from cnnlib.datasets.target_files import TargetSource

@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from cnnlib.checks import expectation
-from cnnlib.datasets.box_coco import coco_rows
-from cnnlib.datasets.box_rows import BoxRow
-from cnnlib.datasets.box_via import via_rows
+from cnnlib.datasets.boxes.coco import coco_rows
+from cnnlib.datasets.boxes.rows import BoxRow
+from cnnlib.datasets.boxes.via import via_rows
 from cnnlib.datasets.problems import Problems, as_line
 from cnnlib.types import CnnlibError
 

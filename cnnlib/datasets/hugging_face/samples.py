@@ -10,8 +10,8 @@ from typing import Any
 from PIL import Image
 
 from cnnlib.datasets.fitting import fitted_size, padded, padded_target
-from cnnlib.datasets.hugging_face_tables import Table, known, picture, undecoded, values
-from cnnlib.datasets.hugging_face_targets import ColumnTarget
+from cnnlib.datasets.hugging_face.tables import Table, known, picture, undecoded, values
+from cnnlib.datasets.hugging_face.targets import ColumnTarget
 from cnnlib.datasets.image_files import to_image, to_rgb
 from cnnlib.types import CnnlibError, Fit, Sample, Size
 

@@ -17,12 +17,12 @@ from cnnlib.datasets.file_samples import FileSamples, Input
 from cnnlib.datasets.file_source import FileDataSource, paired_names
 from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
-from cnnlib.datasets.label_studio_files import find_exports, folders_without, participant
-from cnnlib.datasets.label_studio_images import ImageFinder, copies_of
-from cnnlib.datasets.label_studio_labelled import labelled
-from cnnlib.datasets.label_studio_labels import LabelTable
-from cnnlib.datasets.label_studio_left_out import LeftOut
-from cnnlib.datasets.label_studio_votes import count_votes, read_choices
+from cnnlib.datasets.label_studio.files import find_exports, folders_without, participant
+from cnnlib.datasets.label_studio.images import ImageFinder, copies_of
+from cnnlib.datasets.label_studio.labelled import labelled
+from cnnlib.datasets.label_studio.labels import LabelTable
+from cnnlib.datasets.label_studio.left_out import LeftOut
+from cnnlib.datasets.label_studio.votes import count_votes, read_choices
 from cnnlib.datasets.listing import groups_of
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_free, split_indices

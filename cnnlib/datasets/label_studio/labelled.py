@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from cnnlib.datasets.label_studio_export import image_key
-from cnnlib.datasets.label_studio_left_out import LeftOut
-from cnnlib.datasets.label_studio_votes import Votes
+from cnnlib.datasets.label_studio.export import image_key
+from cnnlib.datasets.label_studio.left_out import LeftOut
+from cnnlib.datasets.label_studio.votes import Votes
 
 
 class Labelled(NamedTuple):

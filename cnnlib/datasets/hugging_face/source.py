@@ -9,9 +9,9 @@ from annotated_types import Ge, MinLen
 
 from cnnlib.checks import checked, did_you_mean
 from cnnlib.datasets.fitting import Side
-from cnnlib.datasets.hugging_face_samples import TableSamples
-from cnnlib.datasets.hugging_face_tables import Table, check_column, open_tables
-from cnnlib.datasets.hugging_face_targets import column_target
+from cnnlib.datasets.hugging_face.samples import TableSamples
+from cnnlib.datasets.hugging_face.tables import Table, check_column, open_tables
+from cnnlib.datasets.hugging_face.targets import column_target
 from cnnlib.datasets.numbered_splits import NumberedSplits
 from cnnlib.datasets.splits import Share, Subset, split_indices
 from cnnlib.types import CnnlibError, Fit, SampleSource, Split

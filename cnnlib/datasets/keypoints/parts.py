@@ -12,7 +12,7 @@ import torch
 
 from cnnlib.datasets.file_samples import Box
 from cnnlib.datasets.image_files import ImageFileError
-from cnnlib.datasets.keypoint_rows import KeypointRow
+from cnnlib.datasets.keypoints.rows import KeypointRow
 from cnnlib.datasets.problems import Problems
 from cnnlib.tasks import PointsTask
 from cnnlib.types import CnnlibError, Size, Target
