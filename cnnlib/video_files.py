@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from cnnlib.checks import checked
+from cnnlib.files import check_is_file
 from cnnlib.types import CnnlibError
 
 _ENDINGS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".3gp", ".ts")
@@ -101,6 +102,7 @@ def _load_av() -> Any:
 def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """The file and its first stream of pictures; what PyAV complains about becomes a ``CnnlibError``."""
     av = _load_av()
+    check_is_file(path)
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:

@@ -30,7 +30,7 @@ ALLOWED = {
     "seeds": set(),
     "yaml_text": set(),
     "lookup": {"checks", "types"},
-    "video_files": {"checks", "types"},
+    "video_files": {"checks", "files", "types"},
     "environment": set(),
     "result_file": {"files", "tasks", "types"},
     "workers": {"interruption", "types"},

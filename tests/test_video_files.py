@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,7 @@ from cnnlib.types import CnnlibError
 from cnnlib.video_files import VideoWriter, frame_rate, is_video, read_frames
 
 pytest.importorskip("av", reason="PyAV is not installed")
+from tests.fuzz.annotations import limited
 from tests.moving_dot import RATE, draw_dot, write_sound, write_video
 
 
@@ -69,6 +71,12 @@ def test_what_is_no_video_is_reported(tmp_path: Path) -> None:
         list(read_frames(tmp_path / "nowhere.mp4"))
     with pytest.raises(CnnlibError, match="every must be at least 1; it is 0"):
         read_frames(tmp_path / "whole.mp4", 0)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.mp4")
+    with limited(10), pytest.raises(CnnlibError, match=r"a.mp4: is no file"):
+        frame_rate(tmp_path / "a.mp4")
 
 
 def test_a_video_without_frames_is_reported(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import time
 import warnings
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -86,7 +87,11 @@ def remove_entry(entry: CacheEntry) -> None:
 
 
 def cached_arrays(
-    folder: Path, made_from: Mapping[str, Any], specs: Mapping[str, ArraySpec], batches: Batches
+    folder: Path,
+    made_from: Mapping[str, Any],
+    specs: Mapping[str, ArraySpec],
+    batches: Batches,
+    verify: bool = False,
 ) -> dict[str, np.ndarray]:
     """The arrays of the entry ``folder``, made now if it is missing, damaged or was made from something else.
 
@@ -96,6 +101,7 @@ def cached_arrays(
     Args:
         folder: used by nothing else.
         made_from: everything that the contents depend on, as JSON knows it, with a version of the code that makes them.
+        verify: read all of it, and compare its checksums: for arrays that are small, or that no other checksum is of.
 
     Returns:
         Read-only arrays by name: memory maps.
@@ -103,7 +109,7 @@ def cached_arrays(
     Raises:
         ValueError: the batches do not hold as many rows as the specs say.
     """
-    if (found := _read(folder, made_from, specs)) is not None:
+    if (found := _read(folder, made_from, specs, verify)) is not None:
         return found
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +119,7 @@ def cached_arrays(
             draft.mkdir()
             _write(draft, made_from, specs, _complete(specs, batches()))
             stored = _read(draft, made_from, specs)
-            _put_into_place(draft, folder, made_from, specs)
+            _put_into_place(draft, folder, made_from, specs, verify)
             return stored
     except OSError as error:
         warnings.warn(
@@ -125,7 +131,7 @@ def cached_arrays(
 
 
 def _read(
-    folder: Path, made_from: Mapping[str, Any], specs: Mapping[str, ArraySpec]
+    folder: Path, made_from: Mapping[str, Any], specs: Mapping[str, ArraySpec], verify: bool = False
 ) -> dict[str, np.ndarray] | None:
     """The arrays of an entry if it is complete and was made from ``made_from``; else None."""
     try:
@@ -140,6 +146,8 @@ def _read(
             found = (path.stat().st_size, array.shape, array.dtype)
             expected = (array.offset + array.nbytes, spec.shape, np.dtype(spec.dtype))
             if found != expected or not array.flags.c_contiguous:
+                return None
+            if verify and zlib.crc32(array) != manifest["checksums"][name]:
                 return None
             arrays[name] = array
         return arrays
@@ -156,6 +164,7 @@ def _write(
     batches: Iterable[Mapping[str, np.ndarray]],
 ) -> None:
     """Plain writes, not through a map: a full disk is then an error and not a crash."""
+    checksums = dict.fromkeys(specs, 0)
     with ExitStack() as stack:
         files = {name: stack.enter_context((folder / f"{name}.npy").open("wb")) for name in specs}
         for name, spec in specs.items():
@@ -163,11 +172,13 @@ def _write(
             np.lib.format.write_array_header_1_0(files[name], header)
         for batch in batches:
             for name, spec in specs.items():
-                files[name].write(np.ascontiguousarray(batch[name], spec.dtype).data)
+                rows = np.ascontiguousarray(batch[name], spec.dtype)
+                files[name].write(rows.data)
+                checksums[name] = zlib.crc32(rows, checksums[name])
         for file in files.values():
             file.flush()
             os.fsync(file.fileno())
-    manifest = {"made_from": dict(made_from)}
+    manifest = {"made_from": dict(made_from), "checksums": checksums}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
@@ -186,7 +197,7 @@ def _complete(
 
 
 def _put_into_place(
-    draft: Path, folder: Path, made_from: Mapping[str, Any], specs: Mapping[str, ArraySpec]
+    draft: Path, folder: Path, made_from: Mapping[str, Any], specs: Mapping[str, ArraySpec], verify: bool
 ) -> None:
     """Renames ``draft`` to ``folder``; what stands there stays if it is good, and goes if it is not.
 
@@ -198,7 +209,7 @@ def _put_into_place(
             return
         except OSError as error:
             refused = error
-        if _read(folder, made_from, specs) is not None:
+        if _read(folder, made_from, specs, verify) is not None:
             return  # another process was quicker
         with suppress(FileNotFoundError):  # another process has taken it away
             folder.rename(draft.with_name(f"old-{attempt}"))

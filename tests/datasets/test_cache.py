@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import shutil
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -64,7 +65,8 @@ def test_files_are_plain_npy_with_a_manifest(tmp_path: Path) -> None:
     folder = tmp_path / "entry"
     cached_arrays(folder, MADE_FROM, SPECS, Maker())
     np.testing.assert_array_equal(np.load(folder / "depth.npy", allow_pickle=False), EXPECTED["depth"])
-    assert json.loads((folder / MANIFEST).read_text()) == {"made_from": MADE_FROM}
+    checksums = {name: zlib.crc32(array.tobytes()) for name, array in EXPECTED.items()}
+    assert json.loads((folder / MANIFEST).read_text()) == {"made_from": MADE_FROM, "checksums": checksums}
 
 
 def cut_short(folder: Path) -> None:
@@ -157,6 +159,18 @@ def test_a_damaged_or_outdated_entry_is_made_again(tmp_path: Path, damage: Calla
     check(cached_arrays(folder, MADE_FROM, SPECS, maker))  # and the new one is trusted
     assert maker.calls == 2
     assert drafts(folder) == []
+
+
+def test_a_changed_byte_is_found_where_it_is_looked_for(tmp_path: Path) -> None:
+    folder, maker = tmp_path / "entry", Maker()
+    cached_arrays(folder, MADE_FROM, SPECS, maker, verify=True)
+    check(cached_arrays(folder, MADE_FROM, SPECS, maker, verify=True))
+    assert maker.calls == 1
+    content = bytearray((folder / "depth.npy").read_bytes())
+    content[-1] ^= 1
+    (folder / "depth.npy").write_bytes(content)
+    check(cached_arrays(folder, MADE_FROM, SPECS, maker, verify=True))
+    assert maker.calls == 2
 
 
 def test_other_shapes_are_made_again(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from cnnlib.datasets import HuggingFace
 from cnnlib.types import CnnlibError
 from tests.datasets.hugging_face_tables import TARGETS, rows, table, write_table
 from tests.datasets.pictures import HEIGHT, PARTS, WIDTH, disc, photo, ramp, samples
+from tests.fuzz.annotations import limited
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +205,26 @@ def test_a_map_of_classes_that_do_not_exist_is_named(tmp_path: Path) -> None:
     Dataset.from_list(strange, features=table(1).features).save_to_disk(tmp_path / "strange")
     with pytest.raises(CnnlibError, match=r"column 'parts': not usable as semantic: classes are indices"):
         opened(tmp_path / "strange").check()
+
+
+def test_offsets_that_lead_out_of_the_file_are_told(tmp_path: Path) -> None:
+    """Arrow would read there, and the process would end."""
+    Dataset.from_dict({"photo": ["one", "two", "three"]}).save_to_disk(tmp_path / "table")
+    (path,) = (tmp_path / "table").glob("*.arrow")
+    offsets = np.array([0, 3, 6, 11], "<i4").tobytes()
+    assert path.read_bytes().count(offsets) == 1
+    path.write_bytes(path.read_bytes().replace(offsets, np.array([0, 3, 2**30, 11], "<i4").tobytes()))
+    with pytest.raises(CnnlibError, match="cannot be opened as a Hugging Face data set"):
+        opened(tmp_path / "table", inputs={"image": "photo"}, targets={"mask": "photo"})
+
+
+def test_a_pipe_is_not_waited_for(saved: Path, tmp_path: Path) -> None:
+    shutil.copytree(saved, tmp_path / "table")
+    (path,) = (tmp_path / "table").glob("*.arrow")
+    path.unlink()
+    os.mkfifo(path)
+    with limited(10), pytest.raises(CnnlibError, match=r"\.arrow: is no file"):
+        opened(tmp_path / "table")
 
 
 def test_pictures_of_several_sizes_need_a_size(tmp_path: Path) -> None:

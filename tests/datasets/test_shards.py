@@ -353,7 +353,7 @@ def with_gigabytes_of_zeros(path: Path) -> None:
         (wrong_checksum, r"val-000000.tar: the sample at byte 0 .*the checksum of its IDAT chunk is wrong"),
         (other_size, r"val-000000.tar: the sample at byte 0 .*it has 8 x 8 pixels; expected 16 x 16"),
         (with_a_number_as_group, r"val-000000.tar: sample 'val-000000-000000' has no JSON member"),
-        (with_gigabytes_of_zeros, r"val-000000.tar: not readable .* claims 2,147,483,648 bytes"),
+        (with_gigabytes_of_zeros, r"val-000000.tar: not readable .* is a sparse file"),
         (Path.unlink, r"1 shards are missing, such as val-000000.tar"),
     ],
 )

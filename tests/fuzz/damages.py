@@ -119,6 +119,7 @@ def other_npy(path: Path, files: Sequence[Path], generator: np.random.Generator)
 
 
 def _other(array: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    array = np.atleast_1d(array)
     if array.dtype.kind in "US":
         array = np.arange(array.size).reshape(array.shape)
     spoilt = array.astype(array.dtype if array.dtype.kind == "f" else np.float64, copy=True)

@@ -1,6 +1,6 @@
 """Damaged files of data sets, of their caches and of videos: none is believed where its format can tell.
 
-PNG, npz and indexed tar files have checksums, and so have the caches: what is read of a flipped, cut or zeroed one must
+PNG, npz and indexed tar files have checksums, and so have the caches of pictures and figures: what is read of a flipped, cut or zeroed one must
 be what was read before. JPEG, npy, PFM, OpenEXR and TIFF files, tables, lists of names, JSON, Arrow, parquet and video
 files cannot tell; of them the samples need only be usable. Of tar files without an index, and of Arrow and parquet
 files, only the PNG files inside can.
@@ -176,7 +176,7 @@ def _figures(root: Path) -> Found:
     parts = {"model": "resunet", "optimizer": "adamw", "training": {"epochs": 1}}
     suite = parse_suite({"dataset": dataset, "tasks": {"mask": {}}, **parts})
     config = suite.experiments["suite"]
-    figures = image_figures(config, open_data(config, 0))
+    figures = image_figures(config, open_data(config, 0), 0)
     return {"figures": {key: np.array(value, np.float64) for key, value in figures._asdict().items()}}
 
 
@@ -281,7 +281,7 @@ KINDS: dict[str, Kind] = {
         telling=(".png",),
     ),
     "composite cache": Kind(
-        _made_composites, partial(_read, partial(composites, positions=1)), ("cache/**/*",), (".json",)
+        _made_composites, partial(_read, partial(composites, positions=1)), ("cache/**/*",), (".npy", ".json")
     ),
     "decoded cache": Kind(
         _make_decoded, partial(_read, _decoded), ("cache/**/*",), (".npy", ".json"), in_place=True

@@ -129,7 +129,7 @@ def _decoded(
             except ImageFileError:
                 yield empty
 
-    found = cached_arrays(entry, made_from, specs, batches)
+    found = cached_arrays(entry, made_from, specs, batches, verify=True)
     broken = np.flatnonzero(found["broken"]).tolist()
     for number in broken:
         try:

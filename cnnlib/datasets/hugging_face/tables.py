@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from cnnlib.checks import did_you_mean
-from cnnlib.files import read_bytes, user_path
+from cnnlib.files import check_is_file, read_bytes, user_path
 from cnnlib.pictures import decode_picture
 from cnnlib.types import CnnlibError
 
@@ -47,6 +47,9 @@ def open_tables(path: str, stream: int | None = None) -> dict[str, Table]:
         CnnlibError: it cannot be opened.
     """
     datasets, place = library(), user_path(path, "path")
+    for each in place.rglob("*") if place.is_dir() else [place]:
+        if not each.is_dir():
+            check_is_file(each)
     try:
         if (place / "dataset_dict.json").exists() or (place / "state.json").exists():
             found = datasets.load_from_disk(str(place))
@@ -61,7 +64,11 @@ def open_tables(path: str, stream: int | None = None) -> dict[str, Table]:
                 str(place) if place.exists() else path, streaming=stream is not None
             )
         tables = dict(found) if isinstance(found, Mapping) else {"all": found}
-        return {name: _first_rows(table, stream) for name, table in tables.items()} if stream else tables
+        if stream:
+            return {name: _first_rows(table, stream) for name, table in tables.items()}
+        for table in tables.values():
+            table.data.validate(full=True)  # Arrow follows wrong offsets out of the memory
+        return tables
     except Exception as error:  # of its own, of Arrow, of the network
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CnnlibError(

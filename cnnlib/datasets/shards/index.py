@@ -179,6 +179,8 @@ def _spans(shard: Path, file: BinaryIO) -> Iterator[tuple[str, int, int]]:
         with tarfile.open(fileobj=file, mode="r:") as archive:
             for member in archive:
                 archive.members.clear()  # else it remembers every header
+                if member.issparse():  # it claims any size
+                    raise ValueError(f"{member.name} is a sparse file")
                 end = member.offset_data + -(-member.size // _BLOCK) * _BLOCK
                 if not member.isfile():
                     continue
