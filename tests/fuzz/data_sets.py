@@ -1,9 +1,9 @@
 """Damaged files of data sets, of their caches and of videos: none is believed where its format can tell.
 
-PNG, npz and indexed tar files have checksums, and so have the caches of pictures and figures: what is read of a flipped, cut or zeroed one must
-be what was read before. JPEG, npy, PFM, OpenEXR and TIFF files, tables, lists of names, JSON, Arrow, parquet and video
-files cannot tell; of them the samples need only be usable. Of tar files without an index, and of Arrow and parquet
-files, only the PNG files inside can.
+PNG, npz and indexed tar files have checksums, and so have the caches of pictures and figures: what is read of a
+flipped, cut or zeroed one must be what was read before. JPEG, npy, PFM, OpenEXR and TIFF files, tables, lists of names,
+JSON, Arrow, parquet and video files cannot tell; of them the samples need only be usable. Of tar files without an
+index, and of Arrow and parquet files, only the PNG files inside can.
 """
 
 from __future__ import annotations
@@ -62,7 +62,12 @@ class Kind:
     in_place: bool = False
 
     def files(self, root: Path) -> list[Path]:
-        found = {path for pattern in self.damaged for path in root.glob(pattern) if path.is_file()}
+        found = {
+            path
+            for pattern in self.damaged
+            for path in root.glob(pattern)
+            if path.is_file() and path.stat().st_size
+        }
         return sorted(path.relative_to(root) for path in found)
 
 

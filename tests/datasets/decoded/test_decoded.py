@@ -356,7 +356,9 @@ def _all(samples: SampleSource) -> Iterator[Sample]:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [('"own": "<f4"', '"own": "<f8"'), ('"shape": [\n        1,', '"shape": [\n        2,')]
+    ("old", "new"),
+    [('"own": "<f4"', '"own": "<f8"'), ('"shape": [\n        1,', '"shape": [\n        2,')],
+    ids=["dtype", "shape"],
 )
 def test_a_changed_layout_is_not_believed(tmp_path: Path, own_cache: Path, old: str, new: str) -> None:
     config = suite(files(tmp_path / "files"), cache=True)
