@@ -53,5 +53,5 @@ def test_a_weighting_that_is_not_there_is_told_before_anything_is_trained() -> N
         parse_suite(TINY | {"weighting": "mdga"})
     with pytest.raises(CnnlibError, match=r"weighting\.c\b.*at least 0"):
         parse_suite(TINY | {"weighting": {"name": "cagrad", "c": -0.1}})
-    with pytest.raises(CnnlibError, match=r"derive it from cnnlib\.weighting\.Weighting"):
+    with pytest.raises(CnnlibError, match=r"derives from cnnlib\.weighting\.base\.Weighting"):
         parse_suite(TINY | {"weighting": "tests.tiny_suite.write_suite"})
