@@ -108,7 +108,8 @@ def _started(target: Callable[..., None], *arguments: Any) -> BaseProcess:
             refused = error
             time.sleep(1)  # a process that is killed takes a moment to be gone
     raise CnnlibError(
-        f"no process can be started ({refused}): the one that starts them dies each time; is there memory left?"
+        f"no process can be started ({refused}): the one that starts them dies each time; is there memory left, and is "
+        "TMPDIR, where its socket is made, a path of less than 80 bytes?"
     )
 
 

@@ -7,7 +7,9 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,12 +19,18 @@ from tests.tiny_suite import TINY, session_of, write_suite
 TOOLS = sorted((Path(__file__).parent.parent / "tools").glob("*.py"))
 
 
-def start(command: list[str | Path], tmp_path: Path, project: Path) -> subprocess.Popen[str]:
-    (tmp_path / "tmp").mkdir()
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder for the command's temporary files, with a name as short as that of a socket must be."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def start(command: list[str | Path], temporary: Path, project: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, *command],
         cwd=project,
-        env=os.environ | {"TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": str(project)},
+        env=os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": str(project)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -34,7 +42,7 @@ def wait_until(condition, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 120
     while not condition() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert process.poll() is None
+    assert process.poll() is None, process.communicate()[1]
 
 
 def has_handler(process: subprocess.Popen[str], number: int) -> bool:
@@ -42,7 +50,7 @@ def has_handler(process: subprocess.Popen[str], number: int) -> bool:
     return bool(int(re.search(r"SigCgt:\s*(\w+)", status)[1], 16) >> number - 1 & 1)
 
 
-def assert_ended(process: subprocess.Popen[str], number: int, tmp_path: Path) -> str:
+def assert_ended(process: subprocess.Popen[str], number: int, temporary: Path) -> str:
     """With one line and the right exit code; nothing runs on, and no folder is left among the temporary files."""
     out, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number
@@ -54,7 +62,7 @@ def assert_ended(process: subprocess.Popen[str], number: int, tmp_path: Path) ->
     while (left := session_of(process.pid)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not left
-    assert not list((tmp_path / "tmp").glob("pymp-*"))
+    assert not list(temporary.glob("pymp-*"))
     return lines[0]
 
 
@@ -63,43 +71,43 @@ def assert_ended(process: subprocess.Popen[str], number: int, tmp_path: Path) ->
     ("number", "again"), [(signal.SIGINT, True), (signal.SIGTERM, False)], ids=["Ctrl-C twice", "SIGTERM"]
 )
 def test_a_suite_with_two_runs_and_four_loaders_ends_in_one_line(
-    tmp_path: Path, project: Path, number: int, again: bool
+    tmp_path: Path, temporary: Path, project: Path, number: int, again: bool
 ) -> None:
     training = TINY["training"] | {"epochs": 500, "workers": 2}
     path = write_suite(tmp_path, seeds=[0, 1], training=training)
     command = ["tools/run_suite.py", path, "--out", tmp_path / "runs", "--jobs", "2"]
-    process = start(command, tmp_path, project)
+    process = start(command, temporary, project)
     wait_until(lambda: len(list(tmp_path.glob("runs/tiny/tiny/*/metrics.csv"))) == 2, process)
     os.killpg(process.pid, number)
     if again:
         time.sleep(0.2)
         if process.poll() is None:
             os.killpg(process.pid, number)
-    assert "the same command goes on from here" in assert_ended(process, number, tmp_path)
+    assert "the same command goes on from here" in assert_ended(process, number, temporary)
     assert not list((tmp_path / "runs").rglob("result.json"))  # nothing is taken for a failure
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_command_that_is_still_importing_ends_in_one_line(
-    tmp_path: Path, project: Path, number: signal.Signals
+    temporary: Path, project: Path, number: signal.Signals
 ) -> None:
-    process = start(["tools/predict.py", "run", "picture.png", "--out", "out"], tmp_path, project)
+    process = start(["tools/predict.py", "run", "picture.png", "--out", "out"], temporary, project)
     wait_until(lambda: has_handler(process, number), process)
     time.sleep(0.3)  # into PyTorch
     process.send_signal(number)
-    assert_ended(process, number, tmp_path)
+    assert_ended(process, number, temporary)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_a_signal_that_is_ignored_stays_so(tmp_path: Path, project: Path) -> None:
+def test_a_signal_that_is_ignored_stays_so(temporary: Path, project: Path) -> None:
     """As below nohup."""
     code = (
         "import signal, os; signal.signal(signal.SIGHUP, signal.SIG_IGN);"
         "from cnnlib.interruption import end_in_one_line; end_in_one_line();"
         "os.kill(os.getpid(), signal.SIGHUP); os.kill(os.getpid(), signal.SIGTERM)"
     )
-    assert_ended(start(["-c", code], tmp_path, project), signal.SIGTERM, tmp_path)
+    assert_ended(start(["-c", code], temporary, project), signal.SIGTERM, temporary)
 
 
 @pytest.mark.parametrize("path", TOOLS, ids=lambda path: path.name)
