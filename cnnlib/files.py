@@ -76,7 +76,7 @@ def write_atomically(path: Path, content: str | bytes | memoryview) -> None:
         error.filename, error.filename2 = (
             str(path),
             None,
-        )  # not the partial file; a full disk is told without any
+        )  # not the partial file; the error of a full disk names no file
         raise
     finally:
         partial.unlink(missing_ok=True)

@@ -71,7 +71,7 @@ def end_process(pid: int) -> None:
 
 
 def _children(pid: int) -> list[int]:
-    """As Linux tells them; none elsewhere, where they soon find out by themselves."""
+    """From ``/proc`` on Linux; empty elsewhere, where they end soon after their parent."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has ended

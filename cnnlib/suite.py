@@ -195,7 +195,7 @@ def write_results(runs: Sequence[Run], folder: Path) -> None:
 
 
 def _run(run: Run) -> None:
-    """In the run's own process: an exit code tells how it ended, ``result.json`` tells the rest."""
+    """In the run's own process: the exit code says how it ended, ``result.json`` holds the rest."""
     try:
         for name in ("result.json", "traceback.txt"):
             (run.folder / name).unlink(missing_ok=True)

@@ -22,7 +22,7 @@ Job = TypeVar("Job")
 _CGROUP = Path("/sys/fs/cgroup")
 _ATTEMPTS = 3
 _LOST = 255
-"""The exit code of a process whose fork server died, and with it what would have told: it may still run."""
+"""The exit code of a process whose fork server died, so that its end is unknown: it may still run."""
 _runs_at_a_time = 1
 
 

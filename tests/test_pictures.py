@@ -41,7 +41,7 @@ def _of_a_run(folder: Path, content: bytes) -> None:
     (folder / "mask" / "a.png").write_bytes(content)
     predictions = SavedPredictions(folder)
     assert predictions.read("mask", "a") is None
-    assert "mask/a.png: cannot be read" in predictions.faults[0]
+    assert "mask/a.png: cannot be read" in predictions.errors[0]
 
 
 def _of_a_table(folder: Path, content: bytes) -> None:

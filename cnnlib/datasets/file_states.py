@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cnnlib.datasets.splits import told
+from cnnlib.datasets.splits import sample_info
 from cnnlib.files import user_path
 from cnnlib.types import CnnlibError, SampleSource
 
@@ -38,7 +38,7 @@ def files_digest(options: Mapping[str, Any], without: Path | None = None) -> str
 
 def file_state(status: os.stat_result) -> tuple[int, ...]:
     """What differs once a file has changed: its size, and the times of the last change of its content and of its
-    entry. The latter tells a file that was written anew and given its old time, as ``cp -p`` and ``rsync`` do.
+    entry. The latter shows that a file was written anew and given its old time, as ``cp -p`` and ``rsync`` do.
     """
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
@@ -50,7 +50,7 @@ def sample_files(samples: SampleSource) -> Iterator[tuple[str | int, ...]]:
         CnnlibError: a file is not there.
     """
     for index in range(len(samples) if hasattr(samples, "files") else 0):
-        for path in told(samples, "files", index) or ():
+        for path in sample_info(samples, "files", index) or ():
             try:
                 yield str(path.absolute()), *file_state(path.stat())
             except OSError as error:

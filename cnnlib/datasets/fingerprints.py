@@ -1,4 +1,4 @@
-"""What tells that two pictures are one: a hash of the file's bytes, and one of what the picture shows."""
+"""Whether two pictures are the same: a hash of the file's bytes, and one of what the picture shows."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import get_args
 
 import numpy as np
 
-from cnnlib.datasets.splits import Subset, told, told_of_all
+from cnnlib.datasets.splits import Subset, info_of_all, sample_info
 from cnnlib.types import CnnlibError, DataSource, Sample, SampleSource, Split
 
 _VAL_SHARE = 0.1  # of all samples
@@ -36,15 +36,15 @@ class Joined:
 
     def group(self, index: int) -> str | None:
         split, own = self._places[index]
-        return told(split, "group", own)
+        return sample_info(split, "group", own)
 
     def label_class(self, index: int) -> str | None:
         split, own = self._places[index]
-        return told(split, "label_class", own)
+        return sample_info(split, "label_class", own)
 
     def files(self, index: int) -> Sequence[Path] | None:
         split, own = self._places[index]
-        return told(split, "files", own)
+        return sample_info(split, "files", own)
 
 
 def fold_splits(source: DataSource, folds: int, fold: int, partition: int) -> dict[Split, SampleSource]:
@@ -62,7 +62,7 @@ def fold_splits(source: DataSource, folds: int, fold: int, partition: int) -> di
         CnnlibError: there are too few samples, or groups of samples, for so many folds.
     """
     samples = Joined(source)
-    groups, classes = told_of_all(samples, "group"), told_of_all(samples, "label_class")
+    groups, classes = info_of_all(samples, "group"), info_of_all(samples, "label_class")
     count = len(samples) if groups is None else len(set(groups))
     if count < folds + 1 or count < 3:
         what = "samples" if groups is None else "groups of samples"

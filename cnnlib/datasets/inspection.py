@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from cnnlib.datasets.fingerprints import Fingerprints
-from cnnlib.datasets.splits import told
+from cnnlib.datasets.splits import sample_info
 from cnnlib.datasets.statistics import ChannelStatistics
 from cnnlib.pictures import open_picture
 from cnnlib.progress import shown
@@ -61,12 +61,12 @@ def inspect_samples(
     """Reads every sample once; one that cannot be read is a row with a problem."""
     found = Inspection()
     places = [(part, samples, index) for part, samples in splits.items() for index in range(len(samples))]
-    files = [next(iter(told(samples, "files", index) or ()), None) for _, samples, index in places]
+    files = [next(iter(sample_info(samples, "files", index) or ()), None) for _, samples, index in places]
     digests = known.digests([path for path in files if path])
     digest_of = dict(zip((path for path in files if path), digests, strict=True))
     pairs = zip(places, files, strict=True)
     for (part, samples, index), path in shown(pairs, "reading samples", len(places)):
-        row = {"split": part, "group": told(samples, "group", index), **_of_file(path)}
+        row = {"split": part, "group": sample_info(samples, "group", index), **_of_file(path)}
         try:
             sample = samples[index]
             row |= {"name": sample["name"], "sha256": digest_of[path] if path else _digest(sample["image"])}
@@ -99,7 +99,7 @@ def _of_file(path: Path | None) -> dict[str, Any]:
                 "stored": f"{file.width} x {file.height}",
                 "mode": f"{file.format} {file.mode}",
             }
-    except Exception:  # of another format, or damaged, which reading the sample tells
+    except Exception:  # of another format, or damaged, which reading the sample reports
         return {"file": str(path)}
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnlib.datasets.fingerprints import Fingerprints, Look
 from cnnlib.datasets.problems import as_line
-from cnnlib.datasets.splits import told
+from cnnlib.datasets.splits import sample_info
 from cnnlib.types import CnnlibError, SampleSource, Split
 
 NEAR = 6
@@ -87,7 +87,7 @@ def main_files(samples: SampleSource) -> Iterator[Path]:
         yield from samples.pictures()
     elif hasattr(samples, "files"):
         for index in range(len(samples)):
-            if files := told(samples, "files", index):
+            if files := sample_info(samples, "files", index):
                 yield files[0]
 
 

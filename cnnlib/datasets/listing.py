@@ -90,7 +90,7 @@ class ImageFolder(dict[str, str]):
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
-    """Also a link to nothing, or to itself: reading it tells."""
+    """Also a link to nothing, or to itself: reading it raises the error."""
     try:
         return entry.is_file() or (entry.is_symlink() and not Path(entry).exists())
     except OSError:  # links in a circle

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from cnnlib.datasets.splits import Subset, told_of_all
+from cnnlib.datasets.splits import Subset, info_of_all
 from cnnlib.seeds import derived_seed
 from cnnlib.types import CnnlibError, Sample, SampleSource
 
@@ -31,7 +31,7 @@ def balanced_weights(source: SampleSource) -> Tensor:
     Raises:
         CnnlibError: ``source`` does not tell the class of every sample.
     """
-    classes = told_of_all(source, "label_class")
+    classes = info_of_all(source, "label_class")
     if classes is None:
         raise CnnlibError(
             "balance: true needs the class of every training sample, and the data set does not tell it for all of "

@@ -33,13 +33,13 @@ class Subset:
         return self._source.labels(self._own(index))
 
     def group(self, index: int) -> str | None:
-        return told(self._source, "group", self._own(index))
+        return sample_info(self._source, "group", self._own(index))
 
     def label_class(self, index: int) -> str | None:
-        return told(self._source, "label_class", self._own(index))
+        return sample_info(self._source, "label_class", self._own(index))
 
     def files(self, index: int) -> Sequence[Path] | None:
-        return told(self._source, "files", self._own(index))
+        return sample_info(self._source, "files", self._own(index))
 
     def _own(self, index: int) -> int:
         if not 0 <= index < len(self):
@@ -47,14 +47,14 @@ class Subset:
         return int(self._indices[index])
 
 
-def told(source: SampleSource, what: Literal["group", "label_class", "files"], index: int) -> Any:
+def sample_info(source: SampleSource, what: Literal["group", "label_class", "files"], index: int) -> Any:
     """What ``source`` says of a sample; ``None`` where it does not know, or has no such method."""
     return getattr(source, what)(index) if hasattr(source, what) else None
 
 
-def told_of_all(source: SampleSource, what: Literal["group", "label_class"]) -> np.ndarray | None:
+def info_of_all(source: SampleSource, what: Literal["group", "label_class"]) -> np.ndarray | None:
     """What ``source`` says of each of its samples, strings (N,); ``None`` unless it says something of all."""
-    found = [told(source, what, index) for index in range(len(source))]
+    found = [sample_info(source, what, index) for index in range(len(source))]
     return None if None in found else np.array(found)
 
 

@@ -17,7 +17,7 @@ _TOLD_OTHERWISE = (
     "start_from",
 )
 
-_FAULTS_SHOWN = 3
+_ERRORS_SHOWN = 3
 
 
 def read_lineage(folder: Path) -> Lineage:
@@ -34,8 +34,8 @@ def read_lineage(folder: Path) -> Lineage:
         )
     lineage = lineage_of([read_suite(each) for each in own])
     if not lineage.steps:
-        faults = [run.error for suite in lineage.suites.values() for run in suite.unfinished if run.error]
-        raise CnnlibError("\n".join([f"{folder}: no run has finished yet", *faults[:_FAULTS_SHOWN]]))
+        errors = [run.error for suite in lineage.suites.values() for run in suite.unfinished if run.error]
+        raise CnnlibError("\n".join([f"{folder}: no run has finished yet", *errors[:_ERRORS_SHOWN]]))
     return lineage
 
 
@@ -43,7 +43,7 @@ def lineage_of(own: Sequence[SuiteResults]) -> Lineage:
     """The experiments of these suites that have finished runs, and their ancestors, wherever those are.
 
     Raises:
-        CnnlibError: a file of these suites is damaged; where it is another's, a note tells it.
+        CnnlibError: a file of these suites is damaged; one of another suite is reported in a note.
     """
     suites = {suite.folder.resolve(): suite for suite in own}
     story = [(folder, name) for folder, suite in suites.items() for name in suite.finished]

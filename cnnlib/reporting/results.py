@@ -56,7 +56,7 @@ class SuiteResults:
                 else f"{name}: no {file} ({RUN_FILES[file]})"
                 for file in run.missing
             ]
-            lines += [f"{name}: {fault}" for fault in run.predictions.faults]
+            lines += [f"{name}: {fault}" for fault in run.predictions.errors]
         return lines
 
     @cached_property

@@ -187,7 +187,7 @@ def read_run(folder: Path, experiment: str, seed: int) -> RunResult | Unfinished
 
 
 def _columns(path: Path, key: str, text: Sequence[str], damaged: dict[str, str]) -> dict[str, list[Any]]:
-    """Of a table; none where it is damaged, which ``damaged`` is told."""
+    """Of a table; none where it is damaged; the error is passed to ``damaged``."""
     try:
         found = read_columns(path, text)
     except CnnlibError as error:

@@ -19,12 +19,12 @@ class SavedPredictions:
     """``len`` is how many pictures and tables there are: 0 where nothing was kept.
 
     Attributes:
-        faults: what could not be read so far, and why; it counts as not kept.
+        errors: what could not be read so far, and why; it counts as not kept.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.faults: list[str] = []
+        self.errors: list[str] = []
         self._contents = self._find()
         self._pictures, self._tables = (
             {
@@ -88,5 +88,5 @@ class SavedPredictions:
 
     def _note(self, path: str, error: Exception) -> None:
         fault = f"{self._folder / path}: cannot be read ({error or type(error).__name__}); run the experiment again"
-        if fault not in self.faults:
-            self.faults.append(fault)
+        if fault not in self.errors:
+            self.errors.append(fault)

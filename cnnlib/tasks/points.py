@@ -22,7 +22,7 @@ from cnnlib.types import CnnlibError, Head, LossInputs, Size, SplitMetric, Targe
 
 _ROUNDING = 0.001  # pixels
 _SIDES = {"left": "right", "right": "left", "Left": "Right", "Right": "Left"}
-_MOST_TOLD = 12  # points whose colours are told; with more, nobody would read them
+_MOST_NAMED = 12  # points whose colours are named; with more, nobody would read them
 _VALUES = ("x", "y", "confidence")
 
 
@@ -85,7 +85,7 @@ class PointsTask(CoordinatesTask):
         self.values = ("coordinates", "heatmaps") if head == "heatmap" else ("coordinates",)
         self._colors = palette(count + 1)[1:]  # without black
         self.legend = f"one colour for each of the {count} points"
-        if count <= _MOST_TOLD:
+        if count <= _MOST_NAMED:
             self.legend = color_key(info.names, self._colors)
         self.columns = [f"{name}_{end}" for name in info.names for end in _VALUES]
 

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 from cnnlib.datasets import Scenes, Shards
 from cnnlib.datasets.loading import EpochSampler, SeededSamples, training_loader
 from cnnlib.datasets.shards.writer import write_shards
-from cnnlib.datasets.splits import told
+from cnnlib.datasets.splits import sample_info
 from cnnlib.files import locked
 from cnnlib.tasks import TASKS
 from cnnlib.types import CnnlibError, DataSource, Sample, Target, TargetInfo
@@ -96,7 +96,7 @@ def assert_same_samples(source: DataSource, shards: Shards) -> None:
             assert torch.equal(sample["image"], found["image"])
             assert sample["name"] == found["name"]
             assert sample.get("group") == found.get("group") == other.group(index)
-            assert told(one, "label_class", index) == other.label_class(index)
+            assert sample_info(one, "label_class", index) == other.label_class(index)
             size = tuple(sample["image"].shape[-2:])
             for key in source.targets.keys() & sample.keys():
                 assert_equal_where_valid(sample[key], found[key], source.targets[key], size)

@@ -86,12 +86,12 @@ def test_damaged_predictions_are_named(tmp_path: Path) -> None:
     (tmp_path / "box.csv").write_text("name,xmin\na,1,2\n")
     saved = SavedPredictions(tmp_path)
     assert saved.read("mask", "a") is saved.read("box", "a") is None
-    assert re.search(r"mask/a\.png: cannot be read", saved.faults[0])
-    assert re.search(r"box\.csv: cannot be read .*row 2", saved.faults[1])
+    assert re.search(r"mask/a\.png: cannot be read", saved.errors[0])
+    assert re.search(r"box\.csv: cannot be read .*row 2", saved.errors[1])
     (tmp_path / "predictions.zip").write_bytes(b"no archive")
     saved = SavedPredictions(tmp_path)
     assert len(saved) == 0
-    assert re.search(r"predictions\.zip: cannot be read", saved.faults[0])
+    assert re.search(r"predictions\.zip: cannot be read", saved.errors[0])
 
 
 @pytest.mark.parametrize("persister", ["folder", "zip"])

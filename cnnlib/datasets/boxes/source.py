@@ -137,19 +137,19 @@ class _Reader:
 
     def box(self, name: str, stored: Size, size: Size | None) -> Target:
         """As in ``TargetSource``: cut to the picture."""
-        row, told = self.rows[name], Path(self.rows[name].place)
+        row, place = self.rows[name], Path(self.rows[name].place)
         if row.size not in (None, stored):
             reason = f"{row.size[1]} x {row.size[0]}; the picture is {stored[1]} x {stored[0]} when upright"
-            raise ImageFileError("annotations made for a picture of another size", told, reason)
+            raise ImageFileError("annotations made for a picture of another size", place, reason)
         edges = self.chosen[name].box
         cut = np.clip(edges, 0, np.tile(stored[::-1], 2))
         if area(cut.tolist()) < _LEAST_LEFT * area(edges):
             reason = f"{list(edges)} in a picture of {stored[1]} x {stored[0]}"
-            raise ImageFileError("boxes that lie mostly outside of their picture", told, reason)
+            raise ImageFileError("boxes that lie mostly outside of their picture", place, reason)
         try:
             self.task.check_values(torch.from_numpy(cut)[None].float())
         except CnnlibError as error:
-            raise ImageFileError("not usable as a box", told, f"{row.image}: {error}") from None
+            raise ImageFileError("not usable as a box", place, f"{row.image}: {error}") from None
         height, width = size or stored
         return Target(torch.from_numpy(cut * np.tile((width / stored[1], height / stored[0]), 2)).float())
 

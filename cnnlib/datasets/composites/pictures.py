@@ -146,7 +146,7 @@ def _decoded(
 def _digest(path: Path) -> str:
     try:
         return file_hash(path)
-    except CnnlibError:  # decoding it tells
+    except CnnlibError:  # decoding it raises the error
         return ""
 
 
@@ -198,7 +198,7 @@ def _kinds(files: Sequence[Path]) -> dict[str, Path]:
     """What kinds of levels there are, and the first file of each."""
     found: dict[str, Path] = {}
     for path in files:
-        with suppress(ImageFileError):  # decoding it tells
+        with suppress(ImageFileError):  # decoding it raises the error
             found.setdefault(kind_of_levels(path), path)
     return found
 

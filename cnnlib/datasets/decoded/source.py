@@ -17,7 +17,7 @@ import numpy as np
 from cnnlib.datasets.cache import MANIFEST, cache_root, cached_arrays
 from cnnlib.datasets.decoded.rows import DamagedRowError, Layout, TooNarrowError
 from cnnlib.datasets.file_states import files_digest
-from cnnlib.datasets.splits import told
+from cnnlib.datasets.splits import sample_info
 from cnnlib.files import read_bytes, read_json, write_atomically
 from cnnlib.progress import shown
 from cnnlib.types import CnnlibError, DataSource, Sample, SampleSource, Split
@@ -34,7 +34,7 @@ class DecodedSplit:
     """One split.
 
     Args:
-        samples: the same, undecoded: it tells labels, groups and classes, and replaces what is damaged.
+        samples: the same, undecoded: it gives labels, groups and classes, and replaces what is damaged.
         folder: that the arrays are kept in.
     """
 
@@ -72,13 +72,13 @@ class DecodedSplit:
         return [key for key, known in there.items() if known[index]]
 
     def files(self, index: int) -> list[Path] | None:
-        return told(self._samples, "files", index)
+        return sample_info(self._samples, "files", index)
 
     def group(self, index: int) -> str | None:
-        return told(self._samples, "group", index)
+        return sample_info(self._samples, "group", index)
 
     def label_class(self, index: int) -> str | None:
-        return told(self._samples, "label_class", index)
+        return sample_info(self._samples, "label_class", index)
 
 
 class Decoded:

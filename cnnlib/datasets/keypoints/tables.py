@@ -85,7 +85,7 @@ def _is_header(cells: Sequence[str]) -> bool:
 
 
 def _columns(header: Sequence[str], path: Path, problems: Problems) -> _Columns | None:
-    """Which columns hold what; ``None`` where that cannot be told, which is a problem."""
+    """Which columns hold what; ``None`` where that is ambiguous, which is a problem."""
     lower = [column.lower() for column in header]
     box = [lower.index(name) for name in _BOX if name in lower]
     rest = [i for i in range(1, len(header)) if lower[i] not in _BOX and not lower[i].endswith("_confidence")]

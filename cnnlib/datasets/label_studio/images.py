@@ -60,7 +60,7 @@ def copies_of(pictures: ImageFolder) -> dict[str, str]:
     """From images to the first one, by name, of the same content, byte for byte; only those that have such."""
     sizes: dict[int, list[str]] = defaultdict(list)
     for name in sorted(pictures):
-        with suppress(OSError):  # what cannot be read, ``check`` tells
+        with suppress(OSError):  # what cannot be read, ``check`` reports
             sizes[pictures.path(name).stat().st_size].append(name)
     copies, first = {}, {}
     for name in (name for names in sizes.values() if len(names) > 1 for name in names):

@@ -19,7 +19,7 @@ from cnnlib.datasets.file_states import sample_files
 from cnnlib.datasets.shards.index import index_path, shard_index
 from cnnlib.datasets.shards.members import ImageFormat, SampleCodec
 from cnnlib.datasets.shards.source import DESCRIPTION, SHARD_SET, ShardSet, read_shard_set
-from cnnlib.datasets.splits import told
+from cnnlib.datasets.splits import sample_info
 from cnnlib.files import locked, write_atomically
 from cnnlib.progress import shown
 from cnnlib.tasks.saved import DataDescription
@@ -122,7 +122,7 @@ class _Writer(Dataset[str]):
                 with _load_tar_writer()(file, encoder=False, mtime=0, user="", group="") as archive:
                     for number in job.span:
                         sample = job.samples[number]
-                        members = self.codec.encode(sample, told(job.samples, "label_class", number))
+                        members = self.codec.encode(sample, sample_info(job.samples, "label_class", number))
                         archive.write(
                             {"__key__": f"{job.path.stem}-{number - job.span.start:06d}", **members}
                         )

@@ -59,10 +59,10 @@ class Layout:
         return bottom, [None if index is None else maps[index] for index in self.skips]
 
     def check(self, bottom: Tensor, skips: Sequence[Tensor | None], side: int) -> None:
-        """Raises ``ValueError`` unless these are what the layout tells of an image with sides of ``side`` pixels."""
-        told = [*zip(skips, self.skip_channels, strict=True), (bottom, self.out_channels)]
+        """Raises ``ValueError`` unless these have the layout's shapes for an image with sides of ``side`` pixels."""
+        expected = [*zip(skips, self.skip_channels, strict=True), (bottom, self.out_channels)]
         strides = [*(2**level for level in range(len(skips))), self.stride]
-        for (each, channels), stride in zip(told, strides, strict=True):
+        for (each, channels), stride in zip(expected, strides, strict=True):
             if each is not None and (
                 each.ndim != 4 or each.shape[1] != channels or _stride(side, each.shape[-1]) != stride
             ):
