@@ -30,7 +30,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def sample_info(journal: Path) -> Lineage:
+def told(journal: Path) -> Lineage:
     return read_lineage(journal)
 
 

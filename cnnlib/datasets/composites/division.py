@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
@@ -12,6 +13,7 @@ from cnnlib.datasets.splits import split_indices, tiny_subset
 from cnnlib.types import CnnlibError, Split
 
 Kind: TypeAlias = Literal["background", "foreground"]
+_MOST_COMPOSITES = 50_000_000  # whose indices take 800 MB
 
 
 class UsedPictures(NamedTuple):
@@ -22,8 +24,17 @@ class UsedPictures(NamedTuple):
 
 
 def used_pictures(recipes: Recipes) -> UsedPictures:
-    """Those of all composites."""
+    """Those of all composites.
+
+    Raises:
+        CnnlibError: there are more than can be counted in memory.
+    """
     shape = (len(recipes.shapes), 2 if recipes.flips else 1, recipes.backgrounds, recipes.positions)
+    if (count := math.prod(shape)) > _MOST_COMPOSITES:
+        raise CnnlibError(
+            f"positions: {recipes.positions:,} of each foreground on each background are {count:,} composites; at most "
+            f"{_MOST_COMPOSITES:,} are possible"
+        )
     foreground, _, background, _ = np.indices(shape, dtype=np.int32, sparse=True)
     return UsedPictures(*(np.broadcast_to(each, shape).reshape(-1) for each in (foreground, background)))
 

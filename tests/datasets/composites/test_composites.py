@@ -222,6 +222,12 @@ def test_a_run_may_skip_broken_pictures(tmp_path: Path) -> None:
         open_data(suite(tmp_path), 0)
 
 
+@pytest.mark.parametrize("positions", [10**7, 10**19])
+def test_more_composites_than_can_be_counted_are_refused(root: Path, positions: int) -> None:
+    with pytest.raises(CnnlibError, match=r"positions: .* composites; at most 50,000,000 are possible"):
+        composites(root, positions=positions)
+
+
 def test_the_cache_is_refused_for_what_has_its_own(root: Path) -> None:
     with pytest.raises(CnnlibError, match="once by itself: leave cache out"):
         open_data(suite(root, cache=True), 0)
