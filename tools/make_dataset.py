@@ -8,7 +8,7 @@ from __future__ import annotations
 from cnnlib.interruption import end_in_one_line
 
 if __name__ == "__main__":
-    end_in_one_line()
+    end_in_one_line("the same command goes on from here")
 
 import argparse
 import sys

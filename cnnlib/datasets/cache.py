@@ -50,7 +50,7 @@ def cache_root(cache_dir: str | Path | None = None) -> Path:
         return user_path(own, "CNNLIB_CACHE")
     if shared := os.environ.get("XDG_CACHE_HOME"):
         return Path(shared) / "cnnlib"
-    return Path.home() / ".cache" / "cnnlib"
+    return user_path("~/.cache/cnnlib", "CNNLIB_CACHE is not set, and the default")
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,8 @@ def cached_arrays(
             draft = Path(scratch, "new")
             draft.mkdir()
             _write(draft, made_from, specs, _complete(specs, batches()))
-            stored = _read(draft, made_from, specs)
+            if (stored := _read(draft, made_from, specs)) is None:
+                raise OSError(f"{draft}: cannot be read back")
             _put_into_place(draft, folder, made_from, specs, verify)
             return stored
     except OSError as error:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from cnnlib.datasets.cache import cache_root
 from cnnlib.datasets.splits import sample_info
 from cnnlib.files import user_path
 from cnnlib.types import CnnlibError, SampleSource
@@ -17,10 +18,11 @@ def files_digest(options: Mapping[str, Any], without: Path | None = None) -> str
     """A digest of every file below the folders, and of the files, that the options name: its path and ``file_state``.
     ``None`` where they name none.
 
-    Names count from the working directory and, where there is one, from the option ``root``. Links are followed.
+    Names count from the working directory and, where there is one, from the option ``root``. Links are followed. The
+    cache, which may lie below the data, does not count.
 
     Args:
-        without: a folder that does not count, such as one that is being filled.
+        without: a further folder that does not count, such as one that is being filled.
     """
     root = options.get("root")
     roots = [Path(), *([user_path(root, "root")] if isinstance(root, str) else [])]
@@ -29,7 +31,9 @@ def files_digest(options: Mapping[str, Any], without: Path | None = None) -> str
     if not places:
         return None
     digest = hashlib.sha256()
-    seen = set() if without is None else {os.path.realpath(without)}
+    seen = {
+        os.path.realpath(each) for each in (cache_root(options.get("cache_dir")), without) if each is not None
+    }
     for place in places:
         for path, state in _files(place, seen):
             digest.update(f"{path}\0{state}\n".encode(errors="surrogateescape"))
@@ -38,13 +42,14 @@ def files_digest(options: Mapping[str, Any], without: Path | None = None) -> str
 
 def file_state(status: os.stat_result) -> tuple[int, ...]:
     """What differs once a file has changed: its size, and the times of the last change of its content and of its
-    entry. The latter shows that a file was written anew and given its old time, as ``cp -p`` and ``rsync`` do.
+    entry. The latter shows that a file was written anew and given its old time, as ``cp -p`` and ``rsync`` do; a new
+    hard link or other permissions change it too.
     """
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def sample_files(samples: SampleSource) -> Iterator[tuple[str | int, ...]]:
-    """Path and ``file_state`` of each file of each sample; none where samples tell no files.
+    """Path and ``file_state`` of each file of each sample; none where samples have no files.
 
     Raises:
         CnnlibError: a file is not there.

@@ -179,5 +179,5 @@ def _listed(
 def _lines(path: Path) -> list[str]:
     try:
         return read_bytes(path).decode("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, CnnlibError, UnicodeDecodeError) as error:
         raise CnnlibError(f"splits: {path} cannot be read as a list of names, UTF-8 text ({error})") from None

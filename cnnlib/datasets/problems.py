@@ -38,7 +38,7 @@ class Problems:
             CnnlibError: their share is above ``most``.
         """
         left_out = f"{lost} of {total} samples with broken files"
-        if lost > most * total:
+        if lost > most * total or lost == total:
             raise CnnlibError(
                 f"{self._what} has {left_out}, more than max_skipped: {most:g} allows:\n{self.summary()}"
             )
@@ -64,11 +64,11 @@ class Problems:
         """Writes all of them to a file, and says where: one per data set and kinds, so that they do not pile up."""
         about = "\n".join([self._what, *self._examples])
         name = hashlib.sha256(about.encode(errors="replace")).hexdigest()[:16]
-        path = cache_root() / PROBLEMS / f"{name}.txt"
         try:
+            path = cache_root() / PROBLEMS / f"{name}.txt"
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, "\n".join([as_line(self._what), *self._lines(None), ""]))
-        except OSError:  # a list that cannot be written must not hide what is wrong
+        except (OSError, CnnlibError):  # a list that cannot be written must not hide what is wrong
             return []
         return [f"  all of them: {path.absolute()}"]
 

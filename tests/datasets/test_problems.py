@@ -146,5 +146,20 @@ def test_links_in_a_circle_hide_nothing_and_double_nothing(
     data.skip_broken(0.2)
     assert data.skipped == ("05", "07")
     data = Boxes(str(tmp_path), "boxes.csv", "images", val=0.2, test=0.2)
-    assert "up" not in capsys.readouterr().err
     assert not any("up" in names for names in data._left_out.values() for names in names)
+
+
+def test_a_cache_that_is_nowhere_hides_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNNLIB_CACHE", "~no-such-user/cache")
+    problems = Problems("the data")
+    for number in range(9):
+        problems.add("broken", f"file {number}")
+    with pytest.raises(CnnlibError, match="broken: 9"):
+        problems.raise_any()
+
+
+def test_not_all_samples_can_be_left_out() -> None:
+    problems = Problems("the data")
+    problems.add("broken", "file")
+    with pytest.raises(CnnlibError, match="2 of 2 samples"):
+        problems.leave_out(2, 2, 1.0)

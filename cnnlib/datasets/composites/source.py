@@ -14,6 +14,7 @@ from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from cnnlib.checks import checked
 from cnnlib.datasets.composites.compose import compose, depth_levels
 from cnnlib.datasets.composites.division import Kind, divide, used_pictures
+from cnnlib.datasets.composites.names import composite_name, shared_names
 from cnnlib.datasets.composites.pictures import check_depths, open_pictures
 from cnnlib.datasets.composites.recipe import Recipes
 from cnnlib.datasets.file_source import check_names
@@ -151,7 +152,9 @@ class Composites:
         self._depth = {"scale": depth_scale, "zero_is_invalid": depth_zero_is_invalid}
         self._names = sorted(folders["foregrounds"]), sorted(folders["backgrounds"])
         longest = (max(names, key=lambda name: len(file_stem(name).encode())) for names in self._names)
-        check_names([_name(*longest, False, positions - 1)], problems)
+        check_names([composite_name(*longest, False, positions - 1)], problems)
+        for twins in shared_names(*self._names):
+            problems.add("composites that would have one name; rename a file of each", twins)
         problems.raise_any()
         self._looks = shadow, match_colors
         # Folds know one kind of group: they would show foregrounds of the test in training.
@@ -240,7 +243,7 @@ class Composites:
 
     def name_of(self, index: int) -> str:
         foreground, mirrored, background, position = self._recipes.parts(index)
-        return _name(self._names[0][foreground], self._names[1][background], mirrored, position)
+        return composite_name(self._names[0][foreground], self._names[1][background], mirrored, position)
 
     def background(self, index: int) -> np.ndarray:
         """What a sample stands in front of, uint8 (H, W, 3)."""
@@ -275,7 +278,3 @@ class Composites:
         """Which of all samples need a broken picture, bool."""
         pairs = zip(used_pictures(self._recipes), self._pictures.broken, strict=True)
         return np.logical_or(*(np.isin(numbers, list(broken)) for numbers, broken in pairs))
-
-
-def _name(foreground: str, background: str, mirrored: bool, position: int) -> str:
-    return f"{foreground}-{'m' if mirrored else 'o'}-{background}-{position:03d}"

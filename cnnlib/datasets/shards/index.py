@@ -133,10 +133,8 @@ def _read(path: Path, shard: Path, size: int, codec: SampleCodec) -> ShardIndex:
 
 def _check(index: ShardIndex, size: int, targets: int) -> None:
     """Raises ``ValueError`` for arrays that are no index of a file of ``size`` bytes."""
-    count, kinds = (
-        index.start.size,
-        dict(zip((one.name for one in fields(ShardIndex)), "iiuSSb", strict=True)),
-    )
+    count = index.start.size
+    kinds = dict(zip((one.name for one in fields(ShardIndex)), "iiuSSb", strict=True))
     for name, kind in kinds.items():
         array, shape = getattr(index, name), (count, targets) if name == "labels" else (count,)
         if array.dtype.kind != kind or array.shape != shape:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cnnlib.assembly import open_data, refuse_leaks
 from cnnlib.config import ExperimentConfig, build, parse_suite
 from cnnlib.datasets import DATASETS
 from cnnlib.datasets.composites import Composites, pictures
+from cnnlib.datasets.composites.names import composite_name, shared_names
 from cnnlib.datasets.fingerprints import Fingerprints
 from cnnlib.datasets.image_files import ImageFileError, read_color
 from cnnlib.types import CnnlibError
@@ -220,6 +222,29 @@ def test_a_run_may_skip_broken_pictures(tmp_path: Path) -> None:
     assert len(data.skipped) == 16
     with pytest.raises(CnnlibError, match=r"room_2\.jpg"):
         open_data(suite(tmp_path), 0)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.text("am-o", min_size=1, max_size=6), min_size=1, max_size=4, unique=True),
+    st.lists(st.text("am-o", min_size=1, max_size=6), min_size=1, max_size=4, unique=True),
+)
+def test_names_of_two_composites_are_found(foregrounds: list[str], backgrounds: list[str]) -> None:
+    names = [composite_name(*pair, False, 0) for pair in product(foregrounds, backgrounds)]
+    names += [composite_name(*pair, True, 0) for pair in product(foregrounds, backgrounds)]
+    assert bool([*shared_names(foregrounds, backgrounds)]) == (len(set(names)) < len(names))
+
+
+def test_composites_of_one_name_are_refused(tmp_path: Path) -> None:
+    root = write_pictures(tmp_path)
+    for folder, names in (("fg", ("a", "a-o-b")), ("bg", ("c", "b-o-c"))):
+        files = sorted((root / folder).iterdir())
+        for name in names:
+            shutil.copy(files[0], files[0].with_stem(name))
+    with pytest.raises(
+        CnnlibError, match=r"one name; rename a file of each: 1\n.*a on b-o-c, and a-o-b on c"
+    ):
+        composites(root, depths=None)
 
 
 @pytest.mark.parametrize("positions", [10**7, 10**19])
