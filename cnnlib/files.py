@@ -123,7 +123,7 @@ def file_hash(path: Path) -> str:
 def check_is_file(path: Path) -> None:
     """Raises ``CnnlibError`` where there is something else: a pipe or a device may never end."""
     if path.exists() and not path.is_file():
-        raise CnnlibError(f"{path}: is no file")
+        raise CnnlibError(f"{path}: must be a regular file; it is a folder, a device, a pipe or a socket")
 
 
 def read_bytes(path: Path) -> bytes:

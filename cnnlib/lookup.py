@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, SimpleNamespace
 from typing import Any, TypeAlias, get_type_hints
 
 from cnnlib.checks import did_you_mean
@@ -48,20 +48,24 @@ def find(
         raise CnnlibError(f"{unknown(what, name, table)}, or the dotted path of a class of your own")
     if os.environ.get(_REFUSED):
         raise CnnlibError(
-            f"{name!r} is outside code, which --no-outside-code refuses; a {what} of the library "
+            f"{name!r} is outside code, which --no-outside-code refuses; {_a(what)} of the library "
             f"is one of {', '.join(table)}"
         )
     factory = _imported(name)
     made = _made_by(factory)
-    if made is None or not any(_is_a(made, base) for base in bases):
+    if made is None or factory in bases or not any(_is_a(made, base) for base in bases):
         wanted = " or ".join(map(_path_of, bases))
         raise CnnlibError(
-            f"{name!r} cannot serve as a {what}: it must be a class that derives from {wanted}, or a function whose "
+            f"{name!r} cannot serve as {_a(what)}: it must be a class that derives from {wanted}, or a function whose "
             f"annotation says that it returns one; it is {_described(factory)}"
         )
     if missing := [attribute for attribute in needs if not hasattr(made, attribute)]:
-        raise CnnlibError(f"{name!r} cannot serve as a {what}: it has no {' and no '.join(missing)}")
+        raise CnnlibError(f"{name!r} cannot serve as {_a(what)}: it has no {' and no '.join(missing)}")
     return factory
+
+
+def _a(what: str) -> str:
+    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
 
 
 def _imported(name: str) -> Any:
@@ -79,16 +83,17 @@ def _imported(name: str) -> Any:
 def _made_by(factory: Any) -> type | None:
     """The class whose objects ``factory`` makes, as far as can be seen without calling it."""
     if isinstance(factory, FunctionType):
+        returned = SimpleNamespace(__annotations__={"return": factory.__annotations__.get("return")})
         try:
-            factory = get_type_hints(factory).get("return")
-        except (NameError, TypeError):
+            factory = get_type_hints(returned, factory.__globals__)["return"]
+        except Exception:  # an annotation that is text can fail in any way
             return None
     return factory if inspect.isclass(factory) else None
 
 
 def _is_a(made: type, base: type) -> bool:
     if not getattr(base, "_is_protocol", False):
-        return issubclass(made, base) and made is not base
+        return issubclass(made, base)
     methods = {
         key: each for key, each in vars(base).items() if isinstance(each, FunctionType) and key[0] != "_"
     }

@@ -76,12 +76,8 @@ def run_suite(
     runs = plan(suite, out)
     with locked(folder, "another suite is running in this folder; wait for it"):
         remove_partial_files(folder)
-        check_parents(runs, overwrite)
-        if not overwrite:
-            refuse_other_configs(runs)
-            refuse_changed_parents(runs)
+        waiting = _waiting(runs, overwrite)
         drop_damaged_results(runs)
-        waiting = [run for run in runs if overwrite or not is_finished(run)]
         if kept := len(runs) - len(waiting):
             print(
                 f"finished before and kept: {kept} of {len(runs)} (--overwrite runs them again)",
@@ -170,14 +166,23 @@ def check_suite(suite: SuiteConfig, out: Path, *, overwrite: bool = False) -> tu
         CnnlibError: what ``run_suite`` would raise.
     """
     runs = plan(suite, out)
+    waiting = _waiting(runs, overwrite)
+    for error in damaged_results(runs).values():
+        print(f"{error}; it would be made again", file=sys.stderr)
+    return [run for run in runs if run not in waiting], _with_checked_data(waiting)
+
+
+def _waiting(runs: Sequence[Run], overwrite: bool) -> list[Run]:
+    """Those that are to be run.
+
+    Raises:
+        CnnlibError: a run's folder holds results of another config, or its parent cannot be started from.
+    """
     check_parents(runs, overwrite)
     if not overwrite:
         refuse_other_configs(runs)
         refuse_changed_parents(runs)
-    for fault in damaged_results(runs).values():
-        print(f"{fault}; it would be made again", file=sys.stderr)
-    finished = [run for run in runs if not overwrite and is_finished(run)]
-    return finished, _with_checked_data([run for run in runs if run not in finished])
+    return [run for run in runs if overwrite or not is_finished(run)]
 
 
 def write_results(runs: Sequence[Run], folder: Path) -> None:

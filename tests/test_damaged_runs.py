@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from PIL import Image
 
 from cnnlib import suite as suite_module
@@ -208,3 +209,18 @@ def test_a_failure_is_noted_while_more_loading_processes_die(
         signal.signal(signal.SIGCHLD, before)
     assert json.loads((run.folder / "result.json").read_text())["error"] == "RuntimeError: the first death"
     assert "the first death" in (run.folder / "traceback.txt").read_text()
+
+
+@pytest.mark.parametrize("data", ["whole", "damaged"])
+def test_a_weight_that_is_no_number_is_named(
+    again: tuple[list[str], Path], data: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, run = again
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["tasks"]["mask"]["weight"] = "abc"
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    if data == "damaged":
+        (run / "data.json").write_text("[")
+    assert report([str(run.parent.parent)]) == 0
+    told = capsys.readouterr()
+    assert "config.yaml: tasks.mask.weight must be a number; it is 'abc'" in told.out + told.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,8 @@ TRAP = """
 from pathlib import Path
 from cnnlib.losses import BCELoss
 from cnnlib.tasks import MaskTask
+from torch.nn import Linear, Module
+from torch.optim import SGD, Optimizer
 
 Path("imported").touch()
 
@@ -50,6 +53,9 @@ def command(**options):
     Path("called").touch()
 
 def untold() -> "Missing": ...
+def broken() -> "1/0": ...
+def lion(parameters) -> Optimizer: return SGD(parameters, 0.1)
+def net(in_channels, heads) -> "Module": return Linear(1, 1)
 
 class Cut:
     def split(self, text): ...  # text has a method split too
@@ -84,11 +90,27 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("name", ["trap.command", "trap.Thing", "trap.Cut", "trap.untold", "os.system"])
+@pytest.mark.parametrize(
+    "name", ["trap.command", "trap.Thing", "trap.Cut", "trap.untold", "trap.broken", "os.system"]
+)
 def test_what_is_not_of_the_kind_is_not_called(here: Path, place: str, name: str) -> None:
-    with pytest.raises(ConfigError, match=rf"'{name}' cannot serve as a .*; it is a "):
+    with pytest.raises(ConfigError, match=rf"'{name}' cannot serve as an? .*; it is a "):
         load_suite(write_suite(here, **PLACES[place](name)))
     assert not (here / "called").exists()
+
+
+@pytest.mark.parametrize(("place", "name"), [("optimizer", "trap.lion"), ("model", "trap.net")])
+def test_a_function_that_returns_the_kind_will_do(here: Path, place: str, name: str) -> None:
+    config = load_suite(write_suite(here, **PLACES[place](name))).experiments["tiny"]
+    assert getattr(config, place).name == name
+
+
+@pytest.mark.parametrize(
+    ("place", "name"), [("optimizer", "torch.optim.Optimizer"), ("model", "torch.nn.Module")]
+)
+def test_the_kind_itself_will_not(here: Path, place: str, name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"'{name}' cannot serve as an? {place}"):
+        load_suite(write_suite(here, **PLACES[place](name)))
 
 
 def test_a_target_of_a_data_set_is_not_called_either(here: Path) -> None:
@@ -183,3 +205,14 @@ def test_predicting_and_reporting_can_refuse_outside_code(
     assert report.main([str(received.parent.parent)]) == 0
     assert (here / "imported").exists()
     assert not (here / "called").exists()
+
+
+READERS = re.compile(r"\b(load_suite|read_suite|read_lineage|load_run|finished_suite)\b")
+
+
+@pytest.mark.parametrize(
+    "tool", sorted((Path(__file__).parent.parent / "tools").glob("*.py")), ids=lambda path: path.stem
+)
+def test_whatever_reads_a_config_or_a_run_can_refuse_outside_code(tool: Path) -> None:
+    text = tool.read_text()
+    assert bool(READERS.search(text)) <= bool(re.search(r"\badd_(config|no_outside_code)\(", text))

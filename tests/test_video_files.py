@@ -75,7 +75,7 @@ def test_what_is_no_video_is_reported(tmp_path: Path) -> None:
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.mp4")
-    with limited(10), pytest.raises(CnnlibError, match=r"a.mp4: is no file"):
+    with limited(10), pytest.raises(CnnlibError, match=r"a.mp4: must be a regular file"):
         frame_rate(tmp_path / "a.mp4")
 
 

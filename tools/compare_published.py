@@ -14,6 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from cnnlib.config.command_line import add_no_outside_code
 from cnnlib.reporting.published import comparison_lines, read_published
 from cnnlib.reporting.results import read_suite
 from cnnlib.types import CnnlibError
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--table", type=Path, help="a CSV file (experiments/published/<suite>.csv); see the README beside it"
     )
+    add_no_outside_code(parser)
     options = parser.parse_args(arguments)
     try:
         suite = read_suite(options.runs)

@@ -14,6 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from cnnlib.config.command_line import add_no_outside_code
 from cnnlib.reporting.lineage_tree import print_lineage
 from cnnlib.reporting.read_lineage import read_lineage
 from cnnlib.types import CnnlibError
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--metric", metavar="TASK/METRIC", help="show this one (those that runs are ranked by)"
     )
+    add_no_outside_code(parser)
     options = parser.parse_args(arguments)
     try:
         print_lineage(read_lineage(options.runs), options.metric)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cnnlib.config.schema import ExperimentConfig
 
 _LONGEST_CHAIN = 100
-_TOLD_NEAREST = 10
+_MOST_SUGGESTED = 10
 
 
 def parent_problems(experiments: Mapping[str, ExperimentConfig], names: Collection[str]) -> Iterator[Problem]:
@@ -34,8 +34,10 @@ def parent_problems(experiments: Mapping[str, ExperimentConfig], names: Collecti
         text = ""
         if given not in known:
             if given not in unknown_ones:  # to look for the nearest name takes long among thousands
-                near = len(unknown_ones) < _TOLD_NEAREST
-                unknown_ones[given] = unknown("experiment", given, names if near else ())
+                near = len(unknown_ones) < _MOST_SUGGESTED
+                unknown_ones[given] = (
+                    unknown("experiment", given, names) if near else f"no experiment is named {given!r}"
+                )
             text = f"{unknown_ones[given]}; a folder is written with a slash: ./{given}"
         elif parent == name:
             text = f"leads back to the experiment itself: {' -> '.join([*chain, name])}"

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cnnlib.files import write_atomically
+from cnnlib.files import check_is_file, write_atomically
 from cnnlib.types import CnnlibError
 
 
@@ -60,8 +60,10 @@ def load_checkpoint(path: Path, net: str | None = None) -> dict[str, Any]:
 
 
 def _read(path: Path) -> Any:
-    if path.exists() and not path.is_file():  # a pipe or a device may never end
-        raise DamagedCheckpointError(f"{path}: is no file")
+    try:
+        check_is_file(path)
+    except CnnlibError as error:
+        raise DamagedCheckpointError(str(error)) from None
     try:
         with zipfile.ZipFile(path) as archive:  # torch.load passes over the CRC-32 that torch.save wrote
             if (member := archive.testzip()) is not None:

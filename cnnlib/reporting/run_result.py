@@ -85,6 +85,9 @@ class RunResult:
         tasks = config.get("tasks", {})
         if not isinstance(tasks, dict) or not all(isinstance(task, dict) for task in tasks.values()):
             raise CnnlibError(f"{path}: tasks must be a mapping, and each of them too")
+        for name, task in tasks.items():
+            if not isinstance(typed(task.get("weight", "1")), int | float):
+                raise CnnlibError(f"{path}: tasks.{name}.weight must be a number; it is {task['weight']!r}")
         return config
 
     @cached_property
@@ -202,8 +205,11 @@ def _columns(path: Path, key: str, text: Sequence[str], damaged: dict[str, str])
 def _damaged_descriptions(run: RunResult) -> dict[str, str]:
     """Those of the files that say what a run's tasks and data are, and why they cannot be used."""
     found = {}
-    for file, read in (("data.json", lambda: run.data), ("config.yaml", lambda: run.tasks)):
-        if file not in run.missing and not found:
+    for file, read in (
+        ("data.json", lambda: run.data),
+        ("config.yaml", lambda: run.config if found else run.tasks),
+    ):
+        if file not in run.missing:
             try:
                 read()
             except CnnlibError as error:

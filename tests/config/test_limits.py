@@ -69,6 +69,7 @@ def test_thousands_of_unknown_parents_are_looked_up_once(parse: Parse, suite: di
     assert near.call_count <= 2 * 500  # once more for what an override may have brought
     assert sum(len(list(call.args[1])) for call in near.call_args_list) <= 2 * 10 * 3000
     assert str(caught.value).endswith("and 2950 more")
+    assert "no experiment is named 'x40'; a folder is written" in str(caught.value)
     assert len(str(caught.value)) < 100_000
 
 

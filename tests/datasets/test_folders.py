@@ -529,5 +529,5 @@ def test_broken_files_are_found_by_the_check_alone(root: Path) -> None:
 
 def test_a_pipe_is_not_waited_for(root: Path) -> None:
     os.mkfifo(root / "pipe")
-    with limited(10), pytest.raises(CnnlibError, match="pipe: is no file"):
+    with limited(10), pytest.raises(CnnlibError, match="pipe: must be a regular file"):
         only_target(root, {"kind": "box", "file": "pipe"})

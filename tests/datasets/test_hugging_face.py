@@ -223,7 +223,7 @@ def test_a_pipe_is_not_waited_for(saved: Path, tmp_path: Path) -> None:
     (path,) = (tmp_path / "table").glob("*.arrow")
     path.unlink()
     os.mkfifo(path)
-    with limited(10), pytest.raises(CnnlibError, match=r"\.arrow: is no file"):
+    with limited(10), pytest.raises(CnnlibError, match=r"\.arrow: must be a regular file"):
         opened(tmp_path / "table")
 
 

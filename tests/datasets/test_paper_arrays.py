@@ -165,7 +165,7 @@ def _pipe(path: Path) -> None:
 @pytest.mark.parametrize(
     ("folder", "spoil", "message"),
     [
-        ("image", _pipe, r"not readable as an array: 1\n    .*train/image/4\.npy: .*is no file"),
+        ("image", _pipe, r"not readable as an array: 1\n    .*train/image/4\.npy: .*must be a regular file"),
         ("image", _pickled, r"not readable as an array: 1\n    .*train/image/4\.npy: it is no \.npy file of numbers"),
         ("label", _objects, r"not readable as an array: 1\n    .*train/label/4\.npy: "),
         ("depth", _truncated, r"not readable as an array: 1\n    .*train/depth/4\.npy: "),
