@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from cnnlib.checks import did_you_mean
 from cnnlib.files import check_is_file, read_bytes, user_path
-from cnnlib.pictures import decode_picture
 from cnnlib.types import CnnlibError
 
 Table: TypeAlias = Any
@@ -117,16 +115,15 @@ def undecoded(table: Table, columns: Iterable[str]) -> tuple[Table, dict[str, An
     return chosen.with_format("arrow"), features
 
 
-def picture(stored: Mapping[str, Any], mode: str | None) -> Image.Image:
-    """What a column of pictures holds, upright; raises whatever Pillow does on a damaged one."""
-    content, path = stored["bytes"], stored["path"]
+def file_content(cell: Mapping[str, Any]) -> bytes:
+    """Of the picture in a cell, which holds it or tells its place; raises whatever opening that does."""
+    content, path = cell["bytes"], cell["path"]
     if content is None and library().utils.file_utils.is_local_path(path):
         content = read_bytes(Path(path))
     elif content is None:  # the rows of a stream
         with library().utils.file_utils.xopen(path, "rb") as file:
             content = file.read()
-    upright = ImageOps.exif_transpose(decode_picture(content))
-    return upright if mode is None else upright.convert(mode)
+    return content
 
 
 def _arrow(table: Table, column: str) -> Iterator[Any]:
