@@ -324,7 +324,8 @@ def test_a_map_of_classes_that_do_not_exist_is_named(tmp_path: Path) -> None:
         opened(tmp_path / "strange").check()
 
 
-def test_offsets_that_lead_out_of_the_file_are_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stream", [None, 3])
+def test_offsets_that_lead_out_of_the_file_are_told(stream: int | None, tmp_path: Path) -> None:
     """Arrow would read there, and the process would end."""
     Dataset.from_dict({"photo": ["one", "two", "three"]}).save_to_disk(tmp_path / "table")
     (path,) = (tmp_path / "table").glob("*.arrow")
@@ -332,7 +333,7 @@ def test_offsets_that_lead_out_of_the_file_are_told(tmp_path: Path) -> None:
     assert path.read_bytes().count(offsets) == 1
     path.write_bytes(path.read_bytes().replace(offsets, np.array([0, 3, 2**30, 11], "<i4").tobytes()))
     with pytest.raises(CnnlibError, match="cannot be opened as a Hugging Face data set"):
-        opened(tmp_path / "table", inputs={"image": "photo"}, targets={"mask": "photo"})
+        opened(tmp_path / "table", inputs={"image": "photo"}, targets={"mask": "photo"}, stream=stream)
 
 
 def test_a_pipe_is_not_waited_for(saved: Path, tmp_path: Path) -> None:

@@ -62,11 +62,7 @@ def open_tables(path: str, stream: int | None = None) -> dict[str, Table]:
                 str(place) if place.exists() else path, streaming=stream is not None
             )
         tables = dict(found) if isinstance(found, Mapping) else {"all": found}
-        if stream:
-            return {name: _first_rows(table, stream) for name, table in tables.items()}
-        for table in tables.values():
-            table.data.validate(full=True)  # Arrow follows wrong offsets out of the memory
-        return tables
+        return {name: _checked_rows(table, stream) for name, table in tables.items()}
     except Exception as error:  # of its own, of Arrow, of the network
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CnnlibError(
@@ -75,11 +71,12 @@ def open_tables(path: str, stream: int | None = None) -> dict[str, Table]:
         ) from None
 
 
-def _first_rows(table: Any, count: int) -> Table:
-    """Of a table or a stream; pictures are not decoded."""
+def _checked_rows(table: Any, count: int | None) -> Table:
+    """The first rows, or all, of a table or a stream; pictures are not decoded."""
     datasets = library()
     if isinstance(table, datasets.Dataset):
-        return table.select(range(min(count, len(table))))
+        table.data.validate(full=True)  # Arrow follows wrong offsets out of the memory
+        return table if count is None else table.select(range(min(count, len(table))))
     return datasets.Dataset.from_list(list(table.decode(False).take(count)), features=table.features)
 
 
