@@ -17,7 +17,8 @@ from annotated_types import Ge, Le
 from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
-from cnnlib.pictures import MAX_PIXELS, check_sums, open_picture, too_large
+from cnnlib.files import read_bytes
+from cnnlib.pictures import MAX_PIXELS, decode_picture, open_picture, too_large
 from cnnlib.types import CnnlibError, Size
 
 USUAL_PIXELS = 64_000_000
@@ -89,12 +90,16 @@ def to_image(pictures: Sequence[Image.Image], size: Size | None) -> Tensor:
 
 def read_color(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """A picture as 8-bit RGB, whatever it is stored as; of 16 bits, the upper eight. Transparent parts are black."""
-    image = read_stored(path, max_pixels).image
-    if image.mode == "F":
+    return to_color(read_stored(path, max_pixels), path)
+
+
+def to_color(stored: Stored, where: Path | str) -> Image.Image:
+    """A decoded file as ``read_color`` gives it; ``where`` is named in errors."""
+    if stored.image.mode == "F":
         raise ImageFileError(
-            "not readable as a picture", path, "it holds floats; store levels of 8 or 16 bits"
+            "not readable as a picture", where, "it holds floats; store levels of 8 or 16 bits"
         )
-    return to_rgb(image)
+    return to_rgb(stored.image)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -132,11 +137,19 @@ def read_stored(path: Path, max_pixels: int = MAX_PIXELS) -> Stored:
             other numbers than floats and levels of 8 or 16 bits.
     """
     try:
-        with open_picture(path, max_pixels) as file:
+        open_picture(path, max_pixels).close()  # by its header: a file that claims too much is not read
+        content = read_bytes(path)
+    except Exception as error:
+        raise ImageFileError("not readable as an image", path, _reason_of_file(path, error)) from error
+    return decode_stored(content, path, max_pixels)
+
+
+def decode_stored(content: bytes, where: Path | str, max_pixels: int = MAX_PIXELS) -> Stored:
+    """As ``read_stored``, of what a file contains; ``where`` is named in errors."""
+    try:
+        with decode_picture(content, max_pixels) as file:
             _check_claims(file)
             stored = _storage(file)
-            if file.format == "PNG":
-                check_sums(path.read_bytes())
             file.load()
             image = _turned(file)
         if image.mode in ("I;16B", "I;16L"):  # which Pillow knows little of
@@ -145,7 +158,7 @@ def read_stored(path: Path, max_pixels: int = MAX_PIXELS) -> Stored:
         if low < 0 or high > 65535:
             raise ValueError("integers beyond 16 bits; store 8 or 16 bits")
     except Exception as error:  # on damaged files Pillow raises OSError, SyntaxError, struct.error, ...
-        raise ImageFileError("not readable as an image", path, _reason(path, error)) from error
+        raise ImageFileError("not readable as an image", where, _reason(error)) from error
     return Stored(image, *stored)
 
 
@@ -155,7 +168,7 @@ def mode_of(path: Path) -> str:
         with open_picture(path) as file:
             return file.mode
     except Exception as error:
-        raise ImageFileError("not readable as an image", path, _reason(path, error)) from error
+        raise ImageFileError("not readable as an image", path, _reason_of_file(path, error)) from error
 
 
 def _check_claims(file: Image.Image) -> None:
@@ -195,11 +208,15 @@ def _turned(image: Image.Image) -> Image.Image:
     return upright
 
 
-def _reason(path: Path, error: Exception) -> str:
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return too_large(str(error), MAX_PIXELS)
+def _reason_of_file(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError) and path.is_symlink():
         return f"a link to {path.readlink()}, which does not exist"
     if isinstance(error, UnidentifiedImageError) and path.stat().st_size == 0:
         return "the file is empty"
+    return _reason(error)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return too_large(str(error), MAX_PIXELS)
     return str(error) or type(error).__name__

@@ -25,15 +25,14 @@ def read_gray(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     if _holds_numbers(path):
         array = _numbers(path, max_pixels)
         return array.astype(np.uint8) * 255 if array.dtype == bool else _levels(array, path)
-    return to_gray(_stored(path, max_pixels).image, path)
+    return to_gray(read_stored(path, max_pixels), path)
 
 
 def read_indices(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """A map of classes, uint8 or uint16: of a palette image the indices, else the levels."""
     if _holds_numbers(path):
         return _levels(_numbers(path, max_pixels), path)
-    stored = _stored(path, max_pixels)
-    return _unstretched(to_indices(stored.image, path), stored.white)
+    return to_indices(read_stored(path, max_pixels), path)
 
 
 def read_lengths(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -43,33 +42,25 @@ def read_lengths(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     if _holds_numbers(path):
         array = _numbers(path, max_pixels)
         return array.astype(np.float32) if array.dtype.kind == "f" else _levels(array, path)
-    stored = _stored(path, max_pixels)
-    return _unstretched(to_lengths(stored.image, path), stored.white)
+    return to_lengths(read_stored(path, max_pixels), path)
 
 
-def to_gray(image: Image.Image, path: Path | str) -> np.ndarray:
-    """An upright picture as ``read_gray`` gives it; ``path`` is named in errors."""
-    if image.mode == "F":
-        raise ImageFileError("floats, where levels are expected", path, "store 8 or 16 bits")
-    image = on_black(image)
-    if image.mode.startswith("I"):
-        return np.asarray(image).astype(np.uint16)
-    if image.mode not in ("L", "1"):
-        red, green, blue = image.convert("RGB").split()
-        apart = ImageChops.lighter(ImageChops.difference(red, green), ImageChops.difference(green, blue))
-        if np.asarray(apart).mean() > _MAX_GRAY_SPREAD:
-            raise ImageFileError("in colour, where grey levels are expected", path, f"mode {image.mode}")
-    return np.array(image.convert("L"))
+def to_gray(stored: Stored, where: Path | str) -> np.ndarray:
+    """A decoded file as ``read_gray`` gives it; ``where`` is named in errors."""
+    return _gray(_map(stored, where), where)
 
 
-def to_indices(image: Image.Image, path: Path | str) -> np.ndarray:
-    """An upright picture as ``read_indices`` gives it; ``path`` is named in errors."""
-    return np.array(image) if image.mode in ("P", "L") else to_gray(image, path)
+def to_indices(stored: Stored, where: Path | str) -> np.ndarray:
+    """A decoded file as ``read_indices`` gives it; ``where`` is named in errors."""
+    image = _map(stored, where)
+    levels = np.array(image) if image.mode in ("P", "L") else _gray(image, where)
+    return _unstretched(levels, stored.white)
 
 
-def to_lengths(image: Image.Image, path: Path | str) -> np.ndarray:
-    """An upright picture as ``read_lengths`` gives it; ``path`` is named in errors."""
-    return np.array(image) if image.mode == "F" else to_gray(image, path)
+def to_lengths(stored: Stored, where: Path | str) -> np.ndarray:
+    """A decoded file as ``read_lengths`` gives it; ``where`` is named in errors."""
+    image = _map(stored, where)
+    return np.array(image) if image.mode == "F" else _unstretched(_gray(image, where), stored.white)
 
 
 def kind_of_levels(path: Path) -> str:
@@ -83,12 +74,25 @@ def kind_of_levels(path: Path) -> str:
     return "floats" if mode == "F" else "16 bits" if mode.startswith("I") else "8 bits"
 
 
-def _stored(path: Path, max_pixels: int) -> Stored:
-    stored = read_stored(path, max_pixels)
+def _map(stored: Stored, where: Path | str) -> Image.Image:
     if stored.deep_color:
         reason = "16 bits in several channels; store one channel of 16 bits, or 8 bits in several"
-        raise ImageFileError("not readable as a map", path, reason)
-    return stored
+        raise ImageFileError("not readable as a map", where, reason)
+    return stored.image
+
+
+def _gray(image: Image.Image, where: Path | str) -> np.ndarray:
+    if image.mode == "F":
+        raise ImageFileError("floats, where levels are expected", where, "store 8 or 16 bits")
+    image = on_black(image)
+    if image.mode.startswith("I"):
+        return np.asarray(image).astype(np.uint16)
+    if image.mode not in ("L", "1"):
+        red, green, blue = image.convert("RGB").split()
+        apart = ImageChops.lighter(ImageChops.difference(red, green), ImageChops.difference(green, blue))
+        if np.asarray(apart).mean() > _MAX_GRAY_SPREAD:
+            raise ImageFileError("in colour, where grey levels are expected", where, f"mode {image.mode}")
+    return np.array(image.convert("L"))
 
 
 def _unstretched(levels: np.ndarray, white: int | None) -> np.ndarray:

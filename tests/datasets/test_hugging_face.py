@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import shutil
+import struct
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,11 @@ import datasets
 import numpy as np
 import pytest
 import torch
-from datasets import Dataset, DatasetDict
+from datasets import Dataset, DatasetDict, Features
+from datasets import Image as ImageColumn
+from PIL import Image
 
-from cnnlib.datasets import HuggingFace
+from cnnlib.datasets import Folders, HuggingFace
 from cnnlib.types import CnnlibError
 from tests.datasets.hugging_face_tables import TARGETS, rows, table, write_table
 from tests.datasets.pictures import HEIGHT, PARTS, WIDTH, disc, photo, ramp, samples
@@ -200,6 +205,118 @@ def test_a_picture_whose_checksum_is_wrong_is_named(tmp_path: Path) -> None:
         opened(tmp_path / "broken").check()
 
 
+def png(bits: int, color: int, rows: np.ndarray) -> bytes:
+    """Of 8 x 8 pixels, as bytes: Pillow writes few of these kinds."""
+    chunks = [b"IHDR" + struct.pack(">IIBBBBB", 8, 8, bits, color, 0, 0, 0)]
+    chunks += [b"IDAT" + zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)), b"IEND"]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(each) - 4) + each + struct.pack(">I", zlib.crc32(each)) for each in chunks
+    )
+
+
+def grays(bits: int) -> bytes:
+    """Levels 0, 1, ..., again and again."""
+    levels = np.arange(64).reshape(8, 8) % 2**bits
+    if bits >= 8:
+        return png(bits, 0, (levels * 1000 if bits == 16 else levels).astype(f">u{bits // 8}"))
+    single = (levels[..., None] >> np.arange(bits)[::-1]) & 1
+    return png(bits, 0, np.packbits(single.reshape(8, -1).astype(np.uint8), axis=1))
+
+
+def colors_of_16_bits() -> bytes:
+    return png(16, 2, (np.arange(192).reshape(8, 24) * 300).astype(">u2"))
+
+
+def floats() -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.linspace(0.5, 9, 64, dtype=np.float32).reshape(8, 8)).save(file, "TIFF")
+    return file.getvalue()
+
+
+def pages() -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(photo(0)).save(file, "TIFF", save_all=True, append_images=[Image.fromarray(photo(1))])
+    return file.getvalue()
+
+
+def of_files(root: Path, picture: bytes, map_: bytes, target: dict[str, Any]) -> Folders:
+    """Four samples alike."""
+    for folder, content in (("images", picture), ("maps", map_)):
+        (root / folder).mkdir()
+        for name in "abcd":
+            (root / folder / f"{name}.png").write_bytes(content)
+    return Folders(str(root), {"image": "images"}, {"it": target | {"folder": "maps"}}, val=0.25, test=0.25)
+
+
+def of_cells(root: Path, picture: bytes, map_: bytes, target: dict[str, Any], **modes: str) -> HuggingFace:
+    """The same in a table."""
+    cells = [{key: {"bytes": each, "path": None} for key, each in (("image", picture), ("map", map_))}] * 4
+    features = Features({key: ImageColumn(mode=modes.get(key)) for key in ("image", "map")})
+    Dataset.from_list(cells, features=features).to_parquet(root / "x.parquet")
+    return opened(
+        root / "x.parquet",
+        inputs={"image": "image"},
+        targets={"it": target | {"column": "map"}},
+        name_column=None,
+    )
+
+
+CLASSES = {"kind": "semantic", "names": ["a", "b", "c", "d"]}
+PLAIN = grays(8)
+READ = {
+    "classes of 1 bit": (grays(1), CLASSES),
+    "classes of 2 bits": (grays(2), CLASSES),
+    "lengths of 2 bits": (grays(2), {"kind": "depth", "scale": 1.0}),
+    "lengths of floats": (floats(), {"kind": "depth"}),
+}
+REFUSED = {
+    "classes in colours of 16 bits": (PLAIN, colors_of_16_bits(), CLASSES, "16 bits in several channels"),
+    "lengths in colours of 16 bits": (
+        PLAIN,
+        colors_of_16_bits(),
+        {"kind": "depth"},
+        "16 bits in several channels",
+    ),
+    "mask of floats": (PLAIN, floats(), {"kind": "mask"}, "floats, where levels are expected"),
+    "picture of floats": (floats(), grays(1), {"kind": "mask"}, "it holds floats; store levels"),
+    "pages": (pages(), grays(1), {"kind": "mask"}, "it has several pages or frames; store one"),
+}
+
+
+@pytest.mark.parametrize("key", READ)
+def test_a_map_in_a_table_is_read_like_a_file(key: str, tmp_path: Path) -> None:
+    map_, target = READ[key]
+    expected = samples(of_files(tmp_path, PLAIN, map_, target))[0]["it"]
+    found = samples(of_cells(tmp_path, PLAIN, map_, target))[0]["it"]
+    assert torch.equal(found.value, expected.value)
+    assert torch.equal(found.valid, expected.valid)
+
+
+@pytest.mark.parametrize("key", REFUSED)
+def test_a_picture_in_a_table_is_refused_like_a_file(key: str, tmp_path: Path) -> None:
+    picture, map_, target, message = REFUSED[key]
+    for data in (of_files, of_cells):
+        with pytest.raises(CnnlibError, match=message):
+            data(tmp_path, picture, map_, target).check()
+
+
+def test_a_column_may_ask_for_a_mode_but_does_not_clip_16_bits(tmp_path: Path) -> None:
+    color = io.BytesIO()
+    Image.fromarray(photo(0)[:8, :8]).save(color, "PNG")
+    found = samples(of_cells(tmp_path, color.getvalue(), grays(1), {"kind": "mask"}, image="L"))[0]
+    gray = np.array(Image.fromarray(photo(0)[:8, :8]).convert("L"))
+    assert torch.equal(found["image"], torch.from_numpy(gray).expand(3, 8, 8) / 255)
+    found = samples(of_cells(tmp_path, grays(16), grays(1), {"kind": "mask"}, image="RGB"))[0]
+    expected = torch.arange(64).view(8, 8) * 1000 // 257
+    assert torch.equal(found["image"], expected.expand(3, 8, 8) / 255)
+
+
+def test_a_picture_with_more_pixels_than_are_read_is_named(saved: Path) -> None:
+    with pytest.raises(CnnlibError, match=r"(?s)row 0: .*'photo'.*at most 767 are read.*raise max_pixels"):
+        opened(saved, max_pixels=WIDTH * HEIGHT - 1).check()
+    opened(saved, max_pixels=WIDTH * HEIGHT).check()
+
+
 def test_a_map_of_classes_that_do_not_exist_is_named(tmp_path: Path) -> None:
     strange = [row | {"parts": (disc() // 85).tolist()} for row in rows(6)]
     Dataset.from_list(strange, features=table(1).features).save_to_disk(tmp_path / "strange")
@@ -207,7 +324,8 @@ def test_a_map_of_classes_that_do_not_exist_is_named(tmp_path: Path) -> None:
         opened(tmp_path / "strange").check()
 
 
-def test_offsets_that_lead_out_of_the_file_are_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stream", [None, 3])
+def test_offsets_that_lead_out_of_the_file_are_told(stream: int | None, tmp_path: Path) -> None:
     """Arrow would read there, and the process would end."""
     Dataset.from_dict({"photo": ["one", "two", "three"]}).save_to_disk(tmp_path / "table")
     (path,) = (tmp_path / "table").glob("*.arrow")
@@ -215,7 +333,7 @@ def test_offsets_that_lead_out_of_the_file_are_told(tmp_path: Path) -> None:
     assert path.read_bytes().count(offsets) == 1
     path.write_bytes(path.read_bytes().replace(offsets, np.array([0, 3, 2**30, 11], "<i4").tobytes()))
     with pytest.raises(CnnlibError, match="cannot be opened as a Hugging Face data set"):
-        opened(tmp_path / "table", inputs={"image": "photo"}, targets={"mask": "photo"})
+        opened(tmp_path / "table", inputs={"image": "photo"}, targets={"mask": "photo"}, stream=stream)
 
 
 def test_a_pipe_is_not_waited_for(saved: Path, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cnnlib.datasets import Boxes, Folders
+from cnnlib.datasets import Boxes, Folders, image_files
+from cnnlib.datasets.image_files import ImageFileError, read_color
 from cnnlib.datasets.problems import Problems
 from cnnlib.types import CnnlibError
 from tests.datasets.composites.made_pictures import composites, write_pictures
@@ -95,6 +96,13 @@ def test_large_pictures_are_refused_by_their_header(tmp_path: Path) -> None:
     data = folders(tmp_path, 5, max_pixels=5000, size=16)
     data.skip_broken(0.2)
     assert data.skipped == ("large",)
+
+
+def test_a_file_that_claims_too_much_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(photo(1, 90, 90), tmp_path / "large.png")
+    monkeypatch.setattr(image_files, "read_bytes", lambda path: pytest.fail(f"{path} was read"))
+    with pytest.raises(ImageFileError, match="90 x 90 pixels; at most 8,099 are read"):
+        read_color(tmp_path / "large.png", 8099)
 
 
 def test_a_picture_of_9000_x_9000_is_too_large_by_default(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 from PIL import Image
 
 from cnnlib.datasets.fitting import fitted_size, padded, padded_target
-from cnnlib.datasets.hugging_face.tables import Table, known, picture, undecoded, values
+from cnnlib.datasets.hugging_face.tables import Table, file_content, known, undecoded, values
 from cnnlib.datasets.hugging_face.targets import ColumnTarget
-from cnnlib.datasets.image_files import to_image, to_rgb
+from cnnlib.datasets.image_files import ImageFileError, Stored, decode_stored, to_color, to_image
 from cnnlib.types import CnnlibError, Fit, Sample, Size
 
 
@@ -28,6 +28,8 @@ class TableSamples:
     group_column: str | None
     size: int | None
     fit: Fit
+    max_pixels: int
+    """Of a stored picture."""
 
     def __post_init__(self) -> None:
         self._known = {key: known(self.table, target.column) for key, target in self.targets.items()}
@@ -102,20 +104,29 @@ class TableSamples:
         try:
             (row,) = self._rows[index].to_pylist()
             decoded = {
-                column: picture(row[column], feature.mode)
+                column: self._decoded(row[column], f"column {column!r}", feature.mode)
                 for column, feature in self._pictures.items()
                 if row[column] is not None
             }
             return row | decoded
-        except Exception as error:  # whatever Pillow raises on a damaged picture, and Arrow on a damaged file
+        except ImageFileError as error:
+            raise CnnlibError(f"{place}: cannot be read ({error.detail})") from None
+        except Exception as error:  # whatever Arrow raises on a damaged file, and a place on the network
             raise CnnlibError(f"{place}: cannot be read ({type(error).__name__}: {error})") from None
+
+    def _decoded(self, cell: Mapping[str, Any], where: str, mode: str | None) -> Stored:
+        """In the mode that the column asks for, if it does and levels are not wider: Pillow would clip them."""
+        stored = decode_stored(file_content(cell), where, self.max_pixels)
+        if mode is None or mode.startswith("I") or stored.image.mode.startswith(("I", "F")):
+            return stored
+        return stored._replace(image=stored.image.convert(mode))
 
     @staticmethod
     def _picture(value: Any, place: str) -> Image.Image:
-        if not isinstance(value, Image.Image):
+        if not isinstance(value, Stored):
             what = "nothing" if value is None else f"a {type(value).__name__}"
             raise CnnlibError(f"{place}: expected a picture (a column of type Image); it holds {what}")
-        return to_rgb(value)
+        return to_color(value, place)
 
     @cached_property
     def _one_size(self) -> Size:

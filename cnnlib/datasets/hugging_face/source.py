@@ -12,6 +12,7 @@ from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.hugging_face.samples import TableSamples
 from cnnlib.datasets.hugging_face.tables import Table, check_column, open_tables
 from cnnlib.datasets.hugging_face.targets import column_target
+from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
 from cnnlib.datasets.numbered_splits import NumberedSplits
 from cnnlib.datasets.splits import Share, Subset, split_indices
 from cnnlib.types import CnnlibError, Fit, SampleSource, Split
@@ -46,6 +47,7 @@ class HuggingFace(NumberedSplits):
         size: samples become ``size`` x ``size``. Without it they stay as stored, and must share one size.
         fit: how pictures of another shape become square: they are stretched, or ``pad`` makes the longer side ``size``
             and adds black, not valid in maps, at the right and at the bottom.
+        max_pixels: a picture that says that it has more is not decoded, and is an error like every other.
         check: how many samples ``check`` decodes, spread evenly; by default all.
 
     Raises:
@@ -67,6 +69,7 @@ class HuggingFace(NumberedSplits):
         stream: Annotated[int, Ge(1)] | None = None,
         size: Side | None = None,
         fit: Fit = "stretch",
+        max_pixels: MaxPixels = USUAL_PIXELS,
         check: Annotated[int, Ge(1)] | None = None,
     ) -> None:
         if fit == "pad" and size is None:
@@ -87,7 +90,7 @@ class HuggingFace(NumberedSplits):
         self.targets = {key: target.task.info for key, target in columns.items()}
         self.size, self.fit = size, fit
         samples = {
-            name: TableSamples(name, table, inputs, columns, name_column, group_column, size, fit)
+            name: TableSamples(name, table, inputs, columns, name_column, group_column, size, fit, max_pixels)
             for name, table in tables.items()
         }
         super().__init__(_divided(samples, val, test, seed), f"the data set {path}", check)

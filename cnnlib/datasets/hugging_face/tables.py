@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from cnnlib.checks import did_you_mean
 from cnnlib.files import check_is_file, read_bytes, user_path
-from cnnlib.pictures import decode_picture
 from cnnlib.types import CnnlibError
 
 Table: TypeAlias = Any
@@ -64,11 +62,7 @@ def open_tables(path: str, stream: int | None = None) -> dict[str, Table]:
                 str(place) if place.exists() else path, streaming=stream is not None
             )
         tables = dict(found) if isinstance(found, Mapping) else {"all": found}
-        if stream:
-            return {name: _first_rows(table, stream) for name, table in tables.items()}
-        for table in tables.values():
-            table.data.validate(full=True)  # Arrow follows wrong offsets out of the memory
-        return tables
+        return {name: _checked_rows(table, stream) for name, table in tables.items()}
     except Exception as error:  # of its own, of Arrow, of the network
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CnnlibError(
@@ -77,11 +71,12 @@ def open_tables(path: str, stream: int | None = None) -> dict[str, Table]:
         ) from None
 
 
-def _first_rows(table: Any, count: int) -> Table:
-    """Of a table or a stream; pictures are not decoded."""
+def _checked_rows(table: Any, count: int | None) -> Table:
+    """The first rows, or all, of a table or a stream; pictures are not decoded."""
     datasets = library()
     if isinstance(table, datasets.Dataset):
-        return table.select(range(min(count, len(table))))
+        table.data.validate(full=True)  # Arrow follows wrong offsets out of the memory
+        return table if count is None else table.select(range(min(count, len(table))))
     return datasets.Dataset.from_list(list(table.decode(False).take(count)), features=table.features)
 
 
@@ -117,16 +112,15 @@ def undecoded(table: Table, columns: Iterable[str]) -> tuple[Table, dict[str, An
     return chosen.with_format("arrow"), features
 
 
-def picture(stored: Mapping[str, Any], mode: str | None) -> Image.Image:
-    """What a column of pictures holds, upright; raises whatever Pillow does on a damaged one."""
-    content, path = stored["bytes"], stored["path"]
+def file_content(cell: Mapping[str, Any]) -> bytes:
+    """Of the picture in a cell, which holds it or tells its place; raises whatever opening that does."""
+    content, path = cell["bytes"], cell["path"]
     if content is None and library().utils.file_utils.is_local_path(path):
         content = read_bytes(Path(path))
     elif content is None:  # the rows of a stream
         with library().utils.file_utils.xopen(path, "rb") as file:
             content = file.read()
-    upright = ImageOps.exif_transpose(decode_picture(content))
-    return upright if mode is None else upright.convert(mode)
+    return content
 
 
 def _arrow(table: Table, column: str) -> Iterator[Any]:

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
 from cnnlib.checks import did_you_mean
 from cnnlib.datasets.hugging_face.tables import library
-from cnnlib.datasets.image_files import to_rgb
+from cnnlib.datasets.image_files import Stored, to_color
 from cnnlib.datasets.map_files import to_gray, to_indices, to_lengths
 from cnnlib.datasets.target_files import ABOUT_DATA, check_options, resized, target_info
 from cnnlib.lookup import find
@@ -24,7 +23,7 @@ _FROM_PICTURE = {
     "gray": to_gray,
     "index": to_indices,
     "lengths": to_lengths,
-    "color": lambda picture, _: np.array(to_rgb(picture)),
+    "color": lambda stored, place: np.array(to_color(stored, place)),
 }
 
 
@@ -76,9 +75,7 @@ class ColumnTarget:
         )
 
     def _pixels(self, value: Any, place: str) -> np.ndarray:
-        if isinstance(value, Image.Image):
-            if value.mode == "F":
-                raise CnnlibError("it is a picture of floats; expected levels of 8 or 16 bits")
+        if isinstance(value, Stored):
             return _FROM_PICTURE[self.task.pixels](value, place)
         array = np.asarray(value)
         wanted = 3 if self.task.pixels == "color" else 2
