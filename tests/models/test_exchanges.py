@@ -293,7 +293,7 @@ def test_one_task_alone_is_trained(exchange: str) -> None:
         ({"exchange": {"name": "cross_stitch", "own": 1.5}}, r"'cross_stitch': own must be at most 1; it is 1.5"),
         ({"exchange": {"name": "cross_stitch", "per": "pixel"}}, r"per must be 'channel' or 'stage'; it is 'pixel'"),
         ({"exchange": {"name": "mtan", "reduction": 0}}, r"exchange 'mtan': reduction must be at least 1; it is 0"),
-        ({"exchange": "torch.nn.Conv2d"}, r"cannot serve as a exchange: it must be .* derives from .*Exchange"),
+        ({"exchange": "torch.nn.Conv2d"}, r"cannot serve as an exchange: it must be .* derives from .*Exchange"),
         (
             {"exchange": "cross_stitch", "encoder": "test_vit"},
             r"keeps 2 of its tensors outside of the layers that it calls, such as 'net.cls_token': take a convol",
