@@ -9,7 +9,7 @@ box of one pixel at the origin is (0, 0, 1, 1).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -113,6 +113,22 @@ class View(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class EmbeddedPicture:
+    """A picture that is stored inside a larger file, such as a tar file or a table.
+
+    Attributes:
+        place: where it is, for messages; no two pictures of a data set have the same.
+        read: gives its content, that of an image file or of a .npy file; may raise any exception.
+    """
+
+    place: str
+    read: Callable[[], bytes] = field(compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return self.place
+
+
 class SampleSource(Protocol):
     """One split of a data set: a sequence of samples, each a pure function of its index, from 0 on; any other index is
     an ``IndexError``. No two samples of a data set, of all splits together, share a name.
@@ -123,9 +139,10 @@ class SampleSource(Protocol):
       that is trained on; without it, every sample is taken to have some.
     - ``group(index)``, the sample's group, and ``label_class(index)``, its class, each a string or ``None``: where all
       samples tell them, folds keep groups together and the classes' shares alike.
-    - ``files(index)``, the paths of the files that a sample is read from, its own picture's first, or ``None``. Then
-      training is refused where the same picture is in two splits. Samples that are rendered have none.
-    - ``pictures()``, the paths of the files that all samples together are put together from, for the same check, where
+    - ``files(index)``, the paths of the files that a sample is read from, its own picture's first; ``()`` for a
+      rendered sample, ``None`` where that is not known. Training is refused where the same picture is in two splits.
+    - ``picture(index)``, for the same check, the sample's own picture where it is stored inside a larger file.
+    - ``pictures()``, for the same check, the paths of the files that all samples together are put together from, where
       samples share them and have no picture of their own.
     """
 

@@ -33,7 +33,7 @@ def test_one_place_opens_pictures() -> None:
 def _looked_at(folder: Path, content: bytes) -> None:
     path = folder / "a.jpg"
     path.write_bytes(content)
-    assert Fingerprints().looks([path]) == [None]
+    assert Fingerprints().perceptual([path]) == [None]
 
 
 def _of_a_run(folder: Path, content: bytes) -> None:

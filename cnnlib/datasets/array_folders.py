@@ -49,19 +49,24 @@ class ArraySamples:
     def labels(self, index: int) -> Collection[str]:
         return tuple(self.maps)
 
+    def files(self, index: int) -> list[Path]:
+        return [self._path(role, index) for role in ("image", *self.maps)]
+
     def read(self, role: str, index: int) -> Any:
         """The image or a target of one sample; raises ``ImageFileError``."""
-        part, number = self.names[index].split("/")
-        folder = "image" if role == "image" else self.maps[role].folder
-        path = self.root / part / folder / f"{number}.npy"
+        path = self._path(role, index)
         return read_image(path, self.size) if role == "image" else self.maps[role].read(path, self.size)
 
     @cached_property
     def size(self) -> Size:
         """Of the first image, and so of all."""
-        part, number = self.names[0].split("/")
-        height, width = read_image(self.root / part / "image" / f"{number}.npy", None).shape[1:]
+        height, width = read_image(self._path("image", 0), None).shape[1:]
         return height, width
+
+    def _path(self, role: str, index: int) -> Path:
+        part, number = self.names[index].split("/")
+        folder = "image" if role == "image" else self.maps[role].folder
+        return self.root / part / folder / f"{number}.npy"
 
 
 class ArrayDataSource:

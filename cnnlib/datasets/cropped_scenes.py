@@ -56,6 +56,9 @@ class CroppedSplit:
     def label_class(self, index: int) -> str:
         return self.scenes.label_class(index)
 
+    def files(self, index: int) -> tuple[()]:
+        return ()
+
 
 class CroppedScenes:
     """``scenes``, each cut at random to a wide picture (3:2) or to an upright one (2:3).

@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 
 from cnnlib.datasets.splits import Subset, info_of_all, sample_info
-from cnnlib.types import CnnlibError, DataSource, Sample, SampleSource, Split
+from cnnlib.types import CnnlibError, DataSource, EmbeddedPicture, Sample, SampleSource, Split
 
 _VAL_SHARE = 0.1  # of all samples
 
@@ -45,6 +45,10 @@ class Joined:
     def files(self, index: int) -> Sequence[Path] | None:
         split, own = self._places[index]
         return sample_info(split, "files", own)
+
+    def picture(self, index: int) -> EmbeddedPicture | None:
+        split, own = self._places[index]
+        return sample_info(split, "picture", own)
 
 
 def fold_splits(source: DataSource, folds: int, fold: int, partition: int) -> dict[Split, SampleSource]:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from cnnlib.datasets.fingerprints import Fingerprints, Look
+from cnnlib.datasets.fingerprints import Fingerprints, PerceptualHash, StoredPicture
 from cnnlib.datasets.problems import as_line
 from cnnlib.datasets.splits import sample_info
 from cnnlib.types import CnnlibError, SampleSource, Split
@@ -23,10 +23,10 @@ with one of them mirrored."""
 SHOWN = 3
 """Pairs that are named."""
 _BLOCK = 2**22  # pairs that are compared at a time, so that memory stays flat
-_MOST_LOOKS = 5000  # pictures of each split, spread evenly, that are decoded to find those that look the same
+_MOST_DECODED = 5000  # pictures of each split, spread evenly, that are decoded for their perceptual hash
 
-Place: TypeAlias = tuple[str, Path]
-"""A split, and the file of a picture in it."""
+Place: TypeAlias = tuple[str, StoredPicture]
+"""A split, and a picture in it."""
 
 
 @dataclass
@@ -43,7 +43,8 @@ class Pairs:
     def words(self) -> list[str]:
         """A line for each example."""
         lines = [
-            as_line(f"    {' and '.join(f'{part} {path}' for part, path in pair)}") for pair in self.examples
+            as_line(f"    {' and '.join(f'{part} {picture}' for part, picture in pair)}")
+            for pair in self.examples
         ]
         more = self.count - len(self.examples)
         return [*lines, f"    and {more} more"] if more else lines
@@ -51,70 +52,90 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Leaks:
-    """What several splits share: files of equal bytes, and pictures that look the same though their bytes differ."""
+    """What several splits share.
+
+    Attributes:
+        same: pictures of equal stored bytes.
+        near: pictures that look the same though their bytes differ.
+        unknown: the number of samples whose pictures cannot be compared, as their source does not tell where they are.
+    """
 
     same: Pairs
     near: Pairs
+    unknown: int = 0
 
 
 def find_leaks(
-    splits: Mapping[Split, SampleSource], known: Fingerprints, most_looks: int | None = _MOST_LOOKS
+    splits: Mapping[Split, SampleSource], known: Fingerprints, most_decoded: int | None = _MOST_DECODED
 ) -> Leaks:
-    """What the ``splits`` of a data set of files share; nothing where samples have no files, which costs nothing.
+    """What the ``splits`` of a data set share; rendered samples cost nothing.
 
-    Of files, only those of a size that another split has too are read whole. Of each split, ``most_looks`` pictures
-    (``None``: all), spread evenly, are decoded, JPEGs at a fraction of their size, and compared by what they show.
+    Of files, only those of a size that another split has too are read whole; of pictures inside larger files, all.
+    ``most_decoded`` pictures of each split (``None``: all), spread evenly, are decoded, JPEGs at a fraction of their
+    size, and compared by their perceptual hash.
 
     Args:
         known: remembers what it has read, for further splits of the same data set.
     """
-    paths = {part: list(main_files(samples)) for part, samples in splits.items()}
-    same, near = same_files(paths, known), Pairs(0, [])
-    copies = {path for _, (_, path) in same}
+    stored = {part: list(stored_pictures(samples)) for part, samples in splits.items()}
+    unknown = sum(pictures.count(None) for pictures in stored.values())
+    pictures = {part: [each for each in found if each is not None] for part, found in stored.items()}
+    same, near = same_pictures(pictures, known), Pairs(0, [])
+    copies = {picture for _, (_, picture) in same}
     compared = {
-        part: _spread([path for path in files if path not in copies], most_looks)
-        for part, files in paths.items()
+        part: _spread([picture for picture in found if picture not in copies], most_decoded)
+        for part, found in pictures.items()
     }
     for (part, ours), (other_part, theirs) in combinations(compared.items(), 2):
-        count, examples = near_pairs(known.looks(ours), known.looks(theirs))
+        count, examples = near_pairs(known.perceptual(ours), known.perceptual(theirs))
         near.add(count, [((part, ours[one]), (other_part, theirs[other])) for one, other in examples])
-    return Leaks(Pairs(len(same), same[:SHOWN]), near)
+    return Leaks(Pairs(len(same), same[:SHOWN]), near, unknown)
 
 
-def main_files(samples: SampleSource) -> Iterator[Path]:
-    """The file of each sample's own picture, of those that tell one; of composites those of their pictures."""
+def stored_pictures(samples: SampleSource) -> Iterator[StoredPicture | None]:
+    """Each sample's own picture, ``None`` where its source does not tell it; nothing of rendered samples; of composites
+    the pictures that they are put together from.
+    """
     if hasattr(samples, "pictures"):
         yield from samples.pictures()
-    elif hasattr(samples, "files"):
-        for index in range(len(samples)):
-            if files := sample_info(samples, "files", index):
-                yield files[0]
+        return
+    for index in range(len(samples)):
+        files = sample_info(samples, "files", index)
+        if files is None:
+            yield sample_info(samples, "picture", index)
+        elif files:
+            yield files[0]
 
 
-def same_files(paths: Mapping[Split, Sequence[Path]], known: Fingerprints) -> list[tuple[Place, Place]]:
-    """Pairs of files in two splits that have the same bytes: each with the first of the other split."""
-    parts_of_size: dict[int, set[str]] = {}
-    sizes: dict[Path, int] = {}
-    for part, files in paths.items():
-        for path in files:
-            sizes[path] = _size(path)
-            parts_of_size.setdefault(sizes[path], set()).add(part)
+def same_pictures(
+    pictures: Mapping[Split, Sequence[StoredPicture]], known: Fingerprints
+) -> list[tuple[Place, Place]]:
+    """Pairs of pictures in two splits that have the same bytes: each with the first of the other split."""
+    parts_of_size: dict[int | None, set[str]] = {}
+    sizes: dict[StoredPicture, int | None] = {}
+    for part, found in pictures.items():
+        for picture in found:
+            sizes[picture] = _size(picture)
+            parts_of_size.setdefault(sizes[picture], set()).add(part)
     alike = {
-        part: [path for path in files if len(parts_of_size[sizes[path]]) > 1] for part, files in paths.items()
+        part: [picture for picture in found if len(parts_of_size[sizes[picture]]) > 1]
+        for part, found in pictures.items()
     }
-    found = []
-    first: dict[str, dict[str, Path]] = {}
-    for part, files in alike.items():
-        for path, digest in zip(files, known.digests(files), strict=True):
+    pairs = []
+    first: dict[str, dict[str, StoredPicture]] = {}
+    for part, found in alike.items():
+        for picture, digest in zip(found, known.digests(found), strict=True):
             if digest:
                 seen = first.setdefault(digest, {})
-                found += [((other, theirs), (part, path)) for other, theirs in seen.items() if other != part]
-                seen.setdefault(part, path)
-    return found
+                pairs += [
+                    ((other, theirs), (part, picture)) for other, theirs in seen.items() if other != part
+                ]
+                seen.setdefault(part, picture)
+    return pairs
 
 
 def near_pairs(
-    ours: Sequence[Look | None], theirs: Sequence[Look | None], most: int = NEAR
+    ours: Sequence[PerceptualHash | None], theirs: Sequence[PerceptualHash | None], most: int = NEAR
 ) -> tuple[int, list[tuple[int, int]]]:
     """How many pairs of pictures differ in at most ``most`` bits, as they are or one of them mirrored, and the indices
     of the first few.
@@ -140,8 +161,8 @@ def check_leaks(what: str, leaks: Leaks, allowed: bool) -> str:
         what: the data set in words.
 
     Raises:
-        CnnlibError: files of equal content are in two splits, and that is not ``allowed``. Pictures that look the same
-            may be different ones (frames, products before a white wall), so they are no error.
+        CnnlibError: pictures of equal content are in two splits, and that is not ``allowed``. Pictures that look the
+            same may be different ones (frames, products before a white wall), so they are no error.
     """
     lines = []
     if leaks.same.count:
@@ -157,23 +178,29 @@ def check_leaks(what: str, leaks: Leaks, allowed: bool) -> str:
             f"{what}: pictures in two splits look the same, or mirrored; are they copies? {leaks.near.count}"
         ]
         lines += leaks.near.words()
+    if leaks.unknown:
+        lines += [
+            f"{what}: the same picture in two splits cannot be found among {leaks.unknown} samples, for their source "
+            "tells neither files nor pictures (see cnnlib.types.SampleSource)"
+        ]
     return "\n".join(lines)
 
 
-def _hashes(looks: Sequence[Look | None]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _hashes(found: Sequence[PerceptualHash | None]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of those that have one, the index, the hash and that of the mirrored picture."""
-    known = [(index, *look) for index, look in enumerate(looks) if look is not None]
+    known = [(index, *each) for index, each in enumerate(found) if each is not None]
     indices, plain, mirrored = np.array(known, np.uint64).reshape(-1, 3).T
     return indices.astype(np.int64), plain, mirrored
 
 
-def _spread(paths: Sequence[Path], most: int | None) -> list[Path]:
-    count = min(len(paths), most or len(paths))
-    return [paths[index] for index in np.linspace(0, len(paths) - 1, count).round().astype(int)]
+def _spread(pictures: Sequence[StoredPicture], most: int | None) -> list[StoredPicture]:
+    count = min(len(pictures), most or len(pictures))
+    return [pictures[index] for index in np.linspace(0, len(pictures) - 1, count).round().astype(int)]
 
 
-def _size(path: Path) -> int:
+def _size(picture: StoredPicture) -> int | None:
+    """In bytes; ``None`` where that is not known without reading it."""
     try:
-        return path.stat().st_size
+        return picture.stat().st_size if isinstance(picture, Path) else None
     except OSError:
-        return -1
+        return None

@@ -10,7 +10,7 @@ import numpy as np
 from annotated_types import Gt, Lt
 
 from cnnlib.checks import checked
-from cnnlib.types import CnnlibError, Sample, SampleSource, Split
+from cnnlib.types import CnnlibError, EmbeddedPicture, Sample, SampleSource, Split
 
 Share: TypeAlias = Annotated[float, Gt(0), Lt(1)]
 """Of the samples."""
@@ -41,13 +41,18 @@ class Subset:
     def files(self, index: int) -> Sequence[Path] | None:
         return sample_info(self._source, "files", self._own(index))
 
+    def picture(self, index: int) -> EmbeddedPicture | None:
+        return sample_info(self._source, "picture", self._own(index))
+
     def _own(self, index: int) -> int:
         if not 0 <= index < len(self):
             raise IndexError(f"there are {len(self)} samples; there is no index {index}")
         return int(self._indices[index])
 
 
-def sample_info(source: SampleSource, what: Literal["group", "label_class", "files"], index: int) -> Any:
+def sample_info(
+    source: SampleSource, what: Literal["group", "label_class", "files", "picture"], index: int
+) -> Any:
     """What ``source`` says of a sample; ``None`` where it does not know, or has no such method."""
     return getattr(source, what)(index) if hasattr(source, what) else None
 

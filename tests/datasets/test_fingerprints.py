@@ -14,7 +14,7 @@ from scipy.fft import dctn
 from sklearn.datasets import load_sample_images
 
 from cnnlib.datasets import fingerprints
-from cnnlib.datasets.fingerprints import Fingerprints, Look, perceptual_hash
+from cnnlib.datasets.fingerprints import Fingerprints, PerceptualHash, perceptual_hash
 from cnnlib.datasets.leaks import NEAR
 from tests.datasets.pictures import photo, save, truncate
 
@@ -32,7 +32,7 @@ def photos() -> list[Image.Image]:
     ]
 
 
-def distance(one: Look | None, other: Look | None) -> int:
+def distance(one: PerceptualHash | None, other: PerceptualHash | None) -> int:
     assert one is not None
     assert other is not None
     return (one.plain ^ other.plain).bit_count()
@@ -111,11 +111,11 @@ def test_files_are_read_once_and_broken_ones_have_none(
     save(photo(2, 90, 120), broken)
     truncate(broken)
     known = Fingerprints()
-    assert known.looks([whole, broken, tmp_path / "none.png"])[1:] == [None, None]
-    assert known.looks([whole]) == [perceptual_hash(Image.fromarray(photo(1, 90, 120)))]
+    assert known.perceptual([whole, broken, tmp_path / "none.png"])[1:] == [None, None]
+    assert known.perceptual([whole]) == [perceptual_hash(Image.fromarray(photo(1, 90, 120)))]
     first = known.digests([whole, broken, tmp_path / "none.png"])
     assert first[2] == ""
     assert len(set(first)) == 3
     whole.unlink()
     assert known.digests([whole]) == first[:1]
-    assert known.looks([whole]) != [None]
+    assert known.perceptual([whole]) != [None]

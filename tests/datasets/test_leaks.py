@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from datasets import Dataset, Features, Value
+from datasets import Image as ImageColumn
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
@@ -13,10 +19,13 @@ from sklearn.datasets import load_sample_images
 
 from cnnlib.assembly import refuse_leaks
 from cnnlib.config import build, load_suite
-from cnnlib.datasets import DATASETS, Scenes, leaks
-from cnnlib.datasets.fingerprints import Fingerprints, Look
-from cnnlib.datasets.leaks import find_leaks, near_pairs
-from cnnlib.types import CnnlibError
+from cnnlib.datasets import DATASETS, CroppedScenes, HuggingFace, NYUv2, Scenes, Shards, leaks
+from cnnlib.datasets.fingerprints import Fingerprints, PerceptualHash
+from cnnlib.datasets.folds import fold_splits
+from cnnlib.datasets.leaks import check_leaks, find_leaks, near_pairs
+from cnnlib.datasets.shards.writer import write_shards
+from cnnlib.types import CnnlibError, DataSource, Sample, Target, TargetInfo
+from tests.datasets.paper_files import save_picture
 from tests.datasets.pictures import PARTS, disc, save
 from tests.tiny_suite import write_suite
 
@@ -105,11 +114,13 @@ def test_folds_are_checked_as_they_are_divided(root: Path) -> None:
         checked(root, folds=6)
 
 
-def test_rendered_samples_cost_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = Scenes(size=24, train=4, val=2, test=2, cache_dir=str(tmp_path))
+@pytest.mark.parametrize("make", [Scenes, CroppedScenes])
+def test_rendered_samples_cost_nothing(
+    make: Callable[..., DataSource], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make(size=24, train=4, val=2, test=2, cache_dir=str(tmp_path))
     monkeypatch.setattr(Scenes.read, "__getitem__", None)
-    found = find_leaks({part: data.split(part) for part in PARTS}, Fingerprints())
-    assert (found.same.count, found.near.count) == (0, 0)
+    assert said_of(data) == ""
 
 
 def test_mirrored_copies_are_found(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,15 +132,153 @@ def test_mirrored_copies_are_found(root: Path, capsys: pytest.CaptureFixture[str
     assert f"train {root / 'photo' / 'train' / '1.png'} and test" in said
 
 
-looks = st.none() | st.builds(Look, st.integers(0, 2**8), st.integers(0, 2**8))
+def photographs() -> dict[str, np.ndarray]:
+    """A photograph in train and, with another, in val; in test the first one smaller and mirrored."""
+    one, other = (picture[:210, :230] for picture in load_sample_images().images)
+    smaller = np.asarray(ImageOps.mirror(Image.fromarray(one)).resize((120, 110)))
+    return {"train": [one], "val": [other, one], "test": [smaller]}
+
+
+class Photographs:
+    """The samples of ``photographs``, which tell neither files nor pictures."""
+
+    inputs = {"image": 3}  # noqa: RUF012
+    targets = {"label": TargetInfo("label", names=("a", "b"))}  # noqa: RUF012
+    size = None
+
+    def __init__(self, noise: float = 0) -> None:
+        self._noise = noise
+
+    def split(self, part: str) -> list[Sample]:
+        return [
+            {
+                "image": torch.from_numpy(picture.copy()).permute(2, 0, 1) / 255 * (1 - self._noise),
+                "label": Target(torch.tensor(0)),
+                "name": f"{part}_{number}",
+            }
+            for number, picture in enumerate(photographs()[part])
+        ]
+
+
+def shards(folder: Path, noise: float = 0) -> Shards:
+    write_shards(Photographs(noise), folder, {})
+    return Shards(str(folder))
+
+
+def table(folder: Path, **options: Any) -> HuggingFace:
+    features = Features({"photo": ImageColumn(), "label": Value("int64")})
+    tables = {
+        part: Dataset.from_list(
+            [{"photo": {"bytes": png(picture), "path": None}, "label": 0} for picture in pictures],
+            features=features,
+        )
+        for part, pictures in photographs().items()
+    }
+    for part, rows in tables.items():
+        rows.to_parquet(folder / f"{part}.parquet")
+    targets = {"label": {"column": "label", "names": ["a", "b"]}}
+    return HuggingFace(str(folder), {"image": "photo"}, targets, **options)
+
+
+def png(picture: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return file.getvalue()
+
+
+def said_of(source: DataSource, known: Fingerprints | None = None) -> str:
+    splits = {part: source.split(part) for part in PARTS}
+    return check_leaks("x", find_leaks(splits, known or Fingerprints()), allowed=True)
+
+
+@pytest.mark.parametrize(
+    ("make", "places"),
+    [
+        (
+            shards,
+            (
+                "{folder}/train-000000.tar, sample 0 from 0",
+                "{folder}/val-000000.tar, sample 1 from 0",
+                "{folder}/test-000000.tar, sample 0 from 0",
+            ),
+        ),
+        (table, ("row 0 of table train", "row 1 of table val", "row 0 of table test")),
+        (
+            lambda folder: table(folder, stream=2),
+            ("row 0 of table train", "row 1 of table val", "row 0 of table test"),
+        ),
+    ],
+    ids=["shards", "table", "stream of rows"],
+)
+def test_pictures_inside_of_larger_files_are_compared(
+    tmp_path: Path, make: Callable[[Path], DataSource], places: tuple[str, ...]
+) -> None:
+    train, val, test = (place.format(folder=tmp_path) for place in places)
+    assert said_of(make(tmp_path)) == (
+        "x: the same picture is in two splits, so the test measures memory: 1\n"
+        f"    train {train} and val {val}\n"
+        "x: pictures in two splits look the same, or mirrored; are they copies? 1\n"
+        f"    train {train} and test {test}"
+    )
+
+
+def test_arrays_inside_of_shards_are_compared(tmp_path: Path) -> None:
+    said = said_of(shards(tmp_path, 0.01))
+    assert "measures memory: 1\n" in said
+    assert "are they copies? 1\n" in said
+    assert "input.image.npy" in (tmp_path / "train-000000.tar").read_bytes().decode("latin-1")
+
+
+def test_a_copy_inside_of_a_shard_is_refused(tmp_path: Path) -> None:
+    shards(tmp_path / "shards")
+    dataset = {"name": "shards", "root": str(tmp_path / "shards")}
+    suite = load_suite(write_suite(tmp_path, dataset=dataset, tasks={"label": {}}))
+    config = suite.experiments[suite.baseline]
+    with pytest.raises(CnnlibError, match=r"leaks: allow"):
+        refuse_leaks(config, build(config.dataset, DATASETS), 0, Fingerprints())
+
+
+def test_pictures_inside_of_larger_files_are_read_once_for_all_folds(tmp_path: Path) -> None:
+    source, known = shards(tmp_path), Fingerprints()
+    first, second = (fold_splits(source, 2, fold, 0) for fold in (0, 1))
+    found = find_leaks(first, known, None)
+    assert found.same.count + found.near.count > 0
+    for path in tmp_path.glob("*.tar"):
+        path.unlink()
+    found = find_leaks(second, known, None)
+    assert found.same.count + found.near.count > 0
+
+
+def test_arrays_are_compared_like_pictures(tmp_path: Path) -> None:
+    for part, count in (("train", 4), ("val", 2)):
+        for number in range(count):
+            save_picture(tmp_path / part, number, 13)
+    assert said_of(NYUv2(str(tmp_path))) == ""
+    copied = tmp_path / "val" / "image" / "1.npy"
+    copied.write_bytes((tmp_path / "train" / "image" / "2.npy").read_bytes())
+    assert "measures memory: 1\n" in said_of(NYUv2(str(tmp_path)))
+    np.save(copied, np.load(copied)[:, ::-1])
+    assert "look the same, or mirrored; are they copies? 1\n" in said_of(NYUv2(str(tmp_path)))
+
+
+def test_it_is_said_where_copies_cannot_be_found() -> None:
+    assert said_of(Photographs()) == (
+        "x: the same picture in two splits cannot be found among 4 samples, for their source tells neither files nor "
+        "pictures (see cnnlib.types.SampleSource)"
+    )
+
+
+hashes = st.none() | st.builds(PerceptualHash, st.integers(0, 2**8), st.integers(0, 2**8))
 
 
 @given(
-    ours=st.lists(looks, max_size=12),
-    theirs=st.lists(looks, max_size=12),
+    ours=st.lists(hashes, max_size=12),
+    theirs=st.lists(hashes, max_size=12),
     most=st.integers(0, 4),
 )
-def test_near_pairs_are_all_near_pairs(ours: list[Look | None], theirs: list[Look | None], most: int) -> None:
+def test_near_pairs_are_all_near_pairs(
+    ours: list[PerceptualHash | None], theirs: list[PerceptualHash | None], most: int
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(leaks, "_BLOCK", 5)
         count, examples = near_pairs(ours, theirs, most)

@@ -13,7 +13,7 @@ from cnnlib.datasets.fitting import fitted_size, padded, padded_target
 from cnnlib.datasets.hugging_face.tables import Table, file_content, known, undecoded, values
 from cnnlib.datasets.hugging_face.targets import ColumnTarget
 from cnnlib.datasets.image_files import ImageFileError, Stored, decode_stored, to_color, to_image
-from cnnlib.types import CnnlibError, Fit, Sample, Size
+from cnnlib.types import CnnlibError, EmbeddedPicture, Fit, Sample, Size
 
 
 @dataclass
@@ -81,6 +81,13 @@ class TableSamples:
 
     def label_class(self, index: int) -> str | None:
         return None if self._classes is None else self._classes[index]
+
+    def picture(self, index: int) -> EmbeddedPicture:
+        column = list(self.inputs.values())[-1]
+        return EmbeddedPicture(
+            f"row {index} of table {self.title}",
+            lambda: file_content(self._rows[index].column(column)[0].as_py()),
+        )
 
     def _name(self, index: int) -> str:
         return f"{self.title}-{index:06d}" if self._names is None else self._names[index]

@@ -47,6 +47,9 @@ class RenderedSplit(ABC):
             "name": f"{self._part}-{index:05d}",
         }
 
+    def files(self, index: int) -> tuple[()]:
+        return ()
+
     @abstractmethod
     def _targets(self, arrays: Mapping[str, Tensor]) -> dict[str, Target]:
         """Of the scene with these rows of the arrays."""

@@ -115,6 +115,10 @@ class SampleCodec:
             sample["group"] = about["group"]
         return sample
 
+    def picture(self, members: Mapping[str, bytes]) -> bytes:
+        """The file of the picture that the targets belong to; raises ``CnnlibError`` where there is none."""
+        return members[self._picture_member(list(self.inputs)[-1], members)]
+
     def labels(self, members: Mapping[str, bytes], about: Mapping[str, Any]) -> list[str]:
         """The targets that a sample has, given its members and what its JSON holds; nothing is decoded."""
         return [
@@ -133,9 +137,10 @@ class SampleCodec:
         return {f"input.{stem}.{self._format}": _image(pixels, self._format)}
 
     def _read_picture(self, key: str, members: Mapping[str, bytes]) -> Tensor:
-        stem, channels = self._stems[key], self.inputs[key]
-        if (content := members.get(f"input.{stem}.npy")) is not None:
-            picture = torch.from_numpy(_read_npy(content))
+        channels = self.inputs[key]
+        member = self._picture_member(key, members)
+        if member.endswith(".npy"):
+            picture = torch.from_numpy(_read_npy(members[member]))
             if (picture.dtype, picture.ndim, len(picture)) != (torch.float32, 3, channels):
                 raise CnnlibError(
                     f"{key!r} is {picture.dtype} {tuple(picture.shape)}; expected float32 ({channels}, H, W)"
@@ -143,14 +148,19 @@ class SampleCodec:
             if not picture.isfinite().all():
                 raise CnnlibError(f"{key!r} holds NaN or infinite values")
             return picture
-        found = next((ending for ending in _SAVE if f"input.{stem}.{ending}" in members), None)
-        if found is None:
-            raise CnnlibError(
-                f"it has no member input.{stem}.{'|'.join([*_SAVE, 'npy'])}; it has {', '.join(members)}"
-            )
-        with decode_picture(members[f"input.{stem}.{found}"]) as file:
+        with decode_picture(members[member]) as file:
             pixels = torch.from_numpy(np.array(file.convert(_MODES[channels])))
         return pixels.view(*pixels.shape[:2], channels).permute(2, 0, 1).float().div_(255)
+
+    def _picture_member(self, key: str, members: Mapping[str, bytes]) -> str:
+        """The name of the member that holds an input's picture."""
+        endings = ["npy", *_SAVE]
+        names = [f"input.{self._stems[key]}.{ending}" for ending in endings]
+        if (found := next((name for name in names if name in members), None)) is None:
+            raise CnnlibError(
+                f"it has no member input.{self._stems[key]}.{'|'.join(endings)}; it has {', '.join(members)}"
+            )
+        return found
 
 
 def encode_map(stem: str, task: Task, target: Target) -> Members:

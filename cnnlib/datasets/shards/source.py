@@ -15,11 +15,11 @@ from pydantic import TypeAdapter, ValidationError
 from cnnlib.checks import checked
 from cnnlib.datasets.numbered_splits import NumberedSplits
 from cnnlib.datasets.shards.index import ShardIndex, index_path, read_sample, shard_index
-from cnnlib.datasets.shards.members import SampleCodec
+from cnnlib.datasets.shards.members import Members, SampleCodec
 from cnnlib.files import read_bytes, user_path
 from cnnlib.progress import shown
 from cnnlib.tasks.saved import DataDescription
-from cnnlib.types import CnnlibError, Sample, SampleSource, Split
+from cnnlib.types import CnnlibError, EmbeddedPicture, Sample, SampleSource, Split
 
 DESCRIPTION = "shards.json"
 
@@ -106,9 +106,8 @@ class ShardSplit:
         """
         if not 0 <= index < len(self):
             raise IndexError(f"there are {len(self)} samples; there is no index {index}")
-        shard = self.paths[int(np.searchsorted(self.ends, index, side="right"))]
-        span = (int(each[index]) for each in (self.index.start, self.index.stop, self.index.checksum))
-        members = read_sample(shard, *span)
+        shard = self._shard(index)
+        members = self._members(index)
         with _named(shard, self.index.start[index]):
             sample = self.codec.decode(members)
             labels, group = sample.keys() & self.codec.tasks.keys(), sample.get("group")
@@ -127,6 +126,18 @@ class ShardSplit:
 
     def label_class(self, index: int) -> str | None:
         return self.index.label_class[index].decode() or None
+
+    def picture(self, index: int) -> EmbeddedPicture:
+        number = index - int(self.ends[self.ends <= index].max(initial=0))
+        place = f"{self._shard(index)}, sample {number} from 0"
+        return EmbeddedPicture(place, lambda: self.codec.picture(self._members(index)))
+
+    def _shard(self, index: int) -> Path:
+        return self.paths[int(np.searchsorted(self.ends, index, side="right"))]
+
+    def _members(self, index: int) -> Members:
+        span = (int(each[index]) for each in (self.index.start, self.index.stop, self.index.checksum))
+        return read_sample(self._shard(index), *span)
 
 
 def read_shard_set(folder: Path) -> ShardSet:
