@@ -9,6 +9,7 @@ import shutil
 import struct
 import sys
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from PIL import Image
 
 from cnnlib.datasets import Folders, HuggingFace
 from cnnlib.types import CnnlibError
-from tests.datasets.hugging_face_tables import TARGETS, rows, table, write_table
+from tests.datasets.hugging_face_tables import FEATURES, TARGETS, rows, table, write_table
 from tests.datasets.pictures import HEIGHT, PARTS, WIDTH, disc, photo, ramp, samples
 from tests.fuzz.annotations import limited
 
@@ -385,3 +386,25 @@ def test_of_a_stream_the_first_rows_are_samples_like_others(
         expected = torch.from_numpy(photo(number)).permute(2, 0, 1) / 255
         assert torch.equal(found[f"x{number}"]["image"], expected)
         assert ("mask" in found[f"x{number}"]) == (number % 3 != 1)
+
+
+def streamed(count: int, read: list[int]) -> datasets.IterableDataset:
+    """A stream of ``count`` rows, which notes the rows that are read of it."""
+
+    def counted() -> Iterator[dict[str, Any]]:
+        for number, row in enumerate(rows(count)):
+            read.append(number)
+            yield row
+
+    return datasets.IterableDataset.from_generator(counted, features=FEATURES)
+
+
+def test_of_a_stream_no_row_is_read_that_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: dict[str, list[int]] = {"train": [], "test": [], "unlabelled": []}
+    tables = {name: streamed(12, noted) for name, noted in read.items()}
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: tables)
+    source = HuggingFace("somebody/pets", {"image": "photo"}, TARGETS, stream=5)
+    assert read == {"train": [*range(5)], "test": [*range(5)], "unlabelled": []}
+    assert [len(source.split(part)) for part in PARTS] == [4, 1, 5]
+    samples(source)
+    assert len(read["train"]) == 5

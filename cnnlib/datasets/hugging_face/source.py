@@ -10,7 +10,7 @@ from annotated_types import Ge, MinLen
 from cnnlib.checks import checked, did_you_mean
 from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.hugging_face.samples import TableSamples
-from cnnlib.datasets.hugging_face.tables import Table, check_column, open_tables
+from cnnlib.datasets.hugging_face.tables import Table, check_column, open_tables, read_table
 from cnnlib.datasets.hugging_face.targets import column_target
 from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
 from cnnlib.datasets.numbered_splits import NumberedSplits
@@ -74,7 +74,8 @@ class HuggingFace(NumberedSplits):
     ) -> None:
         if fit == "pad" and size is None:
             raise CnnlibError("fit: pad needs size, the side of the square that pictures are brought to")
-        tables = _chosen(open_tables(path, stream), splits, path)
+        opened = _chosen(open_tables(path, stream is not None), splits, path)
+        tables = {name: read_table(table, stream, path) for name, table in opened.items()}
         described = {
             key: given if isinstance(given, Mapping) else {"column": given} for key, given in targets.items()
         }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -33,13 +35,13 @@ def library() -> Any:
     return datasets
 
 
-def open_tables(path: str, stream: int | None = None) -> dict[str, Table]:
-    """The tables by split; a table without splits is called ``all``.
+def open_tables(path: str, streaming: bool = False) -> dict[str, Table]:
+    """The tables by split, of which ``read_table`` gives the rows; a table without splits is called ``all``.
 
     Args:
         path: what ``save_to_disk`` wrote; a parquet or Arrow file; a folder of files that ``load_dataset`` knows; or,
             where no such path exists, a name on the hub.
-        stream: only the first so many rows of each table, which are held in memory; no more is downloaded.
+        streaming: nothing is downloaded before it is read.
 
     Raises:
         CnnlibError: it cannot be opened.
@@ -48,7 +50,7 @@ def open_tables(path: str, stream: int | None = None) -> dict[str, Table]:
     for each in place.rglob("*") if place.is_dir() else [place]:
         if not each.is_dir():
             check_is_file(each)
-    try:
+    with _can_be_opened(path):
         if (place / "dataset_dict.json").exists() or (place / "state.json").exists():
             found = datasets.load_from_disk(str(place))
         elif place.suffix == ".arrow" and place.is_file():
@@ -58,26 +60,39 @@ def open_tables(path: str, stream: int | None = None) -> dict[str, Table]:
         elif not place.exists() and not _ON_THE_HUB.fullmatch(path):
             raise FileNotFoundError(f"{place.absolute()} does not exist")
         else:
-            found = datasets.load_dataset(
-                str(place) if place.exists() else path, streaming=stream is not None
-            )
-        tables = dict(found) if isinstance(found, Mapping) else {"all": found}
-        return {name: _checked_rows(table, stream) for name, table in tables.items()}
+            found = datasets.load_dataset(str(place) if place.exists() else path, streaming=streaming)
+        return dict(found) if isinstance(found, Mapping) else {"all": found}
+
+
+def read_table(table: Any, count: int | None, path: str) -> Table:
+    """The rows of a table or a stream that ``open_tables`` gave for ``path``; pictures are not decoded.
+
+    Args:
+        count: only the first so many rows. Those of a stream are held in memory, and no others are downloaded.
+
+    Raises:
+        CnnlibError: they cannot be read.
+    """
+    datasets = library()
+    with _can_be_opened(path):
+        if isinstance(table, datasets.Dataset):
+            table.data.validate(full=True)  # Arrow follows wrong offsets out of the memory
+            return table if count is None else table.select(range(min(count, len(table))))
+        # ``take`` would read a row more.
+        return datasets.Dataset.from_list(list(islice(table.decode(False), count)), features=table.features)
+
+
+@contextmanager
+def _can_be_opened(path: str) -> Iterator[None]:
+    """Any error becomes a ``CnnlibError`` that names ``path``."""
+    try:
+        yield
     except Exception as error:  # of its own, of Arrow, of the network
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CnnlibError(
             f"path {path!r} cannot be opened as a Hugging Face data set ({reason}); expected a folder that "
             "save_to_disk wrote, a parquet or Arrow file, or a name on the hub"
         ) from None
-
-
-def _checked_rows(table: Any, count: int | None) -> Table:
-    """The first rows, or all, of a table or a stream; pictures are not decoded."""
-    datasets = library()
-    if isinstance(table, datasets.Dataset):
-        table.data.validate(full=True)  # Arrow follows wrong offsets out of the memory
-        return table if count is None else table.select(range(min(count, len(table))))
-    return datasets.Dataset.from_list(list(table.decode(False).take(count)), features=table.features)
 
 
 def check_column(tables: Iterable[Table], column: str, option: str) -> None:
