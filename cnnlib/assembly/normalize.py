@@ -14,7 +14,7 @@ from cnnlib.assembly.data import ExperimentData
 from cnnlib.config import ExperimentConfig
 from cnnlib.datasets import DATASETS
 from cnnlib.datasets.cache import STATISTICS, cache_root
-from cnnlib.datasets.file_states import files_digest, sample_files
+from cnnlib.datasets.file_states import files_digest, samples_digest
 from cnnlib.datasets.statistics import channel_statistics
 from cnnlib.files import read_json, write_atomically
 from cnnlib.types import CnnlibError, SampleSource
@@ -42,10 +42,10 @@ def image_figures(config: ExperimentConfig, data: ExperimentData, seed: int) -> 
     dataset = config.dataset
     if dataset.normalize is None:
         return None
-    files = list(sample_files(data.all_train))
+    files = samples_digest([data.all_train])
     # The files of the options too: a table may say which part of a picture is shown.
     of_options = files_digest(dataset.options)
-    if not files and (of_options is None or dataset.name not in DATASETS):
+    if files is None and (of_options is None or dataset.name not in DATASETS):
         return _measured(data.all_train)
     made_from = [VERSION, dataset.name, dataset.options, of_options, files]
     made_from += [dataset.folds, dataset.fold_of(seed), len(data.all_train), data.skipped]

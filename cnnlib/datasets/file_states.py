@@ -1,10 +1,10 @@
-"""What files a data set was made from, by its options."""
+"""Digests that change with the files of a data set: those that its options name, and those of its samples."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +30,21 @@ def files_digest(options: Mapping[str, Any], without: Path | None = None) -> str
     places = sorted({path.absolute() for name in _texts(given) for path in _places(name, roots)})
     if not places:
         return None
-    digest = hashlib.sha256()
     seen = {
         os.path.realpath(each) for each in (cache_root(options.get("cache_dir")), without) if each is not None
     }
-    for place in places:
-        for path, state in _files(place, seen):
-            digest.update(f"{path}\0{state}\n".encode(errors="surrogateescape"))
-    return digest.hexdigest()
+    return _digest(each for place in places for each in _files(place, seen))
+
+
+def samples_digest(splits: Iterable[SampleSource]) -> str | None:
+    """A digest of path and ``file_state`` of each file that samples are read from, in order; ``None`` where samples
+    have no files.
+
+    Raises:
+        CnnlibError: a file is not there.
+    """
+    states = [each for samples in splits for each in _sample_files(samples)]
+    return _digest(states) if states else None
 
 
 def file_state(status: os.stat_result) -> tuple[int, ...]:
@@ -48,16 +55,18 @@ def file_state(status: os.stat_result) -> tuple[int, ...]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def sample_files(samples: SampleSource) -> Iterator[tuple[str | int, ...]]:
-    """Path and ``file_state`` of each file of each sample; none where samples have no files.
+def _digest(states: Iterable[tuple[str, tuple[int, ...]]]) -> str:
+    digest = hashlib.sha256()
+    for path, state in states:
+        digest.update(f"{path}\0{state}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
 
-    Raises:
-        CnnlibError: a file is not there.
-    """
-    for index in range(len(samples) if hasattr(samples, "files") else 0):
+
+def _sample_files(samples: SampleSource) -> Iterator[tuple[str, tuple[int, ...]]]:
+    for index in range(len(samples)):
         for path in sample_info(samples, "files", index) or ():
             try:
-                yield str(path.absolute()), *file_state(path.stat())
+                yield str(path.absolute()), file_state(path.stat())
             except OSError as error:
                 raise CnnlibError(f"{path}: cannot be read ({error.strerror})") from None
 

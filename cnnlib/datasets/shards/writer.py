@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -15,7 +13,7 @@ from annotated_types import Ge
 from torch.utils.data import DataLoader, Dataset
 
 from cnnlib.checks import checked
-from cnnlib.datasets.file_states import sample_files
+from cnnlib.datasets.file_states import samples_digest
 from cnnlib.datasets.shards.index import index_path, shard_index
 from cnnlib.datasets.shards.members import ImageFormat, SampleCodec
 from cnnlib.datasets.shards.source import DESCRIPTION, SHARD_SET, ShardSet, read_shard_set
@@ -59,7 +57,7 @@ def write_shards(
         "image_format": image_format,
         "samples_per_shard": samples_per_shard,
         "counts": counts,
-        "files": _digest(splits.values()),
+        "files": samples_digest(splits.values()),
     }
     shards = ShardSet(
         data,
@@ -142,12 +140,6 @@ def _spans(part: Split, count: int, samples_per_shard: int) -> dict[str, range]:
         f"{part}-{number:06d}.tar": range(start, min(start + samples_per_shard, count))
         for number, start in enumerate(starts)
     }
-
-
-def _digest(splits: Iterable[SampleSource]) -> str:
-    """Of the files that the samples are read from: the shards of an interrupted call are of the same."""
-    states = [state for samples in splits for state in sample_files(samples)]
-    return hashlib.sha256(json.dumps(states).encode()).hexdigest()
 
 
 def _begin(out: Path, shards: ShardSet) -> None:
