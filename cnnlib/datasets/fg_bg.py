@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -31,10 +32,10 @@ from cnnlib.datasets.listing import (
 from cnnlib.datasets.map_files import kind_of_levels
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_indices, tiny_subset
-from cnnlib.datasets.target_files import target_source
+from cnnlib.datasets.target_files import TargetSource, target_source
 from cnnlib.files import user_path
 from cnnlib.tasks.depth import Scale
-from cnnlib.types import CnnlibError, Fit
+from cnnlib.types import CnnlibError, Fit, Split
 
 
 class FgBg(FileDataSource):
@@ -108,19 +109,16 @@ class FgBg(FileDataSource):
         base = user_path(root, "root")
         what = f"the data set in {base.absolute()}"
         problems = Problems(what)
-        roles = {
-            "image_folder": image_folder,
-            "background_folder": background_folder,
-            "mask_folder": mask_folder,
-            "depth_folder": depth_folder,
-        }
-        if mask_folder is depth_folder is None:
-            raise CnnlibError(
-                "mask_folder and depth_folder are both null, so there is no target; give one of them"
-            )
-        places = {role: {"": base / name} for role, name in roles.items() if name is not None}
-        folders = list_folders(places, problems, maps={"mask_folder", "depth_folder"})
-        images, backgrounds = folders["image_folder"], folders["background_folder"]
+        folders = _folders(
+            base,
+            {
+                "image_folder": image_folder,
+                "background_folder": background_folder,
+                "mask_folder": mask_folder,
+                "depth_folder": depth_folder,
+            },
+            problems,
+        )
         rule, expected = _background_rule(
             root,
             background_pattern,
@@ -129,29 +127,18 @@ class FgBg(FileDataSource):
             background_name,
             background_file,
         )
-        inputs = {"bg": Input(backgrounds, rule, expected), "fg_bg": Input(images)}
-        targets = {}
-        if masks := folders.get("mask_folder"):
-            targets["mask"] = target_source("mask", {"folder": mask_folder}, base, images, masks, max_pixels)
-        if depths := folders.get("depth_folder"):
-            depth = {"folder": depth_folder, "scale": depth_scale, "zero_is_invalid": depth_zero_is_invalid}
-            if depth_scale is not None or _in_metres(depths):
-                depth["unit"] = "m"
-            targets["depth"] = target_source("depth", depth, base, images, depths, max_pixels)
+        inputs = {
+            "bg": Input(folders["background_folder"], rule, expected),
+            "fg_bg": Input(folders["image_folder"]),
+        }
+        targets = _targets(base, folders, depth_scale, depth_zero_is_invalid, max_pixels)
         names = paired_names(inputs, targets, problems)
         if limit is not None:
             names = [names[index] for index in tiny_subset(len(names), limit, seed)]
-        kinds = [] if group_by == "foreground" else [groups_of(names, rule, "background", problems)]
-        if group_by in ("foreground", "both"):
-            named_by = _foreground_rule(
-                group_by, foreground_pattern, background_file and base / background_file
-            )
-            kinds.append(groups_of(names, named_by, "foreground", problems))
+        listed = background_file and base / background_file
+        kinds = _groups(names, group_by, rule, foreground_pattern, listed, problems)
         problems.raise_any()
-        try:
-            parts = split_indices(len(names), val, test, seed, *([] if group_by == "sample" else kinds))
-        except CnnlibError as error:
-            raise CnnlibError(f"with group_by: {group_by}, {error}") from error
+        parts = _divided(len(names), val, test, seed, group_by, kinds)
         super().__init__(
             FileSamples(names, inputs, targets, size, kinds[0], fit, max_pixels), parts, what, check
         )
@@ -172,6 +159,60 @@ class FgBg(FileDataSource):
         given = inspect.signature(cls).bind(**options)
         given.apply_defaults()
         return {"bg": _background_rule(**given.arguments)[0]}
+
+
+def _folders(base: Path, roles: Mapping[str, str | None], problems: Problems) -> dict[str, ImageFolder]:
+    """The folders by the options that name them."""
+    if roles["mask_folder"] is roles["depth_folder"] is None:
+        raise CnnlibError(
+            "mask_folder and depth_folder are both null, so there is no target; give one of them"
+        )
+    places = {role: {"": base / name} for role, name in roles.items() if name is not None}
+    return list_folders(places, problems, maps={"mask_folder", "depth_folder"})
+
+
+def _targets(
+    base: Path,
+    folders: Mapping[str, ImageFolder],
+    depth_scale: float | None,
+    depth_zero_is_invalid: bool,
+    max_pixels: int,
+) -> dict[str, TargetSource]:
+    targets, images = {}, folders["image_folder"]
+    if masks := folders.get("mask_folder"):
+        targets["mask"] = target_source("mask", {"folder": str(masks)}, base, images, masks, max_pixels)
+    if depths := folders.get("depth_folder"):
+        depth = {"folder": str(depths), "scale": depth_scale, "zero_is_invalid": depth_zero_is_invalid}
+        if depth_scale is not None or _in_metres(depths):
+            depth["unit"] = "m"
+        targets["depth"] = target_source("depth", depth, base, images, depths, max_pixels)
+    return targets
+
+
+def _groups(
+    names: Sequence[str],
+    group_by: str,
+    background_of: Partner,
+    foreground_pattern: str | None,
+    background_file: Path | None,
+    problems: Problems,
+) -> list[list[str]]:
+    """The group of each sample, of each kind that ``group_by`` names; those by the background where it names none."""
+    kinds = [] if group_by == "foreground" else [groups_of(names, background_of, "background", problems)]
+    if group_by in ("foreground", "both"):
+        foreground_of = _foreground_rule(group_by, foreground_pattern, background_file)
+        kinds.append(groups_of(names, foreground_of, "foreground", problems))
+    return kinds
+
+
+def _divided(
+    count: int, val: float, test: float, seed: int, group_by: str, kinds: Sequence[Sequence[str]]
+) -> dict[Split, np.ndarray]:
+    """The indices of each split."""
+    try:
+        return split_indices(count, val, test, seed, *(() if group_by == "sample" else kinds))
+    except CnnlibError as error:
+        raise CnnlibError(f"with group_by: {group_by}, {error}") from error
 
 
 def _background_rule(

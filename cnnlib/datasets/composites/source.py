@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, TypeAlias, get_args
 
@@ -20,7 +20,7 @@ from cnnlib.datasets.composites.recipe import Recipes
 from cnnlib.datasets.file_source import check_names
 from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
-from cnnlib.datasets.listing import list_folders
+from cnnlib.datasets.listing import ImageFolder, list_folders
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share
 from cnnlib.files import file_hash, file_stem, user_path
@@ -139,23 +139,12 @@ class Composites:
         what = f"the data set of {foregrounds} on {backgrounds}"
         problems = Problems(what)
         roles = {"foregrounds": foregrounds, "backgrounds": backgrounds, "depths": depths}
-        places = {role: {"": user_path(place, role)} for role, place in roles.items() if place is not None}
-        folders = list_folders(places, problems, maps={"depths"})
-        if "depths" in folders:
-            check_depths(folders["backgrounds"], folders["depths"], problems)
-        for role in ("foregrounds", "backgrounds"):
-            check_names(sorted(folders[role]), problems)
-        problems.raise_any()
+        folders = _listed(roles, problems)
         self.size, self.fit = size, "stretch"
         self.inputs = {"bg": 3, "fg_bg": 3} if background_input else {"fg_bg": 3}
-        self.targets = {"mask": TargetInfo("mask")}
         self._depth = {"scale": depth_scale, "zero_is_invalid": depth_zero_is_invalid}
         self._names = sorted(folders["foregrounds"]), sorted(folders["backgrounds"])
-        longest = (max(names, key=lambda name: len(file_stem(name).encode())) for names in self._names)
-        check_names([composite_name(*longest, False, positions - 1)], problems)
-        for twins in shared_names(*self._names):
-            problems.add("composites that would have one name; rename a file of each", twins)
-        problems.raise_any()
+        _check_composite_names(self._names, positions, problems)
         self._looks = shadow, match_colors
         # Folds know one kind of group: they would show foregrounds of the test in training.
         self.fixed_test = set(self._apart) == {"background", "foreground"}
@@ -171,9 +160,7 @@ class Composites:
             self._broken,
         )
         self.skipped: tuple[str, ...] | None = None
-        if (maps := self._pictures.depths) is not None:
-            in_metres = depth_scale is not None or maps.dtype != np.uint8
-            self.targets["depth"] = TargetInfo("depth", unit="m" if in_metres else "")
+        self.targets = _targets(self._pictures.depths, depth_scale)
         self._recipes = Recipes(
             self._pictures.shapes, len(self._names[1]), positions, flips, size, (low, high), seed
         )
@@ -278,3 +265,36 @@ class Composites:
         """Which of all samples need a broken picture, bool."""
         pairs = zip(used_pictures(self._recipes), self._pictures.broken, strict=True)
         return np.logical_or(*(np.isin(numbers, list(broken)) for numbers, broken in pairs))
+
+
+def _listed(roles: Mapping[str, str | None], problems: Problems) -> dict[str, ImageFolder]:
+    """The folders by the options that name them; raises ``CnnlibError`` where one cannot be used."""
+    places = {role: {"": user_path(place, role)} for role, place in roles.items() if place is not None}
+    folders = list_folders(places, problems, maps={"depths"})
+    if "depths" in folders:
+        check_depths(folders["backgrounds"], folders["depths"], problems)
+    for role in ("foregrounds", "backgrounds"):
+        check_names(sorted(folders[role]), problems)
+    problems.raise_any()
+    return folders
+
+
+def _check_composite_names(names: tuple[list[str], list[str]], positions: int, problems: Problems) -> None:
+    """Raises ``CnnlibError`` where names of composites are too long, or two would be equal.
+
+    Args:
+        names: of the foregrounds, and of the backgrounds.
+    """
+    longest = (max(each, key=lambda name: len(file_stem(name).encode())) for each in names)
+    check_names([composite_name(*longest, False, positions - 1)], problems)
+    for twins in shared_names(*names):
+        problems.add("composites that would have one name; rename a file of each", twins)
+    problems.raise_any()
+
+
+def _targets(depths: np.ndarray | None, depth_scale: float | None) -> dict[str, TargetInfo]:
+    targets = {"mask": TargetInfo("mask")}
+    if depths is not None:
+        in_metres = depth_scale is not None or depths.dtype != np.uint8
+        targets["depth"] = TargetInfo("depth", unit="m" if in_metres else "")
+    return targets
