@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import cycle
 from pathlib import Path
@@ -29,6 +29,7 @@ from cnnlib.types import Fit
 class Annotated(NamedTuple, Generic[R]):
     """Pictures and their annotations."""
 
+    files: Sequence[AnnotationFile[R]]
     pictures: ImageFolder
     """Those that have an annotation."""
     prefixes: Sequence[str]
@@ -41,23 +42,28 @@ class Annotated(NamedTuple, Generic[R]):
 
 def annotated(
     base: Path,
+    annotations: str | Sequence[str],
     images: str | Sequence[str],
-    files: Sequence[AnnotationFile[R]],
+    read: Callable[[Path], AnnotationFile[R] | None],
     without: str,
     problems: Problems,
 ) -> Annotated[R]:
-    """The pictures in the folders ``images``, and what the ``files`` say of them.
+    """The pictures in the folders ``images``, and what the files ``annotations`` say of them.
 
     Args:
+        base: the folder that all of them are in.
+        read: reads an annotation file; ``None`` where it has added why it cannot to ``problems``.
         without: what images without an annotation are called.
 
     Raises:
-        CnnlibError: folders are missing or empty, or are not one for each file.
+        CnnlibError: there are problems, or folders are missing or empty, or are not one for each file.
     """
+    given = [annotations] if isinstance(annotations, str) else annotations
+    files = [read(base / path) for path in given]
     folders, prefixes = folders_of(images, len(files))
     pictures = list_pictures([base / folder for folder in folders], prefixes, problems)
     rows, left_out = paired_rows(zip(files, cycle(prefixes)), pictures, problems, without)
-    return Annotated(pictures, prefixes, rows, left_out)
+    return Annotated(files, pictures, prefixes, rows, left_out)
 
 
 class AnnotatedDataSource(FileDataSource):
@@ -66,8 +72,7 @@ class AnnotatedDataSource(FileDataSource):
     Args:
         image: as the pictures are shown.
         targets: of the pictures.
-        what: the data set in words, for messages.
-        problems: found so far; they are raised with those of names and groups.
+        problems: found so far, in the data set that they name; they are raised with those of names and groups.
         others: options as in ``Boxes``.
     """
 
@@ -76,7 +81,6 @@ class AnnotatedDataSource(FileDataSource):
         found: Annotated[R],
         image: Input,
         targets: Mapping[str, TargetSource],
-        what: str,
         problems: Problems,
         *,
         size: int | None,
@@ -97,7 +101,7 @@ class AnnotatedDataSource(FileDataSource):
         problems.raise_any()
         parts = split_indices(len(names), val, test, seed, groups)
         super().__init__(
-            FileSamples(names, inputs, targets, size, groups, fit, max_pixels), parts, what, check
+            FileSamples(names, inputs, targets, size, groups, fit, max_pixels), parts, problems.what, check
         )
         self._left_out = found.left_out
 

@@ -8,14 +8,11 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from cnnlib.datasets.array_files import read_image
 from cnnlib.datasets.image_files import ImageFileError
-from cnnlib.datasets.problems import Problems
-from cnnlib.datasets.splits import Subset, split_free
+from cnnlib.datasets.problems import Problems, opened
+from cnnlib.datasets.splits import Subset, split_free, split_of, spread
 from cnnlib.datasets.threads import in_threads
-from cnnlib.files import user_path
 from cnnlib.types import CnnlibError, Sample, SampleSource, Size, Split, Target, TargetInfo
 
 _PARTS = ("train", "val")
@@ -91,26 +88,22 @@ class ArrayDataSource:
     def __init__(
         self, root: str, maps: Mapping[str, ArrayMap], val: float, seed: int, check: int | None
     ) -> None:
-        base = user_path(root, "root")
-        self._what = f"the data set in {base.absolute()}"
-        self._count = check
+        base, problems = opened(root)
+        self._what, self._count = problems.what, check
         folders = ["image", *(each.folder for each in maps.values())]
-        names = _paired_names(base, folders, self._what)
+        names = _paired_names(base, folders, problems)
         self.targets = {key: each.info for key, each in maps.items()}
         self.samples = ArraySamples(base, [*names["train"], *names["val"]], maps)
         first = len(names["train"])
         self._splits = split_free(len(self.samples), range(first, len(self.samples)), val, seed)
 
     def split(self, part: Split) -> SampleSource:
-        if part not in self._splits:
-            raise CnnlibError(f"a split is one of {', '.join(self._splits)}; got {part!r}")
-        return Subset(self.samples, self._splits[part])
+        return Subset(self.samples, split_of(self._splits, part))
 
     def check(self) -> None:
         """Reads the files; raises ``CnnlibError`` with every kind of problem, its count, and the first few."""
         problems = Problems(self._what)
-        count = min(len(self.samples), self._count or len(self.samples))
-        indices = np.linspace(0, len(self.samples) - 1, count).round().astype(int)
+        indices = spread(len(self.samples), self._count)
         for errors in in_threads([partial(self._errors, index) for index in indices], "checking arrays"):
             for error in errors:
                 problems.add(f"files that are {error.kind}", error.detail)
@@ -126,10 +119,9 @@ class ArrayDataSource:
         return errors
 
 
-def _paired_names(base: Path, folders: Sequence[str], what: str) -> dict[str, list[str]]:
+def _paired_names(base: Path, folders: Sequence[str], problems: Problems) -> dict[str, list[str]]:
     """The samples of each part, in the order of their numbers."""
-    _check_folders(base, folders, what)
-    problems = Problems(what)
+    _check_folders(base, folders, problems.what)
     names = {}
     for part in _PARTS:
         numbers = {folder: _numbers(base / part / folder) for folder in folders}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Literal
-
-from annotated_types import Ge
+from typing import Literal
 
 from cnnlib.checks import checked
 from cnnlib.datasets.array_files import read_classes, read_depth
 from cnnlib.datasets.array_folders import ArrayDataSource, ArrayMap
-from cnnlib.datasets.splits import Share
+from cnnlib.datasets.options import CheckCount, Seed, Share
 from cnnlib.files import user_path
 from cnnlib.types import TargetInfo
 
@@ -69,8 +67,8 @@ class Cityscapes(ArrayDataSource):
         root: str,
         classes: Literal[7, 19] = 7,
         val: Share = 0.1,
-        seed: Annotated[int, Ge(0)] = 0,
-        check: Annotated[int, Ge(1)] | None = None,
+        seed: Seed = 0,
+        check: CheckCount | None = None,
     ) -> None:
         names = CATEGORIES if classes == len(CATEGORIES) else CLASSES
         own = f"label_{classes}"

@@ -15,7 +15,8 @@ from cnnlib.checks import checked
 from cnnlib.datasets.file_samples import Box
 from cnnlib.datasets.fitting import fitted_size, padded
 from cnnlib.datasets.image_files import to_image
-from cnnlib.datasets.scenes.rendered import Count, Pixels, Seed
+from cnnlib.datasets.options import Seed
+from cnnlib.datasets.scenes.rendered import Count, Pixels
 from cnnlib.datasets.scenes.solids import Family
 from cnnlib.datasets.scenes.source import Scenes
 from cnnlib.types import Fit, Sample, SampleSource, Split, Target, TargetInfo

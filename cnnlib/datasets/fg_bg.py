@@ -18,8 +18,7 @@ from cnnlib.checks import checked
 from cnnlib.datasets.annotation_pairs import report_left_out
 from cnnlib.datasets.file_samples import FileSamples, Input
 from cnnlib.datasets.file_source import FileDataSource, paired_names
-from cnnlib.datasets.fitting import Side
-from cnnlib.datasets.image_files import USUAL_PIXELS, ImageFileError, MaxPixels
+from cnnlib.datasets.image_files import ImageFileError
 from cnnlib.datasets.listing import (
     ImageFolder,
     Partner,
@@ -30,8 +29,9 @@ from cnnlib.datasets.listing import (
     without_suffix,
 )
 from cnnlib.datasets.map_files import kind_of_levels
-from cnnlib.datasets.problems import Problems
-from cnnlib.datasets.splits import Share, split_indices, tiny_subset
+from cnnlib.datasets.options import USUAL_PIXELS, CheckCount, MaxPixels, Seed, Share, Side
+from cnnlib.datasets.problems import Problems, opened
+from cnnlib.datasets.splits import split_indices, tiny_subset
 from cnnlib.datasets.target_files import TargetSource, target_source
 from cnnlib.files import user_path
 from cnnlib.tasks.depth import Scale
@@ -99,16 +99,14 @@ class FgBg(FileDataSource):
         depth_zero_is_invalid: bool = True,
         val: Share = 0.1,
         test: Share = 0.1,
-        seed: Annotated[int, Ge(0)] = 0,
+        seed: Seed = 0,
         group_by: Literal["background", "foreground", "both", "sample"] = "background",
         foreground_pattern: str | None = None,
         limit: Annotated[int, Ge(3)] | None = None,
         max_pixels: MaxPixels = USUAL_PIXELS,
-        check: Annotated[int, Ge(1)] | None = None,
+        check: CheckCount | None = None,
     ) -> None:
-        base = user_path(root, "root")
-        what = f"the data set in {base.absolute()}"
-        problems = Problems(what)
+        base, problems = opened(root)
         folders = _folders(
             base,
             {
@@ -140,7 +138,7 @@ class FgBg(FileDataSource):
         problems.raise_any()
         parts = _divided(len(names), val, test, seed, group_by, kinds)
         super().__init__(
-            FileSamples(names, inputs, targets, size, kinds[0], fit, max_pixels), parts, what, check
+            FileSamples(names, inputs, targets, size, kinds[0], fit, max_pixels), parts, problems.what, check
         )
         used = set(np.concatenate(list(parts.values())).tolist())
         self.left_out = [name for index, name in enumerate(names) if index not in used]

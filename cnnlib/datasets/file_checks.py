@@ -8,13 +8,12 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from cnnlib.datasets.file_samples import FileSamples
 from cnnlib.datasets.image_files import ImageFileError, read_color
 from cnnlib.datasets.listing import ImageFolder
 from cnnlib.datasets.map_files import kind_of_levels
 from cnnlib.datasets.problems import Problems
+from cnnlib.datasets.splits import spread
 from cnnlib.datasets.target_files import TargetSource
 from cnnlib.datasets.threads import in_threads
 from cnnlib.types import Size
@@ -42,8 +41,7 @@ def check_files(samples: FileSamples, count: int | None, broken: Problems, at_od
     Returns:
         The names of the samples that need a broken file.
     """
-    count = min(len(samples), count or len(samples))
-    names = [samples.names[i] for i in np.linspace(0, len(samples) - 1, count).round().astype(int)]
+    names = [samples.names[index] for index in spread(len(samples), count)]
     *others, _ = samples.inputs.values()
     shared = defaultdict(list)  # a background serves many samples
     for name in names:

@@ -11,8 +11,9 @@ from typing import NamedTuple, TypeAlias
 from PIL import Image
 
 from cnnlib.datasets.fitting import fitted_size, padded, padded_target
-from cnnlib.datasets.image_files import USUAL_PIXELS, read_color, to_image
+from cnnlib.datasets.image_files import read_color, to_image
 from cnnlib.datasets.listing import ImageFolder, Partner
+from cnnlib.datasets.options import USUAL_PIXELS
 from cnnlib.datasets.target_files import TargetSource
 from cnnlib.types import CnnlibError, Fit, Sample, Size
 

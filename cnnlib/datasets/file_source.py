@@ -10,7 +10,7 @@ import numpy as np
 from cnnlib.datasets.file_checks import check_files
 from cnnlib.datasets.file_samples import FileSamples, Input
 from cnnlib.datasets.problems import Problems
-from cnnlib.datasets.splits import Subset
+from cnnlib.datasets.splits import Subset, split_of
 from cnnlib.datasets.target_files import TargetSource
 from cnnlib.files import file_stem
 from cnnlib.types import CnnlibError, SampleSource, Split
@@ -42,9 +42,7 @@ class FileDataSource:
         self.skipped: tuple[str, ...] | None = None
 
     def split(self, part: Split) -> SampleSource:
-        if part not in self._splits:
-            raise CnnlibError(f"a split is one of {', '.join(self._splits)}; got {part!r}")
-        return Subset(self._samples, self._splits[part])
+        return Subset(self._samples, split_of(self._splits, part))
 
     def listed(self) -> Iterator[tuple[Split, str, str | None, list[Path]]]:
         """Of each sample in a split: the split, its name, its class where it has one, and its files; none is read."""

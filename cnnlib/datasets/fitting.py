@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
-
 import torch
 import torch.nn.functional as F
-from annotated_types import Ge, Le
 from torch import Tensor
 
 from cnnlib.types import Fit, Size, Target
-
-Side: TypeAlias = Annotated[int, Ge(1), Le(8192)]
-"""Of the samples of a data set, in pixels; larger ones no memory holds."""
 
 
 def fitted_size(stored: Size, size: int | None, fit: Fit) -> Size:

@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from annotated_types import Ge, MinLen
+from annotated_types import MinLen
 
 from cnnlib.checks import checked
 from cnnlib.datasets.file_samples import FileSamples, Input
 from cnnlib.datasets.file_source import FileDataSource, paired_names
-from cnnlib.datasets.fitting import Side
-from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
 from cnnlib.datasets.listing import composed, groups_of, list_folders, name_part, without_suffix
-from cnnlib.datasets.problems import Problems
-from cnnlib.datasets.splits import Share, split_free, split_indices
+from cnnlib.datasets.options import USUAL_PIXELS, CheckCount, MaxPixels, Seed, Share, Side
+from cnnlib.datasets.problems import Problems, opened
+from cnnlib.datasets.splits import split_free, split_indices
 from cnnlib.datasets.target_files import place_of, target_source
-from cnnlib.files import read_bytes, user_path
+from cnnlib.files import read_bytes
 from cnnlib.types import CnnlibError, Fit, Split
 
 
@@ -74,14 +73,12 @@ class Folders(FileDataSource):
         splits: dict[Split, str] | None = None,
         val: Share = 0.1,
         test: Share = 0.1,
-        seed: Annotated[int, Ge(0)] = 0,
+        seed: Seed = 0,
         group_pattern: str | None = None,
         max_pixels: MaxPixels = USUAL_PIXELS,
-        check: Annotated[int, Ge(1)] | None = None,
+        check: CheckCount | None = None,
     ) -> None:
-        base = user_path(root, "root")
-        what = f"the data set in {base.absolute()}"
-        problems = Problems(what)
+        base, problems = opened(root)
         group_of = None if group_pattern is None else name_part("group_pattern", group_pattern)
         described = {
             key: given if isinstance(given, Mapping) else {"folder": given} for key, given in targets.items()
@@ -123,7 +120,7 @@ class Folders(FileDataSource):
             if "val" not in parts:
                 parts = split_free(len(names), parts["test"], val, seed, groups)
         super().__init__(
-            FileSamples(names, pictures, sources, size, groups, fit, max_pixels), parts, what, check
+            FileSamples(names, pictures, sources, size, groups, fit, max_pixels), parts, problems.what, check
         )
 
 

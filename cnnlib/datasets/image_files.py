@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from annotated_types import Ge, Le
 from PIL import ExifTags, Image, UnidentifiedImageError
 from torch import Tensor
 
@@ -21,9 +20,6 @@ from cnnlib.files import read_bytes
 from cnnlib.pictures import MAX_PIXELS, decode_picture, open_picture, too_large
 from cnnlib.types import CnnlibError, Size
 
-USUAL_PIXELS = 64_000_000
-"""What data sets take by default: 8000 x 8000. Decoded, that is 200 MB, in each loading process."""
-MaxPixels: TypeAlias = Annotated[int, Ge(1), Le(MAX_PIXELS)]
 _MODES = {
     "1",
     "L",

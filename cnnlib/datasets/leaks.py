@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnlib.datasets.fingerprints import Fingerprints, PerceptualHash, StoredPicture
 from cnnlib.datasets.problems import as_line
-from cnnlib.datasets.splits import sample_info
+from cnnlib.datasets.splits import sample_info, spread
 from cnnlib.types import CnnlibError, SampleSource, Split
 
 NEAR = 6
@@ -194,8 +194,7 @@ def _hashes(found: Sequence[PerceptualHash | None]) -> tuple[np.ndarray, np.ndar
 
 
 def _spread(pictures: Sequence[StoredPicture], most: int | None) -> list[StoredPicture]:
-    count = min(len(pictures), most or len(pictures))
-    return [pictures[index] for index in np.linspace(0, len(pictures) - 1, count).round().astype(int)]
+    return [pictures[index] for index in spread(len(pictures), most)]
 
 
 def _size(picture: StoredPicture) -> int | None:

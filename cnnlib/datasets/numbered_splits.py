@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from cnnlib.datasets.problems import Problems
+from cnnlib.datasets.splits import split_of, spread
 from cnnlib.progress import shown
 from cnnlib.types import CnnlibError, SampleSource, Split
 
@@ -23,17 +22,14 @@ class NumberedSplits:
         self._splits, self._what, self._count = splits, what, check
 
     def split(self, part: Split) -> SampleSource:
-        if part not in self._splits:
-            raise CnnlibError(f"a split is one of {', '.join(self._splits)}; got {part!r}")
-        return self._splits[part]
+        return split_of(self._splits, part)
 
     def check(self) -> None:
         """Decodes samples; raises ``CnnlibError`` with every kind of problem, its count, and the first few."""
         problems = Problems(self._what)
         places = [(part, index) for part, split in self._splits.items() for index in range(len(split))]
-        count = min(len(places), self._count or len(places))
         seen: dict[str, Split] = {}
-        for at in shown(np.linspace(0, len(places) - 1, count).round().astype(int), "checking samples"):
+        for at in shown(spread(len(places), self._count), "checking samples"):
             part, index = places[at]
             try:
                 name = self._splits[part][index]["name"]

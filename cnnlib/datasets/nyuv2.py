@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-import numpy as np
-from annotated_types import Ge, MaxLen, MinLen
+from annotated_types import MaxLen, MinLen
 
 from cnnlib.checks import checked
 from cnnlib.datasets.array_files import read_classes, read_depth, read_normals
 from cnnlib.datasets.array_folders import ArrayDataSource, ArrayMap
 from cnnlib.datasets.normal_axes import axes_by_depth
-from cnnlib.datasets.splits import Share
+from cnnlib.datasets.options import CheckCount, Seed, Share
+from cnnlib.datasets.splits import spread
 from cnnlib.types import Target, TargetInfo
 
 Axes: TypeAlias = Annotated[tuple[Literal[-1, 1], ...], MinLen(3), MaxLen(3)]
@@ -79,8 +79,8 @@ class NYUv2(ArrayDataSource):
         root: str,
         normal_axes: Axes | None = None,
         val: Share = 0.1,
-        seed: Annotated[int, Ge(0)] = 0,
-        check: Annotated[int, Ge(1)] | None = None,
+        seed: Seed = 0,
+        check: CheckCount | None = None,
     ) -> None:
         readers = {
             "semantic": ("label", partial(read_classes, classes=len(CLASSES))),
@@ -95,5 +95,5 @@ class NYUv2(ArrayDataSource):
             self.samples.maps = {**maps, "normals": maps["normals"]._replace(read=read)}
 
     def _normals_and_depths(self) -> Iterator[tuple[Target, Target]]:
-        for index in np.linspace(0, len(self.samples) - 1, _LOOKED_AT).round().astype(int):
+        for index in spread(len(self.samples), _LOOKED_AT):
             yield self.samples.read("normals", index), self.samples.read("depth", index)

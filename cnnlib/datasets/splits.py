@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeVar
 
 import numpy as np
-from annotated_types import Gt, Lt
 
 from cnnlib.checks import checked
+from cnnlib.datasets.options import Share
 from cnnlib.types import CnnlibError, EmbeddedPicture, Sample, SampleSource, Split
 
-Share: TypeAlias = Annotated[float, Gt(0), Lt(1)]
-"""Of the samples."""
+T = TypeVar("T")
 
 
 class Subset:
@@ -61,6 +60,18 @@ def info_of_all(source: SampleSource, what: Literal["group", "label_class"]) -> 
     """What ``source`` says of each of its samples, strings (N,); ``None`` unless it says something of all."""
     found = [sample_info(source, what, index) for index in range(len(source))]
     return None if None in found else np.array(found)
+
+
+def split_of(splits: Mapping[Split, T], part: Split) -> T:
+    """``splits[part]``; raises ``CnnlibError`` where there is no such split."""
+    if part not in splits:
+        raise CnnlibError(f"a split is one of {', '.join(splits)}; got {part!r}")
+    return splits[part]
+
+
+def spread(count: int, most: int | None) -> list[int]:
+    """At most ``most`` (``None``: all) of the indices below ``count``, spread evenly, ascending."""
+    return np.linspace(0, count - 1, min(count, most or count)).round().astype(int).tolist()
 
 
 def repeated(source: SampleSource, times: int) -> SampleSource:

@@ -21,9 +21,10 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from cnnlib.checks import check_arguments, did_you_mean, expectation
-from cnnlib.datasets.image_files import USUAL_PIXELS, ImageFileError, read_color
+from cnnlib.datasets.image_files import ImageFileError, read_color
 from cnnlib.datasets.listing import ImageFolder, composed, read_table, without_suffix
 from cnnlib.datasets.map_files import read_gray, read_indices, read_lengths
+from cnnlib.datasets.options import USUAL_PIXELS
 from cnnlib.lookup import find
 from cnnlib.tasks import TASKS, Task
 from cnnlib.tasks.row import RowTask

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 import torch
-from annotated_types import Ge, MinLen
+from annotated_types import MinLen
 
 from cnnlib.checks import checked
 from cnnlib.datasets.annotated_images import AnnotatedDataSource, annotated
 from cnnlib.datasets.boxes.files import read_boxes
 from cnnlib.datasets.boxes.rows import BoxRow, ObjectBox, area
 from cnnlib.datasets.file_samples import Input
-from cnnlib.datasets.fitting import Side
-from cnnlib.datasets.image_files import USUAL_PIXELS, ImageFileError, MaxPixels
-from cnnlib.datasets.problems import Problems
-from cnnlib.datasets.splits import Share
+from cnnlib.datasets.image_files import ImageFileError
+from cnnlib.datasets.options import USUAL_PIXELS, CheckCount, MaxPixels, Seed, Share, Side
+from cnnlib.datasets.problems import Problems, opened
 from cnnlib.datasets.target_files import TargetSource
-from cnnlib.files import user_path
 from cnnlib.tasks import BoxTask
 from cnnlib.types import CnnlibError, Fit, Size, Target, TargetInfo
 
@@ -84,17 +83,14 @@ class Boxes(AnnotatedDataSource):
         fit: Fit = "stretch",
         val: Share = 0.1,
         test: Share = 0.1,
-        seed: Annotated[int, Ge(0)] = 0,
+        seed: Seed = 0,
         group_pattern: str | None = None,
         max_pixels: MaxPixels = USUAL_PIXELS,
-        check: Annotated[int, Ge(1)] | None = None,
+        check: CheckCount | None = None,
     ) -> None:
-        base = user_path(root, "root")
-        what = f"the data set in {base.absolute()}"
-        problems = Problems(what)
-        given = [annotations] if isinstance(annotations, str) else annotations
-        files = [read_boxes(base / path, class_attribute, problems) for path in given]
-        found = annotated(base, images, files, "images without an object", problems)
+        base, problems = opened(root)
+        read = partial(read_boxes, class_attribute=class_attribute, problems=problems)
+        found = annotated(base, annotations, images, read, "images without an object", problems)
         rows = found.rows
         chosen = {name: _chosen(row, object, problems) for name, row in rows.items()}
         names = names or sorted({each.label for each in chosen.values()})
@@ -113,7 +109,6 @@ class Boxes(AnnotatedDataSource):
             found,
             Input(found.pictures),
             targets,
-            what,
             problems,
             size=size,
             fit=fit,

@@ -18,11 +18,10 @@ from cnnlib.datasets.composites.names import composite_name, shared_names
 from cnnlib.datasets.composites.pictures import check_depths, open_pictures
 from cnnlib.datasets.composites.recipe import Recipes
 from cnnlib.datasets.file_source import check_names
-from cnnlib.datasets.fitting import Side
-from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
 from cnnlib.datasets.listing import ImageFolder, list_folders
+from cnnlib.datasets.options import USUAL_PIXELS, MaxPixels, Seed, Share, Side
 from cnnlib.datasets.problems import Problems
-from cnnlib.datasets.splits import Share
+from cnnlib.datasets.splits import split_of
 from cnnlib.files import file_hash, file_stem, user_path
 from cnnlib.tasks import TASKS
 from cnnlib.tasks.depth import Scale
@@ -128,7 +127,7 @@ class Composites:
         train_count: Count | None = None,
         val_count: Count | None = None,
         test_count: Count | None = None,
-        seed: Annotated[int, Ge(0)] = 0,
+        seed: Seed = 0,
         max_pixels: MaxPixels = USUAL_PIXELS,
         cache_dir: str | None = None,
     ) -> None:
@@ -172,10 +171,9 @@ class Composites:
         return len(self._recipes)
 
     def split(self, part: Split) -> CompositeSplit:
-        if part not in self._splits:
-            raise CnnlibError(f"a split is one of {', '.join(self._splits)}; got {part!r}")
+        indices = split_of(self._splits, part)
         self.check()
-        return CompositeSplit(self, self._splits[part])
+        return CompositeSplit(self, indices)
 
     def check(self) -> None:
         """Raises ``CnnlibError`` with every picture that cannot be used, unless ``skip_broken`` has left them out."""

@@ -13,7 +13,8 @@ from cnnlib.checks import checked
 from cnnlib.datasets.cache import ArraySpec
 from cnnlib.datasets.feet.foot import POSES
 from cnnlib.datasets.feet.render import POINTS, render
-from cnnlib.datasets.scenes.rendered import Count, Pixels, RenderedSource, RenderedSplit, Seed
+from cnnlib.datasets.options import Seed
+from cnnlib.datasets.scenes.rendered import Count, Pixels, RenderedSource, RenderedSplit
 from cnnlib.types import Split, Target, TargetInfo
 
 VERSION = 1

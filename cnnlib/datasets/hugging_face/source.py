@@ -8,13 +8,12 @@ from typing import Annotated, Any
 from annotated_types import Ge, MinLen
 
 from cnnlib.checks import checked, did_you_mean
-from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.hugging_face.samples import TableSamples
 from cnnlib.datasets.hugging_face.tables import Table, check_column, open_tables, read_table
 from cnnlib.datasets.hugging_face.targets import column_target
-from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
 from cnnlib.datasets.numbered_splits import NumberedSplits
-from cnnlib.datasets.splits import Share, Subset, split_indices
+from cnnlib.datasets.options import USUAL_PIXELS, CheckCount, MaxPixels, Seed, Share, Side
+from cnnlib.datasets.splits import Subset, split_indices
 from cnnlib.types import CnnlibError, Fit, SampleSource, Split
 
 _USUAL: dict[Split, tuple[str, ...]] = {
@@ -63,14 +62,14 @@ class HuggingFace(NumberedSplits):
         splits: dict[Split, str] | None = None,
         val: Share = 0.1,
         test: Share = 0.1,
-        seed: Annotated[int, Ge(0)] = 0,
+        seed: Seed = 0,
         name_column: str | None = None,
         group_column: str | None = None,
         stream: Annotated[int, Ge(1)] | None = None,
         size: Side | None = None,
         fit: Fit = "stretch",
         max_pixels: MaxPixels = USUAL_PIXELS,
-        check: Annotated[int, Ge(1)] | None = None,
+        check: CheckCount | None = None,
     ) -> None:
         if fit == "pad" and size is None:
             raise CnnlibError("fit: pad needs size, the side of the square that pictures are brought to")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Literal
 
 from annotated_types import Ge, MinLen
@@ -11,15 +12,12 @@ from cnnlib.checks import checked
 from cnnlib.datasets import face_68
 from cnnlib.datasets.annotated_images import AnnotatedDataSource, annotated
 from cnnlib.datasets.file_samples import Input
-from cnnlib.datasets.fitting import Side
-from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
 from cnnlib.datasets.keypoints.files import read_keypoints
 from cnnlib.datasets.keypoints.parts import PointsInPart
 from cnnlib.datasets.keypoints.rows import KeypointFile
-from cnnlib.datasets.problems import Problems
-from cnnlib.datasets.splits import Share
+from cnnlib.datasets.options import USUAL_PIXELS, CheckCount, MaxPixels, Seed, Share, Side
+from cnnlib.datasets.problems import opened
 from cnnlib.datasets.target_files import TargetSource
-from cnnlib.files import user_path
 from cnnlib.tasks import PointsTask
 from cnnlib.types import CnnlibError, Fit, TargetInfo
 
@@ -87,20 +85,17 @@ class Keypoints(AnnotatedDataSource):
         margin: Annotated[float, Ge(0)] = 0.25,
         val: Share = 0.1,
         test: Share = 0.1,
-        seed: Annotated[int, Ge(0)] = 0,
+        seed: Seed = 0,
         group_pattern: str | None = None,
         max_pixels: MaxPixels = USUAL_PIXELS,
-        check: Annotated[int, Ge(1)] | None = None,
+        check: CheckCount | None = None,
     ) -> None:
-        base = user_path(root, "root")
-        what = f"the data set in {base.absolute()}"
-        problems = Problems(what)
+        base, problems = opened(root)
         if crop and size is None:
             raise CnnlibError("crop needs size, for the parts of pictures that are shown have many sizes")
-        given = [annotations] if isinstance(annotations, str) else annotations
-        files = [read_keypoints(base / path, normalized, problems) for path in given]
-        found = annotated(base, images, files, "images without a known point", problems)
-        info = _info(files, layout, names, flip_order)
+        read = partial(read_keypoints, normalized=normalized, problems=problems)
+        found = annotated(base, annotations, images, read, "images without a known point", problems)
+        info = _info(found.files, layout, names, flip_order)
         target = PointsInPart(PointsTask(info), found.rows, crop, margin)
         target.check_boxes(problems)
         targets = {"points": TargetSource(info, found.rows, target.read)}
@@ -108,7 +103,6 @@ class Keypoints(AnnotatedDataSource):
             found,
             Input(found.pictures, crop=target.part if crop else None),
             targets,
-            what,
             problems,
             size=size,
             fit=fit,

@@ -9,14 +9,12 @@ from functools import partial
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, MinLen
+from annotated_types import MinLen
 
 from cnnlib.checks import checked
 from cnnlib.datasets.annotation_pairs import list_pictures, report_left_out
 from cnnlib.datasets.file_samples import FileSamples, Input
 from cnnlib.datasets.file_source import FileDataSource, paired_names
-from cnnlib.datasets.fitting import Side
-from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
 from cnnlib.datasets.label_studio.files import find_exports, folders_without, participant
 from cnnlib.datasets.label_studio.images import ImageFinder, copies_of
 from cnnlib.datasets.label_studio.labelled import labelled
@@ -24,10 +22,10 @@ from cnnlib.datasets.label_studio.labels import LabelTable
 from cnnlib.datasets.label_studio.left_out import LeftOut
 from cnnlib.datasets.label_studio.votes import count_votes, read_choices
 from cnnlib.datasets.listing import groups_of
-from cnnlib.datasets.problems import Problems
-from cnnlib.datasets.splits import Share, split_free, split_indices
+from cnnlib.datasets.options import USUAL_PIXELS, CheckCount, MaxPixels, Seed, Share, Side
+from cnnlib.datasets.problems import Problems, opened
+from cnnlib.datasets.splits import split_free, split_indices
 from cnnlib.datasets.target_files import TargetSource, read_class
-from cnnlib.files import user_path
 from cnnlib.types import Fit, Split, TargetInfo
 
 
@@ -86,14 +84,13 @@ class LabelStudio(FileDataSource):
         fit: Fit = "stretch",
         val: Share = 0.1,
         test: Share = 0.1,
-        seed: Annotated[int, Ge(0)] = 0,
+        seed: Seed = 0,
         group_by_folder: bool = False,
         max_pixels: MaxPixels = USUAL_PIXELS,
-        check: Annotated[int, Ge(1)] | None = None,
+        check: CheckCount | None = None,
     ) -> None:
-        base = user_path(root, "root")
-        what = f"the data set in {base.absolute()}"
-        problems, left_out = Problems(what), LeftOut()
+        base, problems = opened(root)
+        left_out = LeftOut()
         shared = find_exports(base, consensus, "consensus", problems) if consensus else []
         own = [path for path in find_exports(base, exports, "exports", problems) if path not in shared]
         pictures = list_pictures([base / (images or "")], [""], problems)
@@ -130,7 +127,10 @@ class LabelStudio(FileDataSource):
         problems.raise_any()
         parts = _parts(samples, found.tested, val, test, seed, groups)
         super().__init__(
-            FileSamples(samples, inputs, {"label": target}, size, groups, fit, max_pixels), parts, what, check
+            FileSamples(samples, inputs, {"label": target}, size, groups, fit, max_pixels),
+            parts,
+            problems.what,
+            check,
         )
         self._left_out, self._consensus = left_out, found.consensus
         self.fixed_test = bool(found.tested)

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from cnnlib.checks import checked
+from cnnlib.datasets.options import Seed
 from cnnlib.datasets.scenes.render import render
 from cnnlib.datasets.scenes.rendered import MIN_SIZE
 from cnnlib.datasets.scenes.source import Scenes, SceneSplit, stored
@@ -24,7 +25,7 @@ _GAP, _CAPTION = 4, 16
 def contact_sheet(
     count: Annotated[int, Ge(1)] = 8,
     size: Annotated[int, Ge(MIN_SIZE)] = 160,
-    seed: Annotated[int, Ge(0)] = 0,
+    seed: Seed = 0,
     split: Split = "train",
 ) -> Image.Image:
     """The first ``count`` scenes, a row each: the inputs, and every target as its task draws it.

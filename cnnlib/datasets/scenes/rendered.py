@@ -14,6 +14,7 @@ from torch import Tensor
 
 from cnnlib.checks import checked
 from cnnlib.datasets.cache import ArraySpec, cache_root, cached_arrays
+from cnnlib.datasets.options import Seed
 from cnnlib.datasets.scenes.render import SPLITS
 from cnnlib.progress import shown
 from cnnlib.types import CnnlibError, Sample, Split, Target, TargetInfo
@@ -23,7 +24,6 @@ _BATCH = 16
 
 Pixels: TypeAlias = Annotated[int, Ge(MIN_SIZE), Le(2048)]
 Count: TypeAlias = Annotated[int, Ge(0), Le(1_000_000)]
-Seed: TypeAlias = Annotated[int, Ge(0)]
 
 
 class RenderedSplit(ABC):

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from cnnlib.checks import checked
 from cnnlib.datasets.cache import ArraySpec
+from cnnlib.datasets.options import Seed
 from cnnlib.datasets.scenes.objects import LANDMARKS
 from cnnlib.datasets.scenes.render import CLASSES, render
-from cnnlib.datasets.scenes.rendered import Count, Pixels, RenderedSource, RenderedSplit, Seed
+from cnnlib.datasets.scenes.rendered import Count, Pixels, RenderedSource, RenderedSplit
 from cnnlib.datasets.scenes.solids import FAMILIES, Family
 from cnnlib.types import Split, Target, TargetInfo
 

@@ -6,14 +6,14 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
 import numpy as np
-from annotated_types import Ge
 from pydantic import TypeAdapter, ValidationError
 
 from cnnlib.checks import checked
 from cnnlib.datasets.numbered_splits import NumberedSplits
+from cnnlib.datasets.options import CheckCount
 from cnnlib.datasets.shards.index import ShardIndex, index_path, read_sample, shard_index
 from cnnlib.datasets.shards.members import Members, SampleCodec
 from cnnlib.files import read_bytes, user_path
@@ -62,7 +62,7 @@ class Shards(NumberedSplits):
     """
 
     @checked
-    def __init__(self, root: str, check: Annotated[int, Ge(1)] | None = None) -> None:
+    def __init__(self, root: str, check: CheckCount | None = None) -> None:
         folder = user_path(root, "root")
         shards = read_shard_set(folder)
         missing = [
