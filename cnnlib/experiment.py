@@ -29,7 +29,7 @@ from cnnlib.engine.overfitting import overfit_verdict
 from cnnlib.engine.trainer import Trainer
 from cnnlib.environment import OtherLoad, environment, peak_memory_mib
 from cnnlib.files import read_json, write_atomically, write_json
-from cnnlib.models.standardization import figures_of
+from cnnlib.models.standardization import channel_statistics_of
 from cnnlib.parents import Parent, keep_record, read_parent
 from cnnlib.predictions import PERSISTERS
 from cnnlib.reporting.progress import ConsoleProgress
@@ -155,8 +155,8 @@ def _result(
     }
     if data.skipped is not None:
         result["skipped"] = {"count": len(data.skipped), "first": data.skipped[:_SKIPPED_SHOWN]}
-    if figures := figures_of(trainer.evaluated):
-        result["normalize"] = figures
+    if statistics := channel_statistics_of(trainer.evaluated):
+        result["normalize"] = statistics
     if finds_learning_rate(run.config):
         result["learning_rate"] = config.optimizer.options["learning_rate"]
     if parent:

@@ -1,4 +1,4 @@
-"""How far something is that takes long."""
+"""Progress bars."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ T = TypeVar("T")
 
 
 def shown(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """``items``; on a terminal with a bar that says that ``what`` is being done, and goes with it."""
+    """The ``items``, with a progress bar on a terminal.
+
+    Args:
+        what: the description beside the bar, such as ``checking samples``.
+        total: the number of items, where they have no length.
+    """
     console = Console(stderr=True)
     yield from track(items, what, total, console=console, transient=True, disable=not console.is_terminal)

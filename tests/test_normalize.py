@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 from cnnlib.assembly import open_data
-from cnnlib.assembly.normalize import image_figures
+from cnnlib.assembly.normalize import training_statistics
 from cnnlib.config import load_suite
 from cnnlib.datasets.composites.source import CompositeSplit
 from cnnlib.inference import load_run
-from cnnlib.models.standardization import figures_of
+from cnnlib.models.standardization import channel_statistics_of
 from cnnlib.suite import run_suite
 from cnnlib.types import CnnlibError
 from tests.datasets.composites.made_pictures import write_pictures
@@ -54,7 +54,9 @@ def suite_file(folder: Path, root: Path, **changes: object) -> Path:
     return write_suite(folder, **{"dataset": dataset, "tasks": tasks, "training": training, **changes})
 
 
-def test_a_run_keeps_the_training_splits_figures_and_predicts_with_them(tmp_path: Path, root: Path) -> None:
+def test_a_run_keeps_the_training_splits_statistics_and_predicts_with_them(
+    tmp_path: Path, root: Path
+) -> None:
     suite = load_suite(suite_file(tmp_path, root))
     run_suite(suite, tmp_path)
     folder = tmp_path / "tiny" / "tiny" / "seed-0"
@@ -64,11 +66,11 @@ def test_a_run_keeps_the_training_splits_figures_and_predicts_with_them(tmp_path
     np.testing.assert_allclose(result["normalize"]["mean"], pixels.mean(1, dtype=np.float64), atol=1e-6)
     np.testing.assert_allclose(result["normalize"]["std"], pixels.std(1, dtype=np.float64), atol=1e-6)
     run = load_run(folder)
-    assert figures_of(run.model) == result["normalize"]
+    assert channel_statistics_of(run.model) == result["normalize"]
     image = torch.rand(3, 16, 16)
-    with_figures = run.predict(image)["mask"]
+    with_statistics = run.predict(image)["mask"]
     run.model.image_mean.zero_()
-    assert not torch.allclose(run.predict(image)["mask"], with_figures)
+    assert not torch.allclose(run.predict(image)["mask"], with_statistics)
 
 
 def test_files_are_read_once_and_again_when_they_change(
@@ -77,10 +79,10 @@ def test_files_are_read_once_and_again_when_they_change(
     monkeypatch.setenv("CNNLIB_CACHE", str(tmp_path / "cache"))
     config = load_suite(suite_file(tmp_path, root)).experiments["tiny"]
     data = open_data(config, 0)
-    first = image_figures(config, data, 0)
+    first = training_statistics(config, data, 0)
     (kept,) = (tmp_path / "cache" / "statistics").iterdir()
     monkeypatch.setattr(type(data.source._samples), "__getitem__", None)
-    assert image_figures(config, data, 0) == first
+    assert training_statistics(config, data, 0) == first
     monkeypatch.undo()
     monkeypatch.setenv("CNNLIB_CACHE", str(tmp_path / "cache"))
     whole = kept.read_text()
@@ -95,12 +97,12 @@ def test_files_are_read_once_and_again_when_they_change(
         _NEGATIVE,
     ):
         kept.write_text(damaged)
-        assert image_figures(config, data, 0) == first
+        assert training_statistics(config, data, 0) == first
         assert json.loads(kept.read_text())["mean"] == first.mean
     path = root / "photo" / "train" / "0.png"
     before = path.read_bytes()
     save(photo(77), path)
-    assert image_figures(config, data, 0) != first
+    assert training_statistics(config, data, 0) != first
     path.write_bytes(before)
 
 
@@ -114,16 +116,16 @@ def test_of_samples_that_tell_no_files_the_options_and_the_fold_count(
     dataset |= {"size": 16, "positions": 1, "normalize": "auto", "apart": ["background"], "folds": folds}
     path = write_suite(tmp_path, dataset=dataset, tasks={"mask": {"loss": "bce"}})
     config = load_suite(path).experiments["tiny"]
-    first, second = (image_figures(config, open_data(config, seed), seed) for seed in (0, 1))
+    first, second = (training_statistics(config, open_data(config, seed), seed) for seed in (0, 1))
     assert (first == second) == (folds is None)
     monkeypatch.setattr(CompositeSplit, "__getitem__", None)
-    assert image_figures(config, open_data(config, 0), 0) == first
+    assert training_statistics(config, open_data(config, 0), 0) == first
     monkeypatch.undo()
     monkeypatch.setenv("CNNLIB_CACHE", str(tmp_path / "cache"))
     for picture in (pictures / "bg").iterdir():
         Image.new("RGB", (80, 64), "white").save(picture)
     data = open_data(config, 0)
-    assert image_figures(config, data, 0).mean[0] > 0.9
+    assert training_statistics(config, data, 0).mean[0] > 0.9
 
 
 def test_what_decides_which_part_of_a_picture_is_shown_counts_too(tmp_path: Path, root: Path) -> None:
@@ -142,18 +144,18 @@ def test_what_decides_which_part_of_a_picture_is_shown_counts_too(tmp_path: Path
         dataset |= {"crop": "points", "size": 16, "normalize": "auto", "names": ["a", "b"]}
         tasks = {"points": {}}
         config = load_suite(write_suite(tmp_path, dataset=dataset, tasks=tasks)).experiments["tiny"]
-        return image_figures(config, open_data(config, 0), 0).mean[0]
+        return training_statistics(config, open_data(config, 0), 0).mean[0]
 
     assert mean(0) > 0.5
     assert mean(50) < 0.1
 
 
-def test_the_figures_that_are_kept_are_seen_and_cleaned_up(
+def test_the_channel_statistics_that_are_kept_are_seen_and_cleaned_up(
     tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CNNLIB_CACHE", str(tmp_path / "cache"))
     config = load_suite(suite_file(tmp_path, root)).experiments["tiny"]
-    image_figures(config, open_data(config, 0), 0)
+    training_statistics(config, open_data(config, 0), 0)
     assert cache_tool([]) == 0
     shown = capsys.readouterr().out
     assert any(line.split()[0] == "statistics" for line in shown.splitlines())
@@ -170,4 +172,4 @@ def test_a_model_that_standardizes_inside_is_refused_before_training(tmp_path: P
 
 def test_images_stay_as_they_are_unless_asked(tmp_path: Path) -> None:
     config = load_suite(write_suite(tmp_path)).experiments["tiny"]
-    assert image_figures(config, open_data(config, 0), 0) is None
+    assert training_statistics(config, open_data(config, 0), 0) is None

@@ -1,4 +1,4 @@
-"""The figures that ``dataset.normalize: auto`` standardizes images by."""
+"""The channel statistics (mean and std) that ``dataset.normalize: auto`` standardizes images by."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ VERSION = 2
 """Counted up whenever what is stored changes, or what images data sets give."""
 
 
-class ImageFigures(NamedTuple):
+class MeanAndStd(NamedTuple):
     """Of each channel of the training split's images, over all of their pixels."""
 
     mean: list[float]
     std: list[float]
 
 
-def image_figures(config: ExperimentConfig, data: ExperimentData, seed: int) -> ImageFigures | None:
+def training_statistics(config: ExperimentConfig, data: ExperimentData, seed: int) -> MeanAndStd | None:
     """Those of the training split alone, as the data set gives its images; ``None`` unless they are asked for.
 
     Those of data sets of files are kept in the user's cache, by the files' names, sizes and times: the runs of a suite
@@ -53,37 +53,37 @@ def image_figures(config: ExperimentConfig, data: ExperimentData, seed: int) -> 
     path = cache_root() / STATISTICS / f"{key}.json"
     if (kept := _kept(path)) is not None:
         return kept
-    figures = _measured(data.all_train)
-    _keep(path, figures)
-    return figures
+    statistics = _measured(data.all_train)
+    _keep(path, statistics)
+    return statistics
 
 
-def _measured(samples: SampleSource) -> ImageFigures:
+def _measured(samples: SampleSource) -> MeanAndStd:
     statistics = channel_statistics(_images(samples))
-    return ImageFigures(statistics.mean, statistics.std)
+    return MeanAndStd(statistics.mean, statistics.std)
 
 
 def _images(samples: SampleSource) -> Iterator[Tensor]:
     return (samples[index]["image"] for index in range(len(samples)))
 
 
-def _kept(path: Path) -> ImageFigures | None:
+def _kept(path: Path) -> MeanAndStd | None:
     """``None`` where they are missing, or damaged."""
     try:
         stored = read_json(path)
-        figures = ImageFigures(stored["mean"], stored["std"])
-        return figures if stored["checksum"] == _checksum(figures) else None
+        statistics = MeanAndStd(stored["mean"], stored["std"])
+        return statistics if stored["checksum"] == _checksum(statistics) else None
     except (CnnlibError, OSError, KeyError, TypeError):
         return None
 
 
-def _checksum(figures: ImageFigures) -> str:
-    return hashlib.sha256(json.dumps(figures).encode()).hexdigest()
+def _checksum(statistics: MeanAndStd) -> str:
+    return hashlib.sha256(json.dumps(statistics).encode()).hexdigest()
 
 
-def _keep(path: Path, figures: ImageFigures) -> None:
+def _keep(path: Path, statistics: MeanAndStd) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps({**figures._asdict(), "checksum": _checksum(figures)}))
+        write_atomically(path, json.dumps({**statistics._asdict(), "checksum": _checksum(statistics)}))
     except OSError:  # they are measured again next time
         return

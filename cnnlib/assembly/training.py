@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 
 from cnnlib.assembly.data import ExperimentData
 from cnnlib.assembly.model import describe_net, make_fabric, make_model, resolve_precision
-from cnnlib.assembly.normalize import image_figures
+from cnnlib.assembly.normalize import training_statistics
 from cnnlib.assembly.targets import valid_values
 from cnnlib.assembly.tasks import task_weights
 from cnnlib.config import ExperimentConfig, build
@@ -25,7 +25,7 @@ from cnnlib.engine.parameter_groups import parameter_groups, set_learning_rate
 from cnnlib.engine.schedule import SCHEDULES
 from cnnlib.engine.trainer import Trainer
 from cnnlib.losses import LOSSES, CombinedLoss
-from cnnlib.models.standardization import set_figures
+from cnnlib.models.standardization import set_channel_statistics
 from cnnlib.types import CnnlibError, Progress
 from cnnlib.weighting import WEIGHTINGS
 
@@ -45,8 +45,8 @@ def make_trainer(
     model = make_model(config, data.tasks, data.source.inputs).to(memory_format=torch.channels_last)
     if hasattr(model, "load_pretrained"):  # not where weights are loaded that the net was trained to
         model.load_pretrained()
-    if figures := image_figures(config, data, seed):
-        set_figures(model, *figures)
+    if statistics := training_statistics(config, data, seed):
+        set_channel_statistics(model, *statistics)
     objective = make_objective(config, data).to(fabric.device)
     optimizer = make_optimizer(config, model)
     batches = max(1, len(data.train) // options.batch_size)  # as the training loader counts

@@ -89,12 +89,12 @@ class DatasetConfig(Component):
     max_skipped: Annotated[float, Ge(0), Lt(1)] = 0.05
     """The largest share of all samples that ``on_error: skip`` may leave out."""
     leaks: Literal["refuse", "allow"] = "refuse"
-    """What happens where files of equal content are in two splits, so that the test would measure memory: nothing is
+    """What happens where pictures of equal content are in two splits, so that the test would measure memory: nothing is
     trained, or that is reported, and all is trained. Pictures that look nearly the same are reported either way."""
     normalize: Literal["auto"] | None = None
     """Whether the model sees images less the mean, over the deviation, of each channel, measured on the training split
-    over all of its pixels; checkpoints hold these figures beside the weights. null shows images as they are, in [0, 1].
-    Models that standardize inside, such as multi_task with published encoders, refuse auto."""
+    over all of its pixels; checkpoints hold these channel statistics beside the weights. null shows images as they are,
+    in [0, 1]. Models that standardize inside, such as multi_task with published encoders, refuse auto."""
 
     cache: bool = False
     """Decode every sample of a data set of files once, and keep it in the cache folder, for all runs and workers:

@@ -1,4 +1,4 @@
-"""A data set whose samples lie ready in splits, each under its number."""
+"""A data set that comes divided into splits, each indexed from 0."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from cnnlib.types import CnnlibError, SampleSource, Split
 
 
 class NumberedSplits:
-    """
+    """A data set made of its three splits.
+
     Args:
-        splits: all of them.
+        splits: the samples of each split.
         what: the data set in words, for messages.
         check: how many samples ``check`` decodes; ``None``: all.
     """

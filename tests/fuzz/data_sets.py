@@ -1,6 +1,6 @@
 """Damaged files of data sets, of their caches and of videos: none is believed where its format can tell.
 
-PNG, npz and indexed tar files have checksums, and so have the caches of pictures and figures: what is read of a
+PNG, npz and indexed tar files have checksums, and so have the caches of pictures and statistics: what is read of a
 flipped, cut or zeroed one must be what was read before. JPEG, npy, PFM, OpenEXR and TIFF files, tables, lists of names,
 JSON, Arrow, parquet and video files cannot tell; of them the samples need only be usable. Of tar files without an
 index, and of Arrow and parquet files, only the PNG files inside can.
@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from cnnlib.assembly import open_data
-from cnnlib.assembly.normalize import image_figures
+from cnnlib.assembly.normalize import training_statistics
 from cnnlib.config import parse_suite
 from cnnlib.datasets import Cityscapes, FgBg, Folders, HuggingFace, NYUv2, Shards
 from cnnlib.datasets.decoded import Decoded
@@ -174,20 +174,20 @@ def _make_decoded(root: Path) -> None:
     _read(_decoded, root)
 
 
-def _figures(root: Path) -> Found:
+def _statistics(root: Path) -> Found:
     os.environ["CNNLIB_CACHE"] = str((root / "cache").absolute())
     dataset = {"name": "folders", "root": str(root / "files"), "inputs": {"image": "photo"}, "size": 16}
     dataset |= {"targets": {"mask": "npz"}, "normalize": "auto"}
     parts = {"model": "resunet", "optimizer": "adamw", "training": {"epochs": 1}}
     suite = parse_suite({"dataset": dataset, "tasks": {"mask": {}}, **parts})
     config = suite.experiments["suite"]
-    figures = image_figures(config, open_data(config, 0), 0)
-    return {"figures": {key: np.array(value, np.float64) for key, value in figures._asdict().items()}}
+    statistics = training_statistics(config, open_data(config, 0), 0)
+    return {"statistics": {key: np.array(value, np.float64) for key, value in statistics._asdict().items()}}
 
 
-def _make_figures(root: Path) -> None:
+def _make_statistics(root: Path) -> None:
     _table_folders(root / "files")
-    _figures(root)
+    _statistics(root)
 
 
 def _video(root: Path) -> Found:
@@ -291,7 +291,9 @@ KINDS: dict[str, Kind] = {
     "decoded cache": Kind(
         _make_decoded, partial(_read, _decoded), ("cache/**/*",), (".npy", ".json"), in_place=True
     ),
-    "statistics cache": Kind(_make_figures, _figures, ("cache/statistics/*",), (".json",), in_place=True),
+    "statistics cache": Kind(
+        _make_statistics, _statistics, ("cache/statistics/*",), (".json",), in_place=True
+    ),
     "video": Kind(
         lambda root: [write_video(root / f"dot.{ending}") for ending in ("mp4", "mov", "avi", "mkv")], _video
     ),

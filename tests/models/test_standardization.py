@@ -1,4 +1,4 @@
-"""Images standardized by the data's own figures, before any model."""
+"""Images standardized by the data's own channel statistics, before any model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from cnnlib.models import MultiTask, ResUNet
-from cnnlib.models.standardization import figures_of, set_figures, standardize_images
+from cnnlib.models.standardization import channel_statistics_of, set_channel_statistics, standardize_images
 from cnnlib.types import CnnlibError, Head
 
 MEAN, STD = [0.4, 0.5, 0.6], [0.2, 0.25, 0.0]
@@ -27,24 +27,24 @@ def test_the_model_sees_images_less_the_mean_over_the_deviation() -> None:
     plain, net = nets()
     image = torch.rand(2, 3, 16, 16)
     assert torch.equal(net(image)["mask"], plain(image)["mask"])
-    set_figures(net, MEAN, STD)
+    set_channel_statistics(net, MEAN, STD)
     wanted = (image - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor([0.2, 0.25, 1.0]).view(3, 1, 1)
     torch.testing.assert_close(net(image)["mask"], plain(wanted)["mask"])
 
 
-def test_the_figures_travel_with_the_weights() -> None:
+def test_the_channel_statistics_travel_with_the_weights() -> None:
     plain, net = nets()
-    set_figures(net, MEAN, STD)
+    set_channel_statistics(net, MEAN, STD)
     _, other = nets()
     other.load_state_dict(net.state_dict())
-    figures = figures_of(other)
-    assert figures is not None
-    assert figures["mean"] == pytest.approx(MEAN)
-    assert figures["std"] == pytest.approx([0.2, 0.25, 1])
+    statistics = channel_statistics_of(other)
+    assert statistics is not None
+    assert statistics["mean"] == pytest.approx(MEAN)
+    assert statistics["std"] == pytest.approx([0.2, 0.25, 1])
     average = torch.optim.swa_utils.AveragedModel(net, use_buffers=True)
     image = torch.rand(1, 3, 16, 16)
     torch.testing.assert_close(average(image)["mask"], net(image)["mask"])
-    assert figures_of(plain) is None
+    assert channel_statistics_of(plain) is None
 
 
 @pytest.mark.parametrize(

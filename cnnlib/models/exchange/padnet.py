@@ -63,7 +63,7 @@ class PADNet(Exchange):
 
 
 class _First(nn.Module):
-    """From the decoded map of a task to its first prediction, and to what the tasks tell each other."""
+    """From the decoded map of a task to its first prediction, and to the features that the other tasks distil from."""
 
     def __init__(self, width: int, channels: int) -> None:
         super().__init__()
