@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from PIL import Image
 
-from cnnlib.datasets.fitting import fitted_size, padded, padded_target
+from cnnlib.datasets.fitting import check_fit, fitted_size, padded, padded_target
 from cnnlib.datasets.image_files import read_color, to_image
 from cnnlib.datasets.listing import ImageFolder, Partner
 from cnnlib.datasets.options import USUAL_PIXELS
@@ -60,8 +60,7 @@ class FileSamples:
     """The sample whose size is that of all, without ``size``."""
 
     def __post_init__(self) -> None:
-        if self.fit == "pad" and self.size is None:
-            raise CnnlibError("fit: pad needs size, the side of the square that pictures are brought to")
+        check_fit(self.fit, self.size)
 
     def __len__(self) -> int:
         return len(self.names)

@@ -6,7 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cnnlib.types import Fit, Size, Target
+from cnnlib.types import CnnlibError, Fit, Size, Target
+
+
+def check_fit(fit: Fit, size: int | None) -> None:
+    """Raises ``CnnlibError`` where pictures are to be padded to no size."""
+    if fit == "pad" and size is None:
+        raise CnnlibError("fit: pad needs size, the side of the square that pictures are brought to")
 
 
 def fitted_size(stored: Size, size: int | None, fit: Fit) -> Size:

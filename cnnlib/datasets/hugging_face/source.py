@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from annotated_types import Ge, MinLen
 
 from cnnlib.checks import checked, did_you_mean
+from cnnlib.datasets.fitting import check_fit
 from cnnlib.datasets.hugging_face.samples import TableSamples
 from cnnlib.datasets.hugging_face.tables import Table, check_column, open_tables, read_table
 from cnnlib.datasets.hugging_face.targets import column_target
@@ -71,8 +72,7 @@ class HuggingFace(NumberedSplits):
         max_pixels: MaxPixels = USUAL_PIXELS,
         check: CheckCount | None = None,
     ) -> None:
-        if fit == "pad" and size is None:
-            raise CnnlibError("fit: pad needs size, the side of the square that pictures are brought to")
+        check_fit(fit, size)
         opened = _chosen(open_tables(path, stream is not None), splits, path)
         tables = {name: read_table(table, stream, path) for name, table in opened.items()}
         described = {
