@@ -180,8 +180,8 @@ def check_leaks(what: str, leaks: Leaks, allowed: bool) -> str:
         lines += leaks.near.words()
     if leaks.unknown:
         lines += [
-            f"{what}: the same picture in two splits cannot be found among {leaks.unknown} samples, for their source "
-            "tells neither files nor pictures (see cnnlib.types.SampleSource)"
+            f"{what}: {leaks.unknown} samples are not checked for copies in other splits, since the data set tells "
+            "neither their files nor their pictures (see cnnlib.types.SampleSource)"
         ]
     return "\n".join(lines)
 

@@ -197,9 +197,9 @@ def said_of(source: DataSource, known: Fingerprints | None = None) -> str:
         (
             shards,
             (
-                "{folder}/train-000000.tar, sample 0 from 0",
-                "{folder}/val-000000.tar, sample 1 from 0",
-                "{folder}/test-000000.tar, sample 0 from 0",
+                "{folder}/train-000000.tar, sample 0 (counted from 0)",
+                "{folder}/val-000000.tar, sample 1 (counted from 0)",
+                "{folder}/test-000000.tar, sample 0 (counted from 0)",
             ),
         ),
         (table, ("row 0 of table train", "row 1 of table val", "row 0 of table test")),
@@ -263,8 +263,8 @@ def test_arrays_are_compared_like_pictures(tmp_path: Path) -> None:
 
 def test_it_is_said_where_copies_cannot_be_found() -> None:
     assert said_of(Photographs()) == (
-        "x: the same picture in two splits cannot be found among 4 samples, for their source tells neither files nor "
-        "pictures (see cnnlib.types.SampleSource)"
+        "x: 4 samples are not checked for copies in other splits, since the data set tells neither their files nor "
+        "their pictures (see cnnlib.types.SampleSource)"
     )
 
 

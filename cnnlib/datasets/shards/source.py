@@ -129,7 +129,7 @@ class ShardSplit:
 
     def picture(self, index: int) -> EmbeddedPicture:
         number = index - int(self.ends[self.ends <= index].max(initial=0))
-        place = f"{self._shard(index)}, sample {number} from 0"
+        place = f"{self._shard(index)}, sample {number} (counted from 0)"
         return EmbeddedPicture(place, lambda: self.codec.picture(self._members(index)))
 
     def _shard(self, index: int) -> Path:
