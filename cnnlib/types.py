@@ -117,7 +117,7 @@ class SampleSource(Protocol):
     """One split of a data set: a sequence of samples, each a pure function of its index, from 0 on; any other index is
     an ``IndexError``. No two samples of a data set, of all splits together, share a name.
 
-    It may also have, each without reading an image:
+    It may also have, each but ``stored`` without reading an image:
 
     - ``labels(index)``, the names of the targets that a sample has. Then training passes over samples without any label
       that is trained on; without it, every sample is taken to have some.
@@ -125,6 +125,8 @@ class SampleSource(Protocol):
       samples tell them, folds keep groups together and the classes' shares alike.
     - ``files(index)``, the paths of the files that a sample is read from, its own picture's first, or ``None``. Then
       training is refused where the same picture is in two splits. Samples that are rendered have none.
+    - ``stored(index)``, the sample with ``levels`` instead of ``image``, where it is kept so: uint8 (C, H, W), each a
+      255th. Loaders then make floats only where they put them into a batch, which takes them half as long.
     - ``pictures()``, the paths of the files that all samples together are put together from, for the same check, where
       samples share them and have no picture of their own.
     """
