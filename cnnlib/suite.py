@@ -45,7 +45,8 @@ from cnnlib.runs import (
 from cnnlib.types import DataSource, Forecast, TargetInfo
 from cnnlib.workers import run_in_processes
 
-_CHECKED_SAMPLES = 16  # of the training split, whose targets are compared with what the tasks can predict
+_CHECKED_SAMPLES = 16
+"""Samples of the training split whose targets are compared with what the tasks can predict."""
 
 
 def run_suite(
@@ -206,14 +207,15 @@ def _run(run: Run) -> None:
             (run.folder / name).unlink(missing_ok=True)
         run_experiment(run)
     except Exception as error:
-        signal.signal(
-            signal.SIGCHLD, signal.SIG_DFL
-        )  # one more loading process that dies must not break the note
+        # PyTorch's handler raises when another data-loading process dies; the failure is still to be noted.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         message = str(error).rstrip()
-        if "Original Traceback" in message:  # PyTorch's way to pass on what a loading process raised
+        # An error from a data-loading process: PyTorch's message holds its traceback, whose last line is the error.
+        if "Original Traceback" in message:
             message = message.rpartition("\n")[2]
         _note_failure(run, f"{type(error).__name__}: {message}")
-        with suppress(OSError):  # the note says so
+        # Where the traceback cannot be written, the note must do.
+        with suppress(OSError):
             write_atomically(run.folder / "traceback.txt", traceback.format_exc())
         raise SystemExit(1) from None
 
@@ -223,7 +225,8 @@ def _note_failure(run: Run, error: str) -> None:
     try:
         run.folder.mkdir(parents=True, exist_ok=True)
         write_json(run.folder / "result.json", identity | {"status": "failed", "error": error})
-    except OSError as cannot:  # the other runs go on
+    except OSError as cannot:
+        # The other runs go on.
         print(
             f"{run.folder}: failed ({error}), which cannot be noted there: {cannot.strerror}", file=sys.stderr
         )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -131,6 +132,27 @@ def test_a_run_whose_fork_server_dies_is_ended(tmp_path: Path) -> None:
     assert not alive(int((tmp_path / "sleep.started").read_text()))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("end", ["the fork server dies", "the iterator is closed"])
+def test_a_process_that_was_given_the_pid_of_a_run_is_left_alone(tmp_path: Path, end: str) -> None:
+    running = run_in_processes(work, [("good", tmp_path), ("sleep", tmp_path)], 2)
+    next(running)
+    wait_for(tmp_path / "sleep.started")
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        (process,) = multiprocessing.active_children()
+        run, process._popen.pid = process.pid, stranger.pid
+        if end == "the fork server dies":
+            os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
+            assert [code for _, code in running] == [255]
+            os.kill(run, signal.SIGKILL)
+        else:
+            os.kill(run, signal.SIGKILL)
+            running.close()
+        left_alone = stranger.poll() is None and alive(stranger.pid)
+        stranger.kill()
+    assert left_alone
+
+
 def wait_for(path: Path) -> None:
     deadline = time.monotonic() + 60
     while not (path.exists() and path.read_text()) and time.monotonic() < deadline:
@@ -141,7 +163,7 @@ def wait_for(path: Path) -> None:
 def alive(pid: int) -> bool:
     """Running, and not a zombie that waits for its parent."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
     except FileNotFoundError:
         return False
 
