@@ -86,7 +86,7 @@ def run_suite(
             )
         waiting = _with_checked_data(waiting)
         for run in waiting:
-            if overwrite or not resume or is_of_another_config(run) or has_changed_parent(run):
+            if _begins_again(run, overwrite, resume):
                 clear(run)
         write_atomically(folder / "suite.yaml", suite.to_yaml())
         for wave in _waves(suite, folder, waiting):
@@ -146,9 +146,7 @@ def forecast_suite(
     forecasts = []
     for name in suite.experiments:
         epochs = [
-            run.config.training.epochs
-            if overwrite or not resume or is_of_another_config(run)
-            else epochs_left(run)
+            run.config.training.epochs if _begins_again(run, overwrite, resume) else epochs_left(run)
             for run in waiting
             if run.experiment == name
         ]
@@ -184,6 +182,11 @@ def _waiting(runs: Sequence[Run], overwrite: bool) -> list[Run]:
         refuse_other_configs(runs)
         refuse_changed_parents(runs)
     return [run for run in runs if overwrite or not is_finished(run)]
+
+
+def _begins_again(run: Run, overwrite: bool, resume: bool) -> bool:
+    """Whether nothing is kept of a run that waits."""
+    return overwrite or not resume or is_of_another_config(run) or has_changed_parent(run)
 
 
 def write_results(runs: Sequence[Run], folder: Path) -> None:
