@@ -1,10 +1,13 @@
-"""Other processes, found in ``/proc``, which only Linux has: when one started, its processor time, and its end."""
+"""Other processes: what Linux tells of them in ``/proc``, how they end, and the one that Python forks others from."""
 
 from __future__ import annotations
 
 import os
 import signal
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -23,6 +26,30 @@ def processor_seconds(pid: int) -> float:
     """That a process has used so far; 0 where there is no such process, or no ``/proc``."""
     fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+
+
+def start_fork_server() -> None:
+    """Starts the process that Python forks others from, and the one that removes their semaphores.
+
+    Ctrl-C and SIGHUP reach all processes of a terminal. Interrupted in its imports, the first would show a traceback;
+    without the second, this process would.
+    """
+    # Only the main thread may change what signals do.
+    if threading.current_thread() is threading.main_thread():
+        with _ignored(signal.SIGHUP):
+            resource_tracker.ensure_running()
+        with _ignored(signal.SIGINT):
+            forkserver.ensure_running()
+
+
+@contextmanager
+def _ignored(number: signal.Signals) -> Iterator[None]:
+    """By this process, and for good by those that start meanwhile."""
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def end_process(pid: int) -> None:

@@ -9,13 +9,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from cnnlib.processes import end_process, start_time
+from cnnlib.processes import end_process, start_fork_server, start_time
 from cnnlib.types import CnnlibError
 
 Job = TypeVar("Job")
@@ -117,7 +116,7 @@ def _started(target: Callable[..., None], *arguments: Any) -> BaseProcess:
     context.set_forkserver_preload(["cnnlib.experiment"])
     for _ in range(_ATTEMPTS):
         try:
-            _start_fork_server()
+            start_fork_server()
             process = context.Process(target=target, args=arguments)
             process.start()
             return process
@@ -129,19 +128,6 @@ def _started(target: Callable[..., None], *arguments: Any) -> BaseProcess:
         f"no process can be started ({refused}): the one that starts them dies each time; is there memory left, and is "
         "TMPDIR, where its socket is made, a path of less than 80 bytes?"
     )
-
-
-def _start_fork_server() -> None:
-    """Deaf to Ctrl-C, which reaches all processes of a terminal: interrupted in its imports, it would show
-    a traceback.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        forkserver.ensure_running()
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _enter(work: Callable[[Job], None], job: Job, parallel: int) -> None:

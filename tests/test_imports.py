@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "cnnlib"
-LEAVES = {"types", "checks", "files", "lookup", "pictures", "progress", "seeds", "yaml_text"}
+LEAVES = {"types", "checks", "files", "lookup", "pictures", "processes", "progress", "seeds", "yaml_text"}
 SIDE_BY_SIDE = {
     "datasets",
     "augmentations",

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from tests.datasets.composites.made_pictures import write_pictures
 from tests.tiny_suite import TINY, session_of, write_suite
 from tools.run_suite import main as run_suite
 
@@ -131,6 +132,20 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trained = folder / "runs" / "tiny" / "tiny" / "seed-0"
     Image.new("RGB", (32, 32)).save(trained / "photo.png")
     return trained
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_two_processes_that_write_composites_end_in_one_line(
+    tmp_path: Path, temporary: Path, project: Path
+) -> None:
+    root, out = write_pictures(tmp_path), tmp_path / "out"
+    options = {"foregrounds": "fg", "backgrounds": "bg", "depths": "depth", "cache_dir": "cache"}
+    dataset = {"name": "composite", **{key: str(root / place) for key, place in options.items()}}
+    path = write_suite(tmp_path, dataset=dataset | {"size": 32, "positions": 100, "val": 0.2, "test": 0.2})
+    process = start(["tools/make_dataset.py", path, "--out", out, "--jobs", "2"], temporary, project)
+    wait_until(lambda: any((out / "fg_bg").glob("*.jpg")), process)
+    os.killpg(process.pid, signal.SIGHUP)
+    assert_ended(process, signal.SIGHUP, temporary)
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)

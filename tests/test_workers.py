@@ -90,7 +90,7 @@ def test_a_killed_parent_leaves_no_run_behind(tmp_path: Path) -> None:
 def test_a_fork_server_that_is_killed_at_the_start_is_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin, killed = workers._start_fork_server, []
+    begin, killed = workers.start_fork_server, []
 
     def killed_once() -> None:
         begin()
@@ -100,7 +100,7 @@ def test_a_fork_server_that_is_killed_at_the_start_is_started_again(
             threading.Timer(0.3, os.kill, (killed[0], signal.SIGKILL)).start()
 
     forkserver._forkserver._stop()
-    monkeypatch.setattr(workers, "_start_fork_server", killed_once)
+    monkeypatch.setattr(workers, "start_fork_server", killed_once)
     jobs = [("good", tmp_path), ("fail", tmp_path)]
     assert [code for _, code in run_in_processes(work, jobs, parallel=1)] == [0, 3]
     assert killed
@@ -109,14 +109,14 @@ def test_a_fork_server_that_is_killed_at_the_start_is_started_again(
 def test_a_fork_server_that_is_killed_always_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin = workers._start_fork_server
+    begin = workers.start_fork_server
 
     def killed() -> None:
         begin()
         threading.Timer(0.3, os.kill, (forkserver._forkserver._forkserver_pid, signal.SIGKILL)).start()
 
     forkserver._forkserver._stop()
-    monkeypatch.setattr(workers, "_start_fork_server", killed)
+    monkeypatch.setattr(workers, "start_fork_server", killed)
     with pytest.raises(CnnlibError, match="no process can be started"):
         list(run_in_processes(work, [("good", tmp_path)], parallel=1))
 
