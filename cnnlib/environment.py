@@ -9,7 +9,6 @@ import re
 import resource
 import sys
 import time
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 
 from cnnlib import __version__
+from cnnlib.processes import processor_seconds
 
 _PACKAGES = ("torch", "torchvision", "lightning-fabric", "torchmetrics", "numpy")
 
@@ -82,8 +82,4 @@ def _own_seconds() -> float:
     """The processor time of this process and of its children, such as those that load data."""
     times = os.times()
     total = times.user + times.system + times.children_user + times.children_system
-    for process in multiprocessing.active_children():
-        with suppress(OSError):  # it has ended
-            fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    return total
+    return total + sum(processor_seconds(process.pid) for process in multiprocessing.active_children())

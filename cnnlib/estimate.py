@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader
 
 from cnnlib.assembly import expect_memory, finds_learning_rate, make_loaders, make_trainer, open_data
 from cnnlib.config import Component, build
-from cnnlib.engine.checkpoint import DamagedCheckpointError, load_checkpoint
 from cnnlib.engine.lr_finder import SWEEP_STEPS
+from cnnlib.engine.training_state import TrainingState, load_last
 from cnnlib.files import write_json
 from cnnlib.predictions import PERSISTERS
 from cnnlib.reporting.progress import SilentProgress
@@ -70,22 +70,14 @@ def time_trials(runs: Sequence[Run], jobs: int) -> dict[str, Trial]:
 
 
 def epochs_left(run: Run) -> int:
-    """How many epochs are left of a run that continues from its last checkpoint.
+    """The most epochs that are left of a run that goes on where it was interrupted.
 
     Raises:
-        CnnlibError: it holds no training state.
+        CnnlibError: a checkpoint cannot be read, or its training state does not fit.
     """
-    total, path = run.config.training.epochs, run.folder / "checkpoints" / "last.ckpt"
-    try:
-        state = load_checkpoint(path).get("state")
-    except DamagedCheckpointError:
-        return total
-    epoch = state.get("epoch") if isinstance(state, dict) else None
-    if type(epoch) is not int:
-        raise CnnlibError(
-            f"{path}: does not say how many epochs it has trained; delete the run's folder to train it again"
-        )
-    return max(0, total - epoch)
+    found = load_last(run.folder / "checkpoints")
+    _, state = found or (None, TrainingState())
+    return state.epochs_left(run.config.training.epochs, run.config.training.patience)
 
 
 def _try(run: Run) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 
 from cnnlib.types import CnnlibError
 
-_LONGEST_STEM = 240  # bytes; file systems end at 255, with the suffix
+_LONGEST_STEM = 240
+"""In bytes. File systems allow 255, and the suffix is added."""
 _UNSAFE = re.compile(r'[%/\\:*?"<>|\x00-\x1f\x7f]|^\.|[. ]$')
 
 
@@ -44,9 +45,8 @@ def file_stem(name: str) -> str:
         CnnlibError: it is empty, too long or no text.
     """
     stem = _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", name)
-    if any(
-        "\ud800" <= character <= "\udfff" for character in stem
-    ):  # bytes of another encoding, in a file's name
+    # Python decodes the bytes of a file's name that are not UTF-8 to these characters.
+    if any("\ud800" <= character <= "\udfff" for character in stem):
         raise CnnlibError(f"{ascii(name)[:60]} cannot name a file: it is no text in UTF-8; rename the file")
     if not 0 < len(stem.encode()) <= _LONGEST_STEM:
         raise CnnlibError(
@@ -62,21 +62,20 @@ def write_atomically(path: Path, content: str | bytes | memoryview) -> None:
     Raises:
         OSError: it names the file.
     """
-    short = hashlib.sha256(os.fsencode(path.name)).hexdigest()[
-        :16
-    ]  # the name itself may be as long as names can be
+    # The name itself may already have the greatest length that the file system allows.
+    short = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
     partial = path.with_name(f".{short}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
-            os.fsync(file.fileno())  # or a power cut could leave the new name on an empty file
+            # Without this, a power cut could leave an empty file under the new name.
+            os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        error.filename, error.filename2 = (
-            str(path),
-            None,
-        )  # not the partial file; the error of a full disk names no file
+        # The error would name the partial file, or no file where the disk is full.
+        error.filename = str(path)
+        error.filename2 = None
         raise
     finally:
         partial.unlink(missing_ok=True)
@@ -137,7 +136,8 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         raise
-    except OSError as error:  # such as a link to itself
+    except OSError as error:
+        # For example a link to itself.
         raise CnnlibError(f"{path}: cannot be read ({error.strerror})") from None
 
 

@@ -8,19 +8,27 @@ import os
 import signal
 import sys
 import threading
-from contextlib import suppress
-from pathlib import Path
-from types import FrameType
+import traceback
+from types import FrameType, TracebackType
+
+from cnnlib.processes import end_process
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_PATIENCE = 10.0  # seconds
+_PATIENCE = 10.0
+"""In seconds: a process that has not ended by itself then is ended."""
+
+
+class Interrupted(BaseException):
+    """A signal came that ends the process: no error, so that code that handles errors does not stop it."""
 
 
 def end_in_one_line(advice: str = "") -> None:
-    """From now on such a signal ends this process and those it started, with exit code 128 + the signal's number.
+    """From now on SIGINT, SIGTERM and SIGHUP raise ``Interrupted`` in the main thread, which ends this process and
+    those it started, with exit code 128 + the signal's number.
 
     A command calls this before its other imports, which take seconds. What is open is closed, and temporary folders
-    go; further signals change nothing. Signals that are ignored already, as below nohup, stay so.
+    are removed; further signals change nothing, and neither do those that come once Python shuts down. Signals that
+    are ignored already, as below nohup, stay so.
 
     Args:
         advice: what the line says beside which signal it was.
@@ -28,28 +36,45 @@ def end_in_one_line(advice: str = "") -> None:
     owner = os.getpid()
 
     def end(number: int, frame: FrameType | None) -> None:
-        if os.getpid() != owner:  # a process that loads data, whose parent ends it
+        if os.getpid() != owner:
+            # A process that loads data, which its parent ends.
             return None if number == signal.SIGINT else os._exit(128 + number)
-        sys.unraisablehook = lambda _: None  # such as that a second signal came just before the next line
+        if not threading.main_thread().is_alive():
+            # Python shuts down: the work is done.
+            return None
+        # Such as that a second signal came just before the next line.
+        sys.unraisablehook = _say_nothing
         _ignore_signals()
-        signal.signal(
-            signal.SIGCHLD, lambda *_: None
-        )  # PyTorch's would raise, as processes that load data end
+        # PyTorch's handler would raise, as processes that load data end.
+        signal.signal(signal.SIGCHLD, _say_nothing)
         code = 128 + number
-        line = f"interrupted by {signal.Signals(number).name}{advice and '; ' + advice}\n"
-        atexit.register(os.write, 2, line.encode())
-        sys.excepthook = lambda *_: sys.exit(code)  # of what is being closed, some may miss what has ended
-        last_resort = threading.Timer(_PATIENCE, lambda: (os.write(2, line.encode()), os._exit(code)))
+        line = f"interrupted by {signal.Signals(number).name}{advice and '; ' + advice}\n".encode()
+
+        def say_it(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+            # What the frames hold is closed now, and not while Python shuts down.
+            traceback.clear_frames(trace)
+            os.write(2, line)
+            sys.exit(code)
+
+        def end_at_once() -> None:
+            os.write(2, line)
+            os._exit(code)
+
+        # Also for other errors: of what is being closed, some may miss what has ended.
+        sys.excepthook = say_it
+        last_resort = threading.Timer(_PATIENCE, end_at_once)
         last_resort.daemon = True
         last_resort.start()
         for child in multiprocessing.active_children():
             end_process(child.pid)
-        sys.exit(code)
+        raise Interrupted(signal.Signals(number).name)
 
     for each in _SIGNALS:
         if signal.getsignal(each) is not signal.SIG_IGN:
             signal.signal(each, end)
-    atexit.register(_ignore_signals)  # what comes when the work is done changes nothing
+    # Near its end, after what atexit holds, Python gives every signal that has a handler its default action, which
+    # ends the process; what is ignored stays so.
+    atexit.register(_ignore_signals)
 
 
 def _ignore_signals() -> None:
@@ -57,24 +82,5 @@ def _ignore_signals() -> None:
         signal.signal(each, signal.SIG_IGN)
 
 
-def end_process(pid: int) -> None:
-    """Kills a process, and first those that load its data: they would show tracebacks if they found it gone, and it
-    would take their end for an error if it could still run.
-    """
-    with suppress(ProcessLookupError):
-        if pid != os.getpid():
-            os.kill(pid, signal.SIGSTOP)
-        for child in _children(pid):
-            with suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
-        os.kill(pid, signal.SIGKILL)
-
-
-def _children(pid: int) -> list[int]:
-    """From ``/proc`` on Linux; empty elsewhere, where they end soon after their parent."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended
-            if int(path.read_text().rpartition(")")[2].split()[1]) == pid:
-                found.append(int(path.parent.name))
-    return found
+def _say_nothing(*_: object) -> None:
+    pass

@@ -45,7 +45,8 @@ from cnnlib.runs import (
 from cnnlib.types import DataSource, Forecast, TargetInfo
 from cnnlib.workers import run_in_processes
 
-_CHECKED_SAMPLES = 16  # of the training split, whose targets are compared with what the tasks can predict
+_CHECKED_SAMPLES = 16
+"""Samples of the training split whose targets are compared with what the tasks can predict."""
 
 
 def run_suite(
@@ -85,7 +86,7 @@ def run_suite(
             )
         waiting = _with_checked_data(waiting)
         for run in waiting:
-            if overwrite or not resume or is_of_another_config(run) or has_changed_parent(run):
+            if _begins_again(run, overwrite, resume):
                 clear(run)
         write_atomically(folder / "suite.yaml", suite.to_yaml())
         for wave in _waves(suite, folder, waiting):
@@ -145,9 +146,7 @@ def forecast_suite(
     forecasts = []
     for name in suite.experiments:
         epochs = [
-            run.config.training.epochs
-            if overwrite or not resume or is_of_another_config(run)
-            else epochs_left(run)
+            run.config.training.epochs if _begins_again(run, overwrite, resume) else epochs_left(run)
             for run in waiting
             if run.experiment == name
         ]
@@ -185,6 +184,11 @@ def _waiting(runs: Sequence[Run], overwrite: bool) -> list[Run]:
     return [run for run in runs if overwrite or not is_finished(run)]
 
 
+def _begins_again(run: Run, overwrite: bool, resume: bool) -> bool:
+    """Whether nothing is kept of a run that waits."""
+    return overwrite or not resume or is_of_another_config(run) or has_changed_parent(run)
+
+
 def write_results(runs: Sequence[Run], folder: Path) -> None:
     """``results.csv``: one row per experiment and seed, for those that ended."""
     results = [result for run in runs if (result := read_result(run.folder)) is not None]
@@ -206,14 +210,15 @@ def _run(run: Run) -> None:
             (run.folder / name).unlink(missing_ok=True)
         run_experiment(run)
     except Exception as error:
-        signal.signal(
-            signal.SIGCHLD, signal.SIG_DFL
-        )  # one more loading process that dies must not break the note
+        # PyTorch's handler raises when another data-loading process dies; the failure is still to be noted.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         message = str(error).rstrip()
-        if "Original Traceback" in message:  # PyTorch's way to pass on what a loading process raised
+        # An error from a data-loading process: PyTorch's message holds its traceback, whose last line is the error.
+        if "Original Traceback" in message:
             message = message.rpartition("\n")[2]
         _note_failure(run, f"{type(error).__name__}: {message}")
-        with suppress(OSError):  # the note says so
+        # Where the traceback cannot be written, the note must do.
+        with suppress(OSError):
             write_atomically(run.folder / "traceback.txt", traceback.format_exc())
         raise SystemExit(1) from None
 
@@ -223,7 +228,8 @@ def _note_failure(run: Run, error: str) -> None:
     try:
         run.folder.mkdir(parents=True, exist_ok=True)
         write_json(run.folder / "result.json", identity | {"status": "failed", "error": error})
-    except OSError as cannot:  # the other runs go on
+    except OSError as cannot:
+        # The other runs go on.
         print(
             f"{run.folder}: failed ({error}), which cannot be noted there: {cannot.strerror}", file=sys.stderr
         )

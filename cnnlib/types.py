@@ -133,7 +133,7 @@ class SampleSource(Protocol):
     """One split of a data set: a sequence of samples, each a pure function of its index, from 0 on; any other index is
     an ``IndexError``. No two samples of a data set, of all splits together, share a name.
 
-    It may also have, each without reading an image:
+    It may also have, each but ``stored`` without reading an image:
 
     - ``labels(index)``, the names of the targets that a sample has. Then training passes over samples without any label
       that is trained on; without it, every sample is taken to have some.
@@ -142,6 +142,8 @@ class SampleSource(Protocol):
     - ``files(index)``, the paths of the files that a sample is read from, its own picture's first; ``()`` for a
       rendered sample, ``None`` where that is not known. Training is refused where the same picture is in two splits.
     - ``picture(index)``, for the same check, the sample's own picture where it is stored inside a larger file.
+    - ``stored(index)``, the sample with ``levels`` instead of ``image``, where it is kept so: uint8 (C, H, W), each a
+      255th. Loaders then make floats only where they put them into a batch, which takes them half as long.
     - ``pictures()``, for the same check, the paths of the files that all samples together are put together from, where
       samples share them and have no picture of their own.
     """

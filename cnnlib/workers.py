@@ -8,13 +8,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import forkserver
+from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-from cnnlib.interruption import end_process
+from cnnlib.processes import end_process, start_fork_server, start_time
 from cnnlib.types import CnnlibError
 
 Job = TypeVar("Job")
@@ -24,6 +24,19 @@ _ATTEMPTS = 3
 _LOST = 255
 """The exit code of a process whose fork server died, so that its end is unknown: it may still run."""
 _runs_at_a_time = 1
+
+
+@dataclass(frozen=True)
+class _Running(Generic[Job]):
+    process: BaseProcess
+    job: Job
+    began: int | None
+    """The process's ``start_time``."""
+
+    def end(self) -> None:
+        """Kills the process, unless it has ended: its pid may be another's by now."""
+        if start_time(self.process.pid) == self.began:
+            end_process(self.process.pid)
 
 
 def run_in_processes(
@@ -45,29 +58,30 @@ def run_in_processes(
     # Read when a process loads OpenMP.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     waiting = list(jobs)
-    running: dict[int, tuple[BaseProcess, Job]] = {}
+    running: dict[int, _Running[Job]] = {}
     try:
         while waiting or running:
             while len(running) < parallel:
-                unfinished = [*waiting, *(job for _, job in running.values())]
+                unfinished = [*waiting, *(each.job for each in running.values())]
                 ready = (at for at, job in enumerate(waiting) if not must_wait(job, unfinished))
                 if (at := next(ready, None)) is None:
                     break
                 job = waiting.pop(at)
                 process = _started(_enter, work, job, parallel)
-                running[process.sentinel] = process, job
+                running[process.sentinel] = _Running(process, job, start_time(process.pid))
             if not running:
                 raise ValueError(f"jobs wait for each other: {waiting}")
             for sentinel in wait(list(running)):
-                process, job = running.pop(sentinel)
-                process.join()
-                if process.exitcode == _LOST:
-                    end_process(process.pid)
-                yield job, process.exitcode
+                ended = running.pop(sentinel)
+                ended.process.join()
+                if ended.process.exitcode == _LOST:
+                    ended.end()
+                yield ended.job, ended.process.exitcode
     finally:
-        for process, _ in running.values():
-            end_process(process.pid)  # all that it writes is whole at any moment
-            process.join()
+        for each in running.values():
+            # All that it writes is whole at any moment.
+            each.end()
+            each.process.join()
 
 
 def usable_cores() -> int:
@@ -81,12 +95,14 @@ def usable_cores() -> int:
 def _quota(cgroup: Path) -> int | None:
     """Whole cores of time that a container is given; ``None`` where it is not limited."""
     try:
-        if (cgroup / "cpu.max").exists():  # version 2
+        # Version 2 of control groups, and else version 1.
+        if (cgroup / "cpu.max").exists():
             quota, period = (cgroup / "cpu.max").read_text().split()
         else:
             quota, period = ((cgroup / f"cpu/cpu.cfs_{what}_us").read_text() for what in ("quota", "period"))
         return max(1, int(quota) // int(period)) if int(quota) > 0 else None
-    except (OSError, ValueError):  # no such file; "max"
+    except (OSError, ValueError):
+        # There is no such file, or it says "max".
         return None
 
 
@@ -100,30 +116,18 @@ def _started(target: Callable[..., None], *arguments: Any) -> BaseProcess:
     context.set_forkserver_preload(["cnnlib.experiment"])
     for _ in range(_ATTEMPTS):
         try:
-            _start_fork_server()
+            start_fork_server()
             process = context.Process(target=target, args=arguments)
             process.start()
             return process
-        except (EOFError, OSError) as error:  # of the connection to the server
+        except (EOFError, OSError) as error:
+            # Of the connection to the server; a process that is killed takes a moment to be gone.
             refused = error
-            time.sleep(1)  # a process that is killed takes a moment to be gone
+            time.sleep(1)
     raise CnnlibError(
         f"no process can be started ({refused}): the one that starts them dies each time; is there memory left, and is "
         "TMPDIR, where its socket is made, a path of less than 80 bytes?"
     )
-
-
-def _start_fork_server() -> None:
-    """Deaf to Ctrl-C, which reaches all processes of a terminal: interrupted in its imports, it would show
-    a traceback.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        forkserver.ensure_running()
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _enter(work: Callable[[Job], None], job: Job, parallel: int) -> None:
@@ -131,8 +135,10 @@ def _enter(work: Callable[[Job], None], job: Job, parallel: int) -> None:
 
     global _runs_at_a_time
     _runs_at_a_time = parallel
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent ends the runs
-    torch.set_num_threads(min(usable_cores(), torch.get_num_threads()))  # fewer where OMP_NUM_THREADS says so
+    # Ctrl-C reaches all processes; the parent ends the runs.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Fewer threads than cores where OMP_NUM_THREADS says so.
+    torch.set_num_threads(min(usable_cores(), torch.get_num_threads()))
     threading.Thread(target=_die_with_parent, daemon=True).start()
     work(job)
 

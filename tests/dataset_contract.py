@@ -6,11 +6,13 @@ import pickle
 from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
+from cnnlib.datasets.splits import stored_sample
 from cnnlib.tasks import TASKS
 from cnnlib.types import CnnlibError, DataSource, Sample, Split, Target
 
@@ -41,6 +43,17 @@ def gives_images_as_it_says(data: DataSource) -> None:
         assert data.size is None or image.shape[1:] == (data.size, data.size)
         assert image.min() >= 0
         assert 0.5 < image.max() <= 1  # not levels of 0 to 255, and not divided twice
+
+
+def gives_images_as_they_are_stored(data: DataSource) -> None:
+    """Where it gives them so."""
+    for split in map(data.split, PARTS):
+        for index in range(len(split)):
+            stored = stored_sample(split, index)
+            if "levels" in stored:
+                assert stored["levels"].dtype == torch.uint8
+                stored["image"] = torch.from_numpy(stored.pop("levels").numpy() / np.float32(255))
+            assert _same(stored, split[index])
 
 
 def gives_targets_that_fit_their_tasks(data: DataSource) -> None:
@@ -147,6 +160,7 @@ def finds_nothing_wrong_with_good_files(data: DataSource) -> None:
 DATASET_CONTRACT: tuple[Callable[[DataSource], None], ...] = (
     gives_images_as_it_says,
     gives_targets_that_fit_their_tasks,
+    gives_images_as_they_are_stored,
     has_nothing_else_in_a_sample,
     tells_the_labels_of_a_sample,
     tells_the_files_of_a_sample,

@@ -16,8 +16,10 @@ from PIL import Image
 from cnnlib import suite as suite_module
 from cnnlib.config import load_suite
 from cnnlib.engine.checkpoint import load_checkpoint, save_checkpoint
+from cnnlib.engine.trainer import Trainer
 from cnnlib.estimate import epochs_left
-from cnnlib.runs import plan
+from cnnlib.experiment import run_experiment
+from cnnlib.runs import Run, plan
 from cnnlib.types import CnnlibError
 from tests.tiny_suite import TINY, assert_same_weights, write_suite
 from tools.predict import main as predict
@@ -93,9 +95,68 @@ def test_a_dry_run_names_a_checkpoint_that_says_nothing_of_epochs(
     path = folder / "checkpoints" / "last.ckpt"
     saved = load_checkpoint(path)
     save_checkpoint(path, saved | {"state": state})
-    with pytest.raises(CnnlibError, match=r"last\.ckpt: does not say how many epochs"):
-        epochs_left(run)
-    assert epochs_left(replace(run, folder=folder / "none")) == 2
+    message = (
+        r"last\.ckpt: its training state does not fit \(it must hold the integers epoch and best_epoch\)"
+    )
+    for read in (epochs_left, run_experiment):
+        with pytest.raises(CnnlibError, match=message):
+            read(run)
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        ("nothing", 0),
+        ("last.ckpt is gone", 2),
+        ("last.ckpt is damaged", 2),
+        ("best.ckpt is gone", 2),
+        ("best.ckpt is damaged", 2),
+        ("patience was exhausted after epoch 1", 0),
+    ],
+)
+def test_a_dry_run_counts_the_epochs_that_training_takes(
+    again: tuple[list[str], Path], monkeypatch: pytest.MonkeyPatch, change: str, left: int
+) -> None:
+    command, folder = again
+    (run,) = plan(load_suite(Path(command[0])), Path(command[2]))
+    path = folder / "checkpoints" / change.partition(" ")[0]
+    if change.endswith("gone"):
+        path.unlink()
+    elif change.endswith("damaged"):
+        path.write_bytes(path.read_bytes()[:-100])
+    elif change.startswith("patience"):
+        path = folder / "checkpoints" / "last.ckpt"
+        saved = load_checkpoint(path)
+        save_checkpoint(path, saved | {"state": saved["state"] | {"epoch": 1, "best_epoch": 0}})
+        training = run.config.training.model_copy(update={"patience": 1})
+        run = replace(run, config=run.config.model_copy(update={"training": training}))
+    estimated = epochs_left(run)
+    assert epochs_trained(run, monkeypatch) == estimated == left
+
+
+def test_a_dry_run_counts_what_an_interrupted_run_has_left(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run,) = plan(load_suite(finished / "suite.yaml"), tmp_path)
+    assert epochs_left(run) == 2
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        epochs_trained(run, patch, fail_at=2)
+    assert epochs_left(run) == 1
+    assert epochs_trained(run, monkeypatch) == 1
+
+
+def epochs_trained(run: Run, patch: pytest.MonkeyPatch, fail_at: int | None = None) -> int:
+    trained, train_epoch = [], Trainer.train_epoch
+
+    def counted(trainer: Trainer, loader: object, epoch: int) -> dict[str, float]:
+        if epoch == fail_at:
+            raise KeyboardInterrupt
+        trained.append(epoch)
+        return train_epoch(trainer, loader, epoch)
+
+    patch.setattr(Trainer, "train_epoch", counted)
+    run_experiment(run)
+    return len(trained)
 
 
 def test_a_damaged_result_of_another_config_is_left_alone(

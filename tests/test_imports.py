@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "cnnlib"
-LEAVES = {"types", "checks", "files", "lookup", "pictures", "progress", "seeds", "yaml_text"}
+LEAVES = {"types", "checks", "files", "lookup", "pictures", "processes", "progress", "seeds", "yaml_text"}
 SIDE_BY_SIDE = {
     "datasets",
     "augmentations",
@@ -31,10 +31,11 @@ ALLOWED = {
     "yaml_text": set(),
     "lookup": {"checks", "types"},
     "video_files": {"checks", "files", "types"},
-    "environment": set(),
+    "environment": {"processes"},
     "result_file": {"files", "tasks", "types"},
-    "workers": {"interruption", "types"},
-    "interruption": set(),
+    "workers": {"processes", "types"},
+    "interruption": {"processes"},
+    "processes": set(),
     "metrics": LEAVES,
     "tasks": LEAVES | {"metrics"},
     "config": LEAVES | TABLES,

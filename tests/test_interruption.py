@@ -13,9 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from tests.datasets.composites.made_pictures import write_pictures
 from tests.tiny_suite import TINY, session_of, write_suite
+from tools.run_suite import main as run_suite
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TOOLS = sorted((Path(__file__).parent.parent / "tools").glob("*.py"))
 
 
@@ -68,7 +72,9 @@ def assert_ended(process: subprocess.Popen[str], number: int, temporary: Path) -
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize(
-    ("number", "again"), [(signal.SIGINT, True), (signal.SIGTERM, False)], ids=["Ctrl-C twice", "SIGTERM"]
+    ("number", "again"),
+    [(signal.SIGINT, True), (signal.SIGTERM, False), (signal.SIGHUP, False)],
+    ids=["Ctrl-C twice", "SIGTERM", "SIGHUP"],
 )
 def test_a_suite_with_two_runs_and_four_loaders_ends_in_one_line(
     tmp_path: Path, temporary: Path, project: Path, number: int, again: bool
@@ -84,7 +90,8 @@ def test_a_suite_with_two_runs_and_four_loaders_ends_in_one_line(
         if process.poll() is None:
             os.killpg(process.pid, number)
     assert "the same command goes on from here" in assert_ended(process, number, temporary)
-    assert not list((tmp_path / "runs").rglob("result.json"))  # nothing is taken for a failure
+    # No run is noted as failed.
+    assert not list((tmp_path / "runs").rglob("result.json"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -94,9 +101,100 @@ def test_a_command_that_is_still_importing_ends_in_one_line(
 ) -> None:
     process = start(["tools/predict.py", "run", "picture.png", "--out", "out"], temporary, project)
     wait_until(lambda: has_handler(process, number), process)
-    time.sleep(0.3)  # into PyTorch
+    # The command is importing PyTorch then.
+    time.sleep(0.3)
     process.send_signal(number)
     assert_ended(process, number, temporary)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_command_that_predicts_ends_in_one_line_and_leaves_no_half_archive(
+    run: Path, tmp_path: Path, temporary: Path, project: Path
+) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    for index in range(2000):
+        (photos / f"{index}.png").symlink_to(run / "photo.png")
+    options = ["--background", run / "photo.png", "--out", out, "--format", "zip"]
+    process = start(["tools/predict.py", run, photos, *options], temporary, project)
+    wait_until(lambda: any(path.stat().st_size for path in out.glob(".*.partial")), process)
+    process.send_signal(signal.SIGHUP)
+    assert_ended(process, signal.SIGHUP, temporary)
+    assert not list(out.iterdir())
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a trained run, with a photo in it."""
+    folder = tmp_path_factory.mktemp("trained")
+    path = write_suite(folder, training=TINY["training"] | {"epochs": 1})
+    assert run_suite([str(path), "--out", str(folder / "runs")]) == 0
+    trained = folder / "runs" / "tiny" / "tiny" / "seed-0"
+    Image.new("RGB", (32, 32)).save(trained / "photo.png")
+    return trained
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_two_processes_that_write_composites_end_in_one_line(
+    tmp_path: Path, temporary: Path, project: Path
+) -> None:
+    root, out = write_pictures(tmp_path), tmp_path / "out"
+    options = {"foregrounds": "fg", "backgrounds": "bg", "depths": "depth", "cache_dir": "cache"}
+    dataset = {"name": "composite", **{key: str(root / place) for key, place in options.items()}}
+    path = write_suite(tmp_path, dataset=dataset | {"size": 32, "positions": 100, "val": 0.2, "test": 0.2})
+    process = start(["tools/make_dataset.py", path, "--out", out, "--jobs", "2"], temporary, project)
+    wait_until(lambda: any((out / "fg_bg").glob("*.jpg")), process)
+    os.killpg(process.pid, signal.SIGHUP)
+    assert_ended(process, signal.SIGHUP, temporary)
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_no_signal_is_taken_for_an_error(temporary: Path, project: Path, number: signal.Signals) -> None:
+    code = (
+        "import os, sys; from cnnlib.interruption import end_in_one_line; end_in_one_line()\n"
+        f"try: os.kill(os.getpid(), {number})\n"
+        "except (Exception, SystemExit, KeyboardInterrupt): print('went on')"
+    )
+    assert_ended(start(["-c", code], temporary, project), number, temporary)
+
+
+def test_outside_code_that_is_being_imported_can_be_interrupted(
+    tmp_path: Path, temporary: Path, project: Path
+) -> None:
+    """Its own errors, and ``SystemExit``, become messages."""
+    (tmp_path / "slow.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGTERM)")
+    code = (
+        "import os, sys; from cnnlib.interruption import end_in_one_line; end_in_one_line()\n"
+        f"os.chdir({str(tmp_path)!r}); from cnnlib.lookup import find\n"
+        "try: find('slow.Loss', {}, 'loss', (object,))\n"
+        "except Exception as error: print(error)"
+    )
+    assert_ended(start(["-c", code], temporary, project), signal.SIGTERM, temporary)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "threading.Thread(target=lambda: (threading.main_thread().join(), interrupt(), time.sleep(0.1))).start()",
+        "atexit.register(interrupt)",
+        # Its end comes after what atexit holds, when Python empties the modules.
+        "last = type('Last', (), {'__del__': lambda self, interrupt=interrupt: interrupt()})()",
+    ],
+    ids=["while threads are joined", "in what atexit holds", "while modules are emptied"],
+)
+def test_a_signal_that_comes_while_python_shuts_down_changes_nothing(
+    temporary: Path, project: Path, moment: str
+) -> None:
+    """The work is done."""
+    code = (
+        "import atexit, os, threading, time; from cnnlib.interruption import end_in_one_line; end_in_one_line()\n"
+        "interrupt = lambda kill=os.kill, pid=os.getpid(), write=os.write: "
+        f"(kill(pid, {signal.SIGTERM}), write(1, b'sent'))\n"
+        f"{moment}"
+    )
+    process = start(["-c", code], temporary, project)
+    assert process.communicate(timeout=60) == ("sent", "")
+    assert process.returncode == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")

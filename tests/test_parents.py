@@ -20,6 +20,7 @@ from cnnlib.config import load_experiment, load_suite
 from cnnlib.files import file_hash
 from cnnlib.inference import load_run
 from cnnlib.runs import plan
+from cnnlib.suite import forecast_suite
 from tests.datasets.pictures import photo, save
 from tests.tiny_suite import TINY, assert_same_weights, session_of, write_suite
 from tools import find_lr
@@ -266,6 +267,8 @@ def test_a_failed_child_of_other_weights_begins_anew(copied: Path, tmp_path: Pat
     (child / "result.json").write_text(json.dumps(failed))
     record = json.loads((child / "parent.json").read_text())
     (child / "parent.json").write_text(json.dumps(record | {"sha256": "0" * 64}))
+    (forecast,) = (each for each in forecast_suite(load_suite(path), copied) if each.experiment == "v5")
+    assert forecast.epochs == [1]
     (child / "checkpoints/best.ckpt").unlink()
     assert run(path, copied) == 0
     assert all(torch.equal(value, weights(child)[key]) for key, value in whole.items())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -89,7 +90,7 @@ def test_a_killed_parent_leaves_no_run_behind(tmp_path: Path) -> None:
 def test_a_fork_server_that_is_killed_at_the_start_is_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin, killed = workers._start_fork_server, []
+    begin, killed = workers.start_fork_server, []
 
     def killed_once() -> None:
         begin()
@@ -99,7 +100,7 @@ def test_a_fork_server_that_is_killed_at_the_start_is_started_again(
             threading.Timer(0.3, os.kill, (killed[0], signal.SIGKILL)).start()
 
     forkserver._forkserver._stop()
-    monkeypatch.setattr(workers, "_start_fork_server", killed_once)
+    monkeypatch.setattr(workers, "start_fork_server", killed_once)
     jobs = [("good", tmp_path), ("fail", tmp_path)]
     assert [code for _, code in run_in_processes(work, jobs, parallel=1)] == [0, 3]
     assert killed
@@ -108,14 +109,14 @@ def test_a_fork_server_that_is_killed_at_the_start_is_started_again(
 def test_a_fork_server_that_is_killed_always_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin = workers._start_fork_server
+    begin = workers.start_fork_server
 
     def killed() -> None:
         begin()
         threading.Timer(0.3, os.kill, (forkserver._forkserver._forkserver_pid, signal.SIGKILL)).start()
 
     forkserver._forkserver._stop()
-    monkeypatch.setattr(workers, "_start_fork_server", killed)
+    monkeypatch.setattr(workers, "start_fork_server", killed)
     with pytest.raises(CnnlibError, match="no process can be started"):
         list(run_in_processes(work, [("good", tmp_path)], parallel=1))
 
@@ -131,6 +132,27 @@ def test_a_run_whose_fork_server_dies_is_ended(tmp_path: Path) -> None:
     assert not alive(int((tmp_path / "sleep.started").read_text()))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("end", ["the fork server dies", "the iterator is closed"])
+def test_a_process_that_was_given_the_pid_of_a_run_is_left_alone(tmp_path: Path, end: str) -> None:
+    running = run_in_processes(work, [("good", tmp_path), ("sleep", tmp_path)], 2)
+    next(running)
+    wait_for(tmp_path / "sleep.started")
+    with subprocess.Popen(["sleep", "60"]) as stranger:
+        (process,) = multiprocessing.active_children()
+        run, process._popen.pid = process.pid, stranger.pid
+        if end == "the fork server dies":
+            os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
+            assert [code for _, code in running] == [255]
+            os.kill(run, signal.SIGKILL)
+        else:
+            os.kill(run, signal.SIGKILL)
+            running.close()
+        left_alone = stranger.poll() is None and alive(stranger.pid)
+        stranger.kill()
+    assert left_alone
+
+
 def wait_for(path: Path) -> None:
     deadline = time.monotonic() + 60
     while not (path.exists() and path.read_text()) and time.monotonic() < deadline:
@@ -141,7 +163,7 @@ def wait_for(path: Path) -> None:
 def alive(pid: int) -> bool:
     """Running, and not a zombie that waits for its parent."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
     except FileNotFoundError:
         return False
 

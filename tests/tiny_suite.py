@@ -46,9 +46,9 @@ def session_of(leader: int) -> list[int]:
     left = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            state, _, _, session = path.read_text(errors="replace").rpartition(")")[2].split()[:4]
+            state, _, _, session = path.read_bytes().rpartition(b")")[2].split()[:4]
         except OSError:  # it ended meanwhile
             continue
-        if int(session) == leader and state != "Z":
+        if int(session) == leader and state != b"Z":
             left.append(int(path.parent.name))
     return left

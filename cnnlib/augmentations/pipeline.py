@@ -42,12 +42,19 @@ class Pipeline:
         """``image``, ``name``, ``group`` (the name where there is none), and a ``Target`` for each task: not valid
         anywhere where the sample has none.
 
-        Plain contiguous tensors. Everything else that the sample holds is left out.
+        Plain contiguous tensors. Everything else that the sample holds is left out. Without augmentations, a sample
+        with ``levels`` keeps them (see ``SampleSource.stored``): ``collate`` makes an image of them.
 
         Raises:
             CnnlibError: if the sample's image and targets do not fit together.
         """
-        image = _checked_image(sample)
+        key = "image"
+        if "levels" not in sample:
+            image = _checked_image(sample)
+        elif self._augmentations:
+            image = sample["levels"] / 255
+        else:
+            key, image = "levels", sample["levels"]
         size: Size = (image.shape[1], image.shape[2])
         targets = {name: self._target(sample, name, size) for name in self._tasks}
         pending = Similarity()
@@ -63,7 +70,7 @@ class Pipeline:
             name: Target(*(entry.contiguous() for entry in target)) for name, target in targets.items()
         }
         return {
-            "image": image.contiguous(),
+            key: image.contiguous(),
             **targets,
             "name": sample["name"],
             "group": sample.get("group", sample["name"]),

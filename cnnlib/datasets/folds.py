@@ -9,7 +9,7 @@ from typing import get_args
 
 import numpy as np
 
-from cnnlib.datasets.splits import Subset, info_of_all, sample_info
+from cnnlib.datasets.splits import Subset, info_of_all, sample_info, stored_sample
 from cnnlib.types import CnnlibError, DataSource, EmbeddedPicture, Sample, SampleSource, Split
 
 _VAL_SHARE = 0.1  # of all samples
@@ -29,6 +29,9 @@ class Joined:
     def __getitem__(self, index: int) -> Sample:
         split, own = self._places[index]
         return split[own]
+
+    def stored(self, index: int) -> Sample:
+        return stored_sample(*self._places[index])
 
     def labels(self, index: int) -> Collection[str]:
         split, own = self._places[index]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, repeat
 
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from cnnlib.datasets.splits import Subset, info_of_all
+from cnnlib.datasets.collation import Drawn, collate
+from cnnlib.datasets.splits import Subset, info_of_all, stored_sample
 from cnnlib.seeds import derived_seed
 from cnnlib.types import CnnlibError, Sample, SampleSource
 
@@ -56,7 +57,11 @@ class SeededSamples(Dataset[Sample]):
         epoch, index = key
         with torch.random.fork_rng(devices=[]):
             torch.random.default_generator.manual_seed(derived_seed(self.seed, epoch, index))
-            return self.transform(self.source[index])
+            return self.transform(stored_sample(self.source, index))
+
+    def __getitems__(self, keys: Sequence[tuple[int, int]]) -> Drawn:
+        """Of a batch, for ``collate``: ``DataLoader`` calls this method if it is there."""
+        return Drawn(len(keys), (self[key] for key in keys))
 
 
 @dataclass
@@ -131,6 +136,7 @@ def _loader(
         samples,
         batch_size=batch_size,
         sampler=sampler,
+        collate_fn=collate,
         num_workers=workers,
         drop_last=shuffle and len(sampler) > batch_size,
         pin_memory=torch.cuda.is_available(),

@@ -28,6 +28,9 @@ class Subset:
     def __getitem__(self, index: int) -> Sample:
         return self._source[self._own(index)]
 
+    def stored(self, index: int) -> Sample:
+        return stored_sample(self._source, self._own(index))
+
     def labels(self, index: int) -> Collection[str]:
         return self._source.labels(self._own(index))
 
@@ -47,6 +50,11 @@ class Subset:
         if not 0 <= index < len(self):
             raise IndexError(f"there are {len(self)} samples; there is no index {index}")
         return int(self._indices[index])
+
+
+def stored_sample(source: SampleSource, index: int) -> Sample:
+    """With ``levels`` where ``source`` keeps the image so."""
+    return source.stored(index) if hasattr(source, "stored") else source[index]
 
 
 def sample_info(

@@ -65,7 +65,8 @@ def _read(path: Path) -> Any:
     except CnnlibError as error:
         raise DamagedCheckpointError(str(error)) from None
     try:
-        with zipfile.ZipFile(path) as archive:  # torch.load passes over the CRC-32 that torch.save wrote
+        # torch.save writes CRC-32 checksums, which torch.load does not verify.
+        with zipfile.ZipFile(path) as archive:
             if (member := archive.testzip()) is not None:
                 raise zipfile.BadZipFile(f"the checksum of {member} is wrong")
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -73,13 +74,13 @@ def _read(path: Path) -> Any:
         raise DamagedCheckpointError(f"{path}: no such checkpoint; was this run finished?") from None
     except MemoryError:
         raise CnnlibError(f"{path}: there is not enough memory to read it") from None
-    except Exception as error:  # a file that somebody made can break both readers in any way
-        if (
-            isinstance(error, OSError) and error.errno != errno.EINVAL
-        ):  # EINVAL: a seek that the file asks for
+    except Exception as error:
+        # A damaged or forged file can make both readers raise any exception; EINVAL comes of a seek to a wrong place.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise CnnlibError(f"{path}: cannot be read ({error.strerror or error})") from None
         reason = str(error).partition("\n")[0] or type(error).__name__
-        if isinstance(error, pickle.UnpicklingError):  # whose advice is to run what the file holds
+        # PyTorch's own message advises to load the file without weights_only, which would run code from it.
+        if isinstance(error, pickle.UnpicklingError):
             reason = "it holds more than tensors and plain values, or is no pickle"
         raise DamagedCheckpointError(f"{path}: not a readable checkpoint ({reason})") from None
 
@@ -97,7 +98,8 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], path: Path) ->
     """Gives ``model`` the weights of the checkpoint at ``path``; raises ``CnnlibError`` where they do not fit."""
     try:
         model.load_state_dict(weights)
-    except RuntimeError as error:  # a line for each sort of mismatch, after one that names the class
+    except RuntimeError as error:
+        # The message has a line that names the class, and then one for each kind of mismatch.
         reason = " ".join(str(error).partition("\n")[2].partition("\n")[0].split())
         raise CnnlibError(
             f"{path}: its tensors are not the model's ({reason[:200]}); the model has changed since: train again"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, asdict, dataclass, field
+from dataclasses import KW_ONLY, asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from cnnlib.engine.checkpoint import DamagedCheckpointError, load_checkpoint, load_weights, save_checkpoint
+from cnnlib.engine.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from cnnlib.engine.evaluator import evaluate, mean_score
 from cnnlib.engine.freezing import Freezing
 from cnnlib.engine.means import Means
@@ -26,6 +25,7 @@ from cnnlib.engine.objective import Objective
 from cnnlib.engine.parameter_groups import learning_rates
 from cnnlib.engine.schedule import Schedule
 from cnnlib.engine.takeover import named_state
+from cnnlib.engine.training_state import TrainingState, UnfitStateError, load_last
 from cnnlib.engine.weighted_step import WeightedStep
 from cnnlib.types import (
     Batch,
@@ -42,19 +42,6 @@ _STEPS_BETWEEN_READS = 10  # reading a loss makes an accelerator wait, so it is 
 
 class TrainingDivergedError(RuntimeError):
     """The loss is no longer a number; going on would only waste time."""
-
-
-@dataclass
-class TrainingState:
-    """Training state, saved with every checkpoint."""
-
-    epoch: int = 0
-    best_epoch: int = 0
-    best_score: float = -math.inf
-    best_loss: float = math.inf
-    """The validation loss of the best epoch, which decides between equal scores: a coarse metric can stand still."""
-    seconds: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
 
 
 @dataclass
@@ -127,7 +114,7 @@ class Trainer:
             CnnlibError: the validation split has no label for a trained task.
         """
         self.progress.start(self.epochs, len(train), self.state.epoch)
-        while self.state.epoch < self.epochs and not self._out_of_patience():
+        while self.state.epochs_left(self.epochs, self.patience):
             began = time.perf_counter()
             epoch = self.state.epoch + 1
             row = {"epoch": epoch} | self.train_epoch(train, epoch)
@@ -198,40 +185,32 @@ class Trainer:
         )
 
     def resume(self) -> bool:
-        """Picks up from ``last.ckpt``; false where there is none, or it or ``best.ckpt`` is damaged: training from the
-        start gives them again.
+        """Goes on from ``last.ckpt``; false where ``load_last`` says that training begins from the start.
 
         An epoch that was cut short is run again from its start. Its shuffling and augmentation are a function
         of (seed, epoch, sample), so that on a CPU the weights end the same, bit for bit, as in a run that nobody
         interrupted. (Some of PyTorch's CUDA kernels add in no fixed order.)
         """
+        found = load_last(self.folder, self.net)
+        if found is None:
+            return False
+        saved, state = found
         path = self.folder / "last.ckpt"
-        if not path.exists():
-            return False
-        try:
-            saved = load_checkpoint(path, self.net)
-            load_checkpoint(self.folder / "best.ckpt", self.net)  # which no later epoch may replace
-        except DamagedCheckpointError as error:
-            print(f"{error.fault}; training begins again", file=sys.stderr)
-            return False
         load_weights(self.model.module, saved["model"], path)
         try:
             self._restore(saved)
         except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise CnnlibError(
-                f"{path}: its training state does not fit ({type(error).__name__}: {error}); "
-                "delete the run's folder to train it again"
-            ) from None
+            raise UnfitStateError(path, f"{type(error).__name__}: {error}") from None
+        self.state = state
         return True
 
     def _restore(self, saved: Mapping[str, Any]) -> None:
-        """All but the weights."""
+        """All but the weights and the training state."""
         self.optimizer.load_state_dict(saved["optimizer"])
         self.schedule.load_state_dict(saved["schedule"])
         if self.average:
             self.average.load_state_dict(saved["average"])
         self.weighting.load_state_dict(saved["weighting"])
-        self.state = TrainingState(**saved["state"])
 
     def load_best(self) -> None:
         """The weights that did best on the validation split, into the model that ``validate`` uses."""
@@ -298,9 +277,6 @@ class Trainer:
         self.schedule.after_step()
         if self.average:
             self.average.update_parameters(self.model)
-
-    def _out_of_patience(self) -> bool:
-        return self.patience is not None and self.state.epoch - self.state.best_epoch >= self.patience
 
 
 def _groups(train: DataLoader[Any], accumulate: int) -> Iterator[list[Batch]]:

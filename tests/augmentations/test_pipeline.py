@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -109,6 +110,23 @@ def test_white_stays_within_range_when_interpolated() -> None:
 def test_what_is_neither_geometric_nor_photometric_is_refused(stranger: Any) -> None:
     with pytest.raises(CnnlibError, match=r"augmentations\[1\] must be an object of a subclass of"):
         Pipeline([Flip(), stranger], TASKS)
+
+
+@pytest.mark.parametrize("augmentations", [[], [Flip()], [Color()]], ids=["none", "flip", "color"])
+def test_levels_are_augmented_as_their_image_is(augmentations: list[Any]) -> None:
+    levels = torch.randint(0, 256, (6, 20, 26), dtype=torch.uint8)
+    image = torch.from_numpy(levels.numpy() / np.float32(255))
+    pipeline, sample = Pipeline(augmentations, TASKS), make_sample()
+    del sample["image"]
+    torch.manual_seed(3)
+    found = pipeline({"levels": levels, **sample})
+    torch.manual_seed(3)
+    expected = pipeline({"image": image, **sample})
+    if not augmentations:
+        torch.testing.assert_close(found.pop("levels"), levels)
+        found["image"] = image
+    assert found.keys() == expected.keys()
+    torch.testing.assert_close(found["image"], expected["image"], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from cnnlib.datasets import Scenes, Shards
+from cnnlib.datasets.collation import collate
 from cnnlib.datasets.loading import EpochSampler, SeededSamples, training_loader
 from cnnlib.datasets.shards.writer import write_shards
 from cnnlib.datasets.splits import sample_info
@@ -399,7 +400,9 @@ def names_seen(split: object, workers: int, rank: int, ranks: int, epoch: int) -
     samples = SeededSamples(split, lambda sample: {"name": sample["name"]}, seed=5)
     sampler = EpochSampler(len(samples), 5, shuffle=True, epoch=epoch, rank=rank, ranks=ranks)
     context = "fork" if workers else None
-    loader = DataLoader(samples, 2, sampler=sampler, num_workers=workers, multiprocessing_context=context)
+    loader = DataLoader(
+        samples, 2, sampler=sampler, collate_fn=collate, num_workers=workers, multiprocessing_context=context
+    )
     return [batch["name"] for batch in loader]
 
 

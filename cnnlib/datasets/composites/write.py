@@ -27,6 +27,7 @@ from torch import Tensor
 
 from cnnlib.datasets.composites.source import Composites
 from cnnlib.files import json_text, locked, read_json, write_atomically, write_csv
+from cnnlib.processes import start_fork_server
 from cnnlib.types import CnnlibError, Sample
 
 _CHUNK = 32
@@ -68,6 +69,7 @@ def write_composites(
             _open(options)
             yield from (_write(out, picture, chunk) for chunk in chunks)
         else:
+            start_fork_server()
             with ProcessPoolExecutor(jobs, get_context("forkserver"), _open, (options,)) as pool:
                 yield from pool.map(partial(_write, out, picture), chunks)
         with locked(out):  # of processes that write other composites, the last lists them all

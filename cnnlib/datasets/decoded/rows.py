@@ -140,15 +140,15 @@ class Layout:
         return levels.numpy()
 
     def unpack(self, arrays: Mapping[str, np.ndarray], index: int, verify: bool = True) -> Sample:
-        """
+        """The sample, with ``levels`` where it is stored so.
+
         Raises:
             DamagedRowError: the row is not as it was packed; looked for with ``verify`` alone.
         """
         if verify and _checksum_of(arrays, index) != arrays["checksum"][index]:
             raise DamagedRowError
-        image = torch.from_numpy(np.array(arrays["image"][index]))
         sample: Sample = {
-            "image": image.float().div_(255) if self.levels else image,
+            "levels" if self.levels else "image": torch.from_numpy(np.array(arrays["image"][index])),
             "name": bytes(arrays["name"][index]).decode(),
         }
         for key, packing in self.values.items():

@@ -50,6 +50,10 @@ class DecodedSplit:
         return len(self._samples)
 
     def __getitem__(self, index: int) -> Sample:
+        sample = self.stored(index)
+        return {"image": sample.pop("levels") / 255, **sample} if self._layout.levels else sample
+
+    def stored(self, index: int) -> Sample:
         if not 0 <= index < len(self):
             raise IndexError(f"there are {len(self)} samples; there is no index {index}")
         try:

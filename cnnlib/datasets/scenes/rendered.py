@@ -38,14 +38,14 @@ class RenderedSplit(ABC):
 
     def __getitem__(self, index: int) -> Sample:
         """``image`` (C, H, W), every target and ``name``: ``test-00012``."""
+        sample = self.stored(index)
+        return {"image": sample.pop("levels") / 255, **sample}
+
+    def stored(self, index: int) -> Sample:
         if not 0 <= index < len(self):
             raise IndexError(f"the {self._part} split has {len(self)} scenes; there is no index {index}")
         arrays = {key: torch.from_numpy(np.array(array[index])) for key, array in self._arrays.items()}
-        return {
-            "image": arrays["image"].float() / 255,
-            **self._targets(arrays),
-            "name": f"{self._part}-{index:05d}",
-        }
+        return {"levels": arrays["image"], **self._targets(arrays), "name": f"{self._part}-{index:05d}"}
 
     def files(self, index: int) -> tuple[()]:
         return ()

@@ -1,0 +1,87 @@
+"""Samples to a batch, against PyTorch's own collation."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.data import default_collate
+
+from cnnlib.datasets.collation import Drawn, collate
+from cnnlib.datasets.loading import evaluation_loader
+from cnnlib.types import CnnlibError, Sample, Target
+
+
+def sample(index: int, side: int = 5) -> Sample:
+    generator = torch.Generator().manual_seed(index)
+    return {
+        "image": torch.rand(3, side, side, generator=generator),
+        "mask": Target(torch.rand(1, side, side, generator=generator), torch.ones(1, side, side) > 0),
+        "label": Target(torch.tensor(index % 4), torch.tensor(index % 2 == 0)),
+        "points": Target(torch.rand(0, 2), torch.ones(0, dtype=torch.bool)),
+        "name": f"s{index}",
+        "group": "all",
+    }
+
+
+def assert_equal(found: object, expected: object) -> None:
+    assert type(found) is type(expected)
+    if isinstance(expected, Tensor):
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    elif isinstance(expected, Target):
+        for part, own in zip(found, expected, strict=True):
+            assert_equal(part, own)
+    else:
+        assert found == expected
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_the_batches_are_those_of_pytorch(workers: int) -> None:
+    samples = [sample(index) for index in range(7)]
+    batches = list(evaluation_loader(samples, lambda each: each, 3, workers))
+    expected = [default_collate(samples[start : start + 3]) for start in (0, 3, 6)]
+    assert len(batches) == 3
+    for batch, own in zip(batches, expected, strict=True):
+        assert list(batch) == list(own)
+        for key in own:
+            assert_equal(batch[key], own[key])
+        assert batch["image"].is_contiguous()
+        assert batch["image"].is_shared() == (workers > 0)
+
+
+def test_levels_become_the_image() -> None:
+    levels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16)
+    batch = collate(
+        Drawn(2, iter([{"levels": levels, "name": "a"}, {"levels": levels.flip(1), "name": "b"}]))
+    )
+    image = torch.from_numpy(levels.numpy() / np.float32(255))
+    assert list(batch) == ["image", "name"]
+    assert_equal(batch["image"], torch.stack([image, image.flip(1)]))
+
+
+def test_each_sample_is_let_go_before_the_next_is_made() -> None:
+    made: list[weakref.ref[Tensor]] = []
+
+    def samples() -> Iterator[Sample]:
+        for index in range(4):
+            assert all(reference() is None for reference in made[:-1])
+            image = torch.rand(3, 5, 5)
+            made.append(weakref.ref(image))
+            yield {"image": image, "name": f"s{index}"}
+
+    assert collate(Drawn(4, samples()))["image"].shape == (4, 3, 5, 5)
+
+
+@pytest.mark.parametrize(
+    "other", [sample(1, side=1), sample(1) | {"image": torch.zeros(3, 5, 5, dtype=torch.float64)}]
+)
+def test_samples_that_are_not_alike_are_refused(other: Sample) -> None:
+    """Also where the smaller one could be broadcast to the place of the larger one."""
+    with pytest.raises(
+        CnnlibError, match=r"sample 's1': 'image' is .*torch.float32 \(3, 5, 5\).*set the data set's size"
+    ):
+        collate(Drawn(2, iter([sample(0), other])))
