@@ -25,7 +25,7 @@ from cnnlib.files import check_is_file, read_json, user_path
 
 MANIFEST = "manifest.json"
 STATISTICS, PROBLEMS = LOOSE = ("statistics", "problems")
-"""Folders of small files: figures of training splits, and lists of what is wrong with data sets."""
+"""Folders of small files: channel statistics of training splits, and lists of what is wrong with data sets."""
 _STALE_SECONDS = 24 * 3600
 _ATTEMPTS = 10
 

@@ -39,7 +39,7 @@ class Classes:
         return len(self.classes)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        return {"index": index}
+        return {"index": index, "name": str(index)}
 
     def label_class(self, index: int) -> str | None:
         return self.classes[index]

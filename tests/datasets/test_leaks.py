@@ -20,6 +20,7 @@ from sklearn.datasets import load_sample_images
 from cnnlib.assembly import refuse_leaks
 from cnnlib.config import build, load_suite
 from cnnlib.datasets import DATASETS, CroppedScenes, HuggingFace, NYUv2, Scenes, Shards, leaks
+from cnnlib.datasets.decoded import Decoded
 from cnnlib.datasets.fingerprints import Fingerprints, PerceptualHash
 from cnnlib.datasets.folds import fold_splits
 from cnnlib.datasets.leaks import check_leaks, find_leaks, near_pairs
@@ -207,8 +208,12 @@ def said_of(source: DataSource, known: Fingerprints | None = None) -> str:
             lambda folder: table(folder, stream=2),
             ("row 0 of table train", "row 1 of table val", "row 0 of table test"),
         ),
+        (
+            lambda folder: Decoded(table(folder, size=64), "hugging_face", {"root": str(folder)}, limit=1.0),
+            ("row 0 of table train", "row 1 of table val", "row 0 of table test"),
+        ),
     ],
-    ids=["shards", "table", "stream of rows"],
+    ids=["shards", "table", "stream of rows", "decoded table"],
 )
 def test_pictures_inside_of_larger_files_are_compared(
     tmp_path: Path, make: Callable[[Path], DataSource], places: tuple[str, ...]

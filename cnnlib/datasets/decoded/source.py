@@ -20,7 +20,7 @@ from cnnlib.datasets.file_states import files_digest
 from cnnlib.datasets.splits import sample_info
 from cnnlib.files import read_bytes, read_json, write_atomically
 from cnnlib.progress import shown
-from cnnlib.types import CnnlibError, DataSource, Sample, SampleSource, Split
+from cnnlib.types import CnnlibError, DataSource, EmbeddedPicture, Sample, SampleSource, Split
 
 VERSION = 3
 """Counted up whenever what is stored changes."""
@@ -77,6 +77,9 @@ class DecodedSplit:
 
     def files(self, index: int) -> list[Path] | None:
         return sample_info(self._samples, "files", index)
+
+    def picture(self, index: int) -> EmbeddedPicture | None:
+        return sample_info(self._samples, "picture", index)
 
     def group(self, index: int) -> str | None:
         return sample_info(self._samples, "group", index)
