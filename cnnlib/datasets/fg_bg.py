@@ -24,11 +24,11 @@ from cnnlib.datasets.listing import (
     Partner,
     groups_of,
     list_folders,
-    name_part,
     read_table,
     without_suffix,
 )
 from cnnlib.datasets.map_files import kind_of_levels
+from cnnlib.datasets.name_patterns import name_part
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_indices, tiny_subset
 from cnnlib.datasets.target_files import target_source

@@ -15,7 +15,8 @@ from cnnlib.datasets.file_samples import FileSamples, Input
 from cnnlib.datasets.file_source import FileDataSource, paired_names
 from cnnlib.datasets.fitting import Side
 from cnnlib.datasets.image_files import USUAL_PIXELS, MaxPixels
-from cnnlib.datasets.listing import composed, groups_of, list_folders, name_part, without_suffix
+from cnnlib.datasets.listing import composed, groups_of, list_folders, without_suffix
+from cnnlib.datasets.name_patterns import name_part
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import Share, split_free, split_indices
 from cnnlib.datasets.target_files import place_of, target_source
