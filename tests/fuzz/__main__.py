@@ -23,6 +23,7 @@ from tests.fuzz.data_sets import DataSets
 from tests.fuzz.harness import Part, run_cases
 from tests.fuzz.pictures import Pictures
 from tests.fuzz.runs import Runs
+from tests.fuzz.shares import counts_of
 
 PARTS: dict[str, Callable[[], Part]] = {
     "configs": Configs,
@@ -31,15 +32,6 @@ PARTS: dict[str, Callable[[], Part]] = {
     "data_sets": DataSets,
     "runs": Runs,
 }
-_SHARES = {"pictures": 0.4, "data_sets": 0.2, "runs": 0.04}
-"""Of the damaged files; the rest are annotations. A run takes a hundred times as long as a picture."""
-
-
-def counts_of(count: int) -> dict[str, int]:
-    """How many cases of each part: ``count`` configs, and half as many files."""
-    files = {part: max(1, round(share * (count // 2))) for part, share in _SHARES.items()}
-    counts = {"configs": count, "annotations": max(1, count // 2 - sum(files.values())), **files}
-    return {part: counts[part] for part in PARTS}
 
 
 def main(arguments: list[str] | None = None) -> int:

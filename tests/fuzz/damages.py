@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import yaml
@@ -146,10 +146,15 @@ def _other(array: np.ndarray, luck: random.Random) -> np.ndarray:
 
 
 def other_value(path: Path, files: Sequence[Path], luck: random.Random) -> None:
-    """Somewhere in the tree that a JSON or YAML file holds."""
+    """Somewhere in what a JSON or YAML file holds."""
     load, dump = (json.loads, json.dumps) if path.suffix == ".json" else (yaml.safe_load, yaml.safe_dump)
-    tree = {"root": load(path.read_text())}
-    holder, key = tree, "root"
+    path.write_text(dump(changed(load(path.read_text()), luck)))
+
+
+def changed(tree: Any, luck: random.Random) -> Any:
+    """The tree with one value left out, repeated or replaced; its root too may be."""
+    whole = {"root": tree}
+    holder, key = whole, "root"
     while isinstance(holder[key], dict | list) and holder[key] and luck.random() < 0.85:
         holder = holder[key]
         key = luck.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
@@ -160,7 +165,7 @@ def other_value(path: Path, files: Sequence[Path], luck: random.Random) -> None:
         holder[key] = [copy.deepcopy(holder[key])] * luck.randint(1, 3)
     else:
         holder[key] = copy.deepcopy(luck.choice(VALUES))
-    path.write_text(dump(tree.get("root")))
+    return whole.get("root")
 
 
 def other_text(path: Path, files: Sequence[Path], luck: random.Random) -> None:

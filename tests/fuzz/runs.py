@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pickle
 import platform
@@ -30,7 +31,7 @@ from cnnlib.reporting.suite_files import write_suite_files
 from cnnlib.runs import drop_damaged_results, is_finished, plan, refuse_other_configs
 from cnnlib.suite import write_results
 from cnnlib.types import CnnlibError
-from tests.fuzz.damages import Damage, damages_of
+from tests.fuzz.damages import Damage, changed, damages_of
 from tests.fuzz.harness import Case
 from tests.fuzz.trap import pickled
 from tests.tiny_suite import TINY, write_suite
@@ -64,8 +65,12 @@ class Runs:
 
     def case(self, index: int, luck: random.Random) -> Case:
         file = self.files[index % len(self.files)]
-        own = [_other_state] * 4 if file.suffix == ".ckpt" else []
-        damage = luck.choice([*damages_of(file), *own])
+        damages = damages_of(file)
+        if file.suffix == ".ckpt":
+            damages += [_other_state] * 4
+        if file == _RUNS[1] / "result.json":
+            damages += [_other_start] * 8
+        damage = luck.choice(damages)
         kind = "a prediction" if file.suffix == ".png" else file.name
         return Case(f"{file} {damage.__name__}", kind, partial(self._try, file, damage, luck))
 
@@ -128,6 +133,12 @@ def _error(run: Callable[[], None]) -> Exception | None:
         except (CnnlibError, OSError) as error:
             return error
     return None
+
+
+def _other_start(path: Path, files: Sequence[Path], luck: random.Random) -> None:
+    """What the result says of the run's parent."""
+    result = json.loads(path.read_text())
+    path.write_text(json.dumps(result | {"start_from": changed(result["start_from"], luck)}))
 
 
 def _other_state(path: Path, files: Sequence[Path], luck: random.Random) -> None:
