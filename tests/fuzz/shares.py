@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-_OF_FILES = {"pictures": 0.4, "data_sets": 0.2, "runs": 0.04}
-"""The rest are annotations. A run takes a hundred times as long as a picture."""
+_OF_FILES = {"pictures": 0.3, "data_sets": 0.3, "runs": 0.05}
+"""The rest are annotations. A run takes thirty times as long as a picture."""
 
 
 def counts_of(count: int) -> dict[str, int]:
