@@ -29,6 +29,7 @@ setup(
         "pillow>=11",
         "pydantic>=2.10,<3",
         "pyyaml>=6,<7",
+        "regex>=2025.10.22",
         "rich>=13.9",
         "scikit-learn>=1.6,<2",
         "scipy>=1.14,<2",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from cnnlib.files import read_json
@@ -18,6 +18,20 @@ _AGAIN = "delete it to run this again"
 class _Ranked(TypedDict):
     metric: str
     higher_is_better: bool
+
+
+class _Start(TypedDict):
+    """The run that it started from, its weights, and what was taken over."""
+
+    __pydantic_config__ = ConfigDict(strict=True)
+
+    folder: Annotated[str, Field(pattern=r"^[^\x00]+$")]
+    experiment: str
+    seed: int
+    sha256: str
+    weights: bool
+    optimizer: bool
+    heads: bool
 
 
 class _Needed(TypedDict):
@@ -39,6 +53,7 @@ class _Result(_Needed, total=False):
     learning_rate: float
     folds: int
     overfit: dict[str, Any]
+    start_from: _Start
 
 
 _RESULT = TypeAdapter(_Result)

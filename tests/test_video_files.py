@@ -15,8 +15,8 @@ from cnnlib.types import CnnlibError
 from cnnlib.video_files import VideoWriter, frame_rate, is_video, read_frames
 
 pytest.importorskip("av", reason="PyAV is not installed")
-from tests.fuzz.annotations import limited
 from tests.moving_dot import RATE, draw_dot, write_sound, write_video
+from tests.time_limit import limited
 
 
 def test_every_third_frame_is_read_with_its_index(tmp_path: Path) -> None:

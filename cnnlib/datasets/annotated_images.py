@@ -19,7 +19,8 @@ from cnnlib.datasets.annotation_pairs import (
 )
 from cnnlib.datasets.file_samples import FileSamples, Input
 from cnnlib.datasets.file_source import FileDataSource, paired_names
-from cnnlib.datasets.listing import ImageFolder, groups_of, name_part
+from cnnlib.datasets.listing import ImageFolder, groups_of
+from cnnlib.datasets.name_patterns import name_part
 from cnnlib.datasets.problems import Problems
 from cnnlib.datasets.splits import split_indices
 from cnnlib.datasets.target_files import TargetSource

@@ -24,11 +24,11 @@ from cnnlib.datasets.listing import (
     Partner,
     groups_of,
     list_folders,
-    name_part,
     read_table,
     without_suffix,
 )
 from cnnlib.datasets.map_files import kind_of_levels
+from cnnlib.datasets.name_patterns import name_part
 from cnnlib.datasets.options import USUAL_PIXELS, CheckCount, MaxPixels, Seed, Share, Side
 from cnnlib.datasets.problems import Problems, opened
 from cnnlib.datasets.splits import split_indices, tiny_subset

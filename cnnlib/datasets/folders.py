@@ -13,7 +13,8 @@ from annotated_types import MinLen
 from cnnlib.checks import checked
 from cnnlib.datasets.file_samples import FileSamples, Input
 from cnnlib.datasets.file_source import FileDataSource, paired_names
-from cnnlib.datasets.listing import composed, groups_of, list_folders, name_part, without_suffix
+from cnnlib.datasets.listing import composed, groups_of, list_folders, without_suffix
+from cnnlib.datasets.name_patterns import name_part
 from cnnlib.datasets.options import USUAL_PIXELS, CheckCount, MaxPixels, Seed, Share, Side
 from cnnlib.datasets.problems import Problems, opened
 from cnnlib.datasets.splits import split_free, split_indices

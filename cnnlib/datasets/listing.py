@@ -5,12 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import os
-import re
 import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -137,28 +135,6 @@ def list_folders(
             problems.add(f"folders without an image file ({listed_suffixes(role in maps)})", str(folder))
     problems.raise_any()
     return listed
-
-
-def name_part(option: str, pattern: str) -> Partner:
-    """From a name to the part that the one group of ``pattern``, a regular expression, finds in it.
-
-    Raises:
-        CnnlibError: the expression is wrong, or has another number of groups; it names ``option``.
-    """
-    try:
-        compiled = re.compile(pattern)
-    except (re.error, TypeError) as error:
-        raise CnnlibError(f"{option} {pattern!r} is not a regular expression ({error})") from error
-    if compiled.groups != 1:
-        raise CnnlibError(
-            f"{option} needs exactly one group in parentheses, such as 'img_(\\d+)'; {pattern!r} has {compiled.groups}"
-        )
-    return partial(_first_group, compiled)
-
-
-def _first_group(pattern: re.Pattern[str], name: str) -> str | None:
-    found = pattern.search(name)
-    return found[1] if found else None
 
 
 def groups_of(names: Sequence[str], group_of: Partner, what: str, problems: Problems) -> list[str]:

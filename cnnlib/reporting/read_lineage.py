@@ -74,12 +74,9 @@ def _known(parents: Sequence[Parent | None], suites: dict[Path, SuiteResults]) -
 
 def _read_elsewhere(folder: Path) -> SuiteResults | None:
     try:
-        suite = read_suite(folder)
-        for run in suite.runs:
-            read_parent(run)
-    except CnnlibError:
+        return read_suite(folder)
+    except (CnnlibError, OSError):
         return None
-    return suite
 
 
 def _key(parent: Parent) -> Key:

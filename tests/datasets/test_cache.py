@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from cnnlib.datasets.cache import MANIFEST, ArraySpec, cache_root, cached_arrays
-from tests.fuzz.annotations import limited
+from tests.time_limit import limited
 
 SPECS = {"picture": ArraySpec((5, 3, 4), "|u1"), "depth": ArraySpec((5, 4), "<u2")}
 MADE_FROM = {"version": 1, "seed": 0}

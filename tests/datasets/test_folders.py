@@ -29,7 +29,7 @@ from tests.datasets.pictures import (
     truncate,
     write_csv,
 )
-from tests.fuzz.annotations import limited
+from tests.time_limit import limited
 from tests.tiny_suite import write_suite
 from tools.run_suite import main
 

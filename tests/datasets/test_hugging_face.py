@@ -25,7 +25,7 @@ from cnnlib.datasets import Folders, HuggingFace
 from cnnlib.types import CnnlibError
 from tests.datasets.hugging_face_tables import FEATURES, TARGETS, rows, table, write_table
 from tests.datasets.pictures import HEIGHT, PARTS, WIDTH, disc, photo, ramp, samples
-from tests.fuzz.annotations import limited
+from tests.time_limit import limited
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from cnnlib.reporting.progress import SilentProgress
 from cnnlib.types import CnnlibError, Target
 from tests.datasets.paper_files import HEIGHT, WIDTH, plane, save_array, save_picture
 from tests.datasets.pictures import photo, samples, save
-from tests.fuzz.annotations import limited
+from tests.time_limit import limited
 
 AXES = list(product((1, -1), repeat=3))
 

@@ -29,7 +29,7 @@ from tests.datasets.composites.made_pictures import write_pictures
 from tests.datasets.pictures import PARTS
 from tests.datasets.test_contract import EXAMPLES
 from tests.datasets.two_loading_processes import EPOCHS, launch
-from tests.fuzz.annotations import limited
+from tests.time_limit import limited
 from tests.tiny_suite import write_suite
 from tools.make_shards import main
 

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 import yaml
 
@@ -21,9 +20,10 @@ from cnnlib.config import ConfigError, load_suite
 from cnnlib.config.tables import load_tables
 from cnnlib.suite import check_suite
 from cnnlib.types import CnnlibError
+from tests.datasets.pictures import disc, photo, save
 from tests.fuzz.config_bases import Sections, sound_configs
 from tests.fuzz.harness import Case
-from tests.fuzz.hostile_values import KEYS, NUMBERS, OUTSIDE, PIECES, SECTIONS, TEXTS, VALUES
+from tests.fuzz.hostile_values import KEYS, NUMBERS, OUTSIDE, PATTERNS, PIECES, SECTIONS, TEXTS, VALUES
 
 _MOST_SAMPLES, _MOST_PIXELS, _MOST_RUNS = 64, 64, 2
 
@@ -47,8 +47,7 @@ class Configs:
         self.folder, self.makers = folder, sound_configs(folder)
         self.made: dict[str, Sections] = {}
 
-    def case(self, index: int, generator: np.random.Generator) -> Case:
-        luck = random.Random(int(generator.integers(2**63)))
+    def case(self, index: int, luck: random.Random) -> Case:
         name = luck.choice(list(self.makers))
         if name not in self.made:
             self.made[name] = self._sound(name)
@@ -235,6 +234,21 @@ def _more_sections(config: Any, luck: random.Random) -> Any:
     )
 
 
+def _pattern(config: Any, luck: random.Random) -> Written:
+    """Searched in names of files for which some take for ever."""
+    folders = {"root": ".", "inputs": {"image": "photo"}, "targets": {"mask": "mask"}, "size": 16}
+    config["dataset"] = {"name": "folders", **folders, "group_pattern": luck.choice(PATTERNS)}
+    content = _written(config).content
+
+    def write(path: Path) -> None:
+        for name in ("a" * 100 + "b", "c_1", "d_2", "e_3", "img_4"):
+            save(photo(1), path.parent / "photo" / f"{name}.png")
+            save(disc(), path.parent / "mask" / f"{name}.png")
+        path.write_bytes(content)
+
+    return Written(write, [])
+
+
 def _many(config: Any, luck: random.Random) -> Written:
     """Experiments, grids and seeds beyond what anybody runs."""
     count = luck.choice([10, 100, 1000, 12_000])
@@ -299,7 +313,7 @@ def _overrides(config: Any, luck: random.Random) -> Written:
     values = [
         *map(str, VALUES),
         *PIECES,
-        "{name: tests.fuzz.canary.Canary}",
+        "{name: tests.fuzz.trap.Trap}",
         "[{name: os.system, command: x}]",
     ]
     forms = ["{}={}", "{}={}", "{}={}", "{}", "={1}", "{}=", "{}=={}"]
@@ -346,6 +360,7 @@ KINDS: dict[str, Callable[[Sections, random.Random], Written]] = {
     "another text": _repeated(_other_text),
     "another name": _repeated(_other_name),
     "another key": _repeated(_other_key),
+    "a pattern": _pattern,
     "moved": _repeated(_moved),
     "more sections": _repeated(_more_sections),
     "very many": _many,

@@ -6,8 +6,10 @@ import contextlib
 import gc
 import os
 import pickle
+import random
 import resource
 import select
+import shutil
 import signal
 import sys
 import time
@@ -18,15 +20,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import numpy as np
-
 from cnnlib.types import CnnlibError
+from tests.fuzz import trap
 
-LONGEST_MESSAGE = 100_000  # characters
+LONGEST_MESSAGE = 20_000  # characters
 SECONDS = 10  # of processor time in a case; waiting for other processes is no fault of ours
 _WAITING = 3  # times as long on the clock: a case that waits for ever uses no processor
 _MEMORY = 3 * 2**30  # bytes beside those that the parent has
 _TAIL = 3  # frames of a traceback
+_REFUSED, _FELL = "refused", "FELL"
 
 
 class Case(NamedTuple):
@@ -51,18 +53,16 @@ class Part(Protocol):
         """Makes what all cases share, in the empty ``folder``."""
         ...
 
-    def case(self, index: int, generator: np.random.Generator) -> Case:
+    def case(self, index: int, luck: random.Random) -> Case:
         """What would take long in every case's process is made here, where it stays."""
         ...
 
 
 class Fall(NamedTuple):
-    """A case that ended as none may."""
+    """A case that ended as none may: what happened, and the end of the traceback."""
 
-    name: str
-    kind: str
     what: str
-    place: str
+    place: str = ""
 
 
 @dataclass
@@ -70,7 +70,14 @@ class Outcome:
     """What was tried, by kind and by what became of it, and what fell."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    falls: list[Fall] = field(default_factory=list)
+    falls: list[tuple[Case, Fall]] = field(default_factory=list)
+
+    def note(self, case: Case, answer: str | Fall) -> None:
+        if isinstance(answer, Fall):
+            self.falls.append((case, answer))
+            print(f"fell: case {case.name} ({case.kind}): {answer.what}", file=sys.stderr, flush=True)
+            answer = _FELL
+        self.counts[case.kind, answer] += 1
 
     def lines(self) -> Iterator[str]:
         """For people."""
@@ -80,14 +87,31 @@ class Outcome:
                 f"{self.counts[kind, what]} {what}" for what in became if self.counts[kind, what]
             )
             yield f"  {kind}: {told}"
-        yield f"  {self.counts.total()} tried, {len(self.falls)} fell"
-        alike: dict[tuple[str, str], list[Fall]] = {}
-        for fall in self.falls:
-            alike.setdefault((fall.what[:120], fall.place.rpartition("\n")[2]), []).append(fall)
+        alike: dict[tuple[str, str], list[tuple[Case, Fall]]] = {}
+        for case, fall in self.falls:
+            alike.setdefault((fall.what[:120], fall.place.rpartition("\n")[2]), []).append((case, fall))
         for falls in alike.values():
-            first = falls[0]
-            yield f"  {len(falls)} x {first.what} ({first.kind}; case {first.name})"
-            yield from (f"      {line}" for line in first.place.splitlines())
+            case, fall = falls[0]
+            yield f"  {len(falls)} x {fall.what} ({case.kind}; case {case.name})"
+            yield from (f"      {line}" for line in fall.place.splitlines())
+
+    @property
+    def total(self) -> str:
+        """In a line."""
+        became: Counter[str] = Counter()
+        for (_, what), count in self.counts.items():
+            became[what if what in (_REFUSED, _FELL) else "accepted"] += count
+        return (
+            f"{became.total()} tried, {became[_REFUSED]} refused, {became['accepted']} accepted, "
+            f"{became[_FELL]} fell"
+        )
+
+
+class _Running(NamedTuple):
+    case: Case
+    folder: Path
+    process: int
+    end: float
 
 
 def run_cases(part: Part, folder: Path, count: int, seed: int, jobs: int = 1, first: int = 0) -> Outcome:
@@ -95,34 +119,26 @@ def run_cases(part: Part, folder: Path, count: int, seed: int, jobs: int = 1, fi
     (folder / "shared").mkdir()
     part.prepare(folder / "shared")
     outcome = Outcome()
-    running: dict[int, tuple[Case, int, float]] = {}  # by the pipe's end
+    # By the end of the pipe that gives a case's answer.
+    running: dict[int, _Running] = {}
     waiting = iter(range(first, first + count))
     while True:
         while len(running) < jobs and (index := next(waiting, None)) is not None:
-            case = part.case(index, np.random.default_rng((seed, index)))
+            case = part.case(index, random.Random(f"{seed} {index}"))
             case = case._replace(name=f"{index}: {case.name}")
             here = folder / str(index)
             here.mkdir()
             process, pipe = _forked(case, here)
-            running[pipe] = case, process, time.monotonic() + SECONDS * _WAITING
+            running[pipe] = _Running(case, here, process, time.monotonic() + SECONDS * _WAITING)
         if not running:
             gc.unfreeze()
             return outcome
         ready, _, _ = select.select(list(running), [], [], 1.0)
-        late = [pipe for pipe, (_, _, end) in running.items() if time.monotonic() > end and pipe not in ready]
+        late = [pipe for pipe, each in running.items() if time.monotonic() > each.end and pipe not in ready]
         for pipe in [*ready, *late]:
-            case, process, _ = running.pop(pipe)
-            if pipe in late:
-                os.kill(process, signal.SIGKILL)
-            _note(outcome, case, _answer(process, pipe))
-
-
-def _note(outcome: Outcome, case: Case, answer: str | Fall) -> None:
-    if isinstance(answer, Fall):
-        outcome.falls.append(answer._replace(name=case.name, kind=case.kind))
-        print(f"fell: case {case.name} ({case.kind}): {answer.what}", file=sys.stderr, flush=True)
-        answer = "FELL"
-    outcome.counts[case.kind, answer] += 1
+            one = running.pop(pipe)
+            outcome.note(one.case, _answer(one, pipe, pipe in late))
+            shutil.rmtree(one.folder, ignore_errors=True)
 
 
 def _forked(case: Case, here: Path) -> tuple[int, int]:
@@ -133,7 +149,7 @@ def _forked(case: Case, here: Path) -> tuple[int, int]:
     if process:
         os.close(start)
         return process, end
-    answer: str | Fall = Fall("", "", "no answer", "")
+    answer: str | Fall = Fall("no answer")
     try:
         os.setsid()
         os.chdir(here)
@@ -142,13 +158,19 @@ def _forked(case: Case, here: Path) -> tuple[int, int]:
             os.dup2(silence, stream)
         resource.setrlimit(resource.RLIMIT_CPU, (_seconds_used() + SECONDS, _seconds_used() + SECONDS + 1))
         resource.setrlimit(resource.RLIMIT_AS, (_bytes_used() + _MEMORY,) * 2)
+        trap.watch(_note_of(here))
         answer = attempt(case.run)
     except BaseException as error:
-        answer = Fall("", "", f"{type(error).__name__}: {error}"[:300], "the harness")
+        answer = Fall(_line(error), "the harness")
     finally:
         with contextlib.suppress(BaseException):
             os.write(start, pickle.dumps(answer))
         os._exit(0)
+
+
+def _note_of(here: Path) -> Path:
+    """What a trap writes; outside of the case's folder, which the case may change."""
+    return here.with_name(f"{here.name} sprung")
 
 
 def attempt(run: Callable[[], str]) -> str | Fall:
@@ -156,12 +178,26 @@ def attempt(run: Callable[[], str]) -> str | Fall:
     try:
         return run()
     except (CnnlibError, OSError) as error:  # what command lines show, with exit code 2
-        message = str(error)
-        if len(message) > LONGEST_MESSAGE or "Traceback" in message or not message.strip():
-            return Fall("", "", f"a message of {len(message)} characters: {message[:200]}", _place(error))
-        return "refused"
+        return Fall(fault, _place(error)) if (fault := fault_of_message(str(error))) else _REFUSED
     except BaseException as error:
-        return Fall("", "", " ".join(f"{type(error).__name__}: {error}"[:300].split()), _place(error))
+        return Fall(_line(error), _place(error))
+
+
+def fault_of_message(message: str) -> str | None:
+    """What makes it none for people, if anything."""
+    if not message.strip() or "Traceback" in message or len(message) > LONGEST_MESSAGE:
+        return f"a message of {len(message)} characters: {message[:200]!a}"
+    try:
+        message.encode()
+    except UnicodeEncodeError:
+        return f"a message that no log takes: {message[:200]!a}"
+    return None
+
+
+def _line(error: BaseException) -> str:
+    """One that can be printed."""
+    text = f"{type(error).__name__}: {error}"[:300]
+    return " ".join(text.encode(errors="backslashreplace").decode().split())
 
 
 def _place(error: BaseException) -> str:
@@ -169,15 +205,22 @@ def _place(error: BaseException) -> str:
     return "\n".join(f"{frame.filename}:{frame.lineno} {frame.line}" for frame in frames)
 
 
-def _answer(process: int, pipe: int) -> str | Fall:
-    with os.fdopen(pipe, "rb") as file:
-        content = file.read()
-    _, status = os.waitpid(process, 0)
+def _answer(one: _Running, pipe: int, late: bool) -> str | Fall:
+    if late:
+        os.killpg(one.process, signal.SIGKILL)
+    # Not to the end: a process that the case has left behind holds the pipe open.
+    content = os.read(pipe, 2**16)
+    os.close(pipe)
+    _, status = os.waitpid(one.process, 0)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(one.process, signal.SIGKILL)
+    if (note := _note_of(one.folder)).exists():
+        return Fall(note.read_text())
     if content:
         return pickle.loads(content)
     number = os.waitstatus_to_exitcode(status)
     slow = -number in (signal.SIGXCPU, signal.SIGKILL)
-    return Fall("", "", f"killed after {SECONDS} s" if slow else f"died with code {number}", "")
+    return Fall(f"killed after {SECONDS} s" if slow else f"died with code {number}")
 
 
 def _seconds_used() -> int:
@@ -187,7 +230,3 @@ def _seconds_used() -> int:
 
 def _bytes_used() -> int:
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-
-
-def report(title: str, outcome: Outcome, seconds: float) -> None:
-    print(f"{title} ({seconds:.0f} s)", *outcome.lines(), sep="\n", file=sys.stdout, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 from dataclasses import replace
@@ -18,8 +19,8 @@ from cnnlib.reporting.comparison import compare_steps, compare_suite
 from cnnlib.reporting.lineage import Lineage, Step
 from cnnlib.reporting.read_lineage import lineage_of, read_lineage
 from cnnlib.reporting.results import read_suite
-from cnnlib.types import CnnlibError
 from tests.reporting.fake_family import VERSIONS, Version, record_start, write_family
+from tools.report import main as report
 
 IOU = "mask/iou"
 
@@ -271,16 +272,31 @@ def test_a_lost_config_leaves_the_changes_open(chain: Path) -> None:
         {"sha256": None},
         {"weights": 1},
         {"folder": "a\0b"},
+        None,
+        [{}],
     ],
     ids=str,
 )
-def test_a_damaged_record_is_named(chain: Path, damage: Any) -> None:
+def test_a_run_with_a_damaged_record_is_named_and_the_rest_is_shown(
+    chain: Path, damage: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = chain / "c" / "seed-1" / "result.json"
     result = json.loads(path.read_text())
     record = result["start_from"] | damage if isinstance(damage, dict) and damage else damage
     write_json(path, result | {"start_from": record})
-    with pytest.raises(CnnlibError, match=r"c/seed-1/result\.json: start_from must hold folder"):
-        read_lineage(chain)
+    assert report([str(chain)]) == 0
+    capsys.readouterr()
+    assert f"{path}: start_from" in html.unescape((chain / "report.html").read_text())
+    lineage = read_lineage(chain)
+    assert [run.seed for run in lineage.runs((chain.resolve(), "c"))] == [0]
+
+
+def test_a_parent_whose_folder_has_an_impossible_name_is_missing(chain: Path) -> None:
+    path = chain / "c" / "seed-1" / "result.json"
+    result = json.loads(path.read_text())
+    write_json(path, result | {"start_from": result["start_from"] | {"folder": "x" * 9999}})
+    assert report([str(chain)]) == 0
+    assert any("no finished run that can be read" in note for note in step_of(read_lineage(chain), "c").notes)
 
 
 def test_the_family_of_the_tests_has_the_scores_that_it_says(journal: Path) -> None:
