@@ -135,15 +135,15 @@ class SampleSource(Protocol):
 
     It may also have, each but ``stored`` without reading an image:
 
-    - ``labels(index)``, the names of the targets that a sample has. Then training passes over samples without any label
-      that is trained on; without it, every sample is taken to have some.
+    - ``labels(index)``, the names of the targets that a sample has, or ``None``. Then training passes over samples
+      without any label that is trained on; without it, every sample is taken to have some.
     - ``group(index)``, the sample's group, and ``label_class(index)``, its class, each a string or ``None``: where all
       samples tell them, folds keep groups together and the classes' shares alike.
     - ``files(index)``, the paths of the files that a sample is read from, its own picture's first; ``()`` for a
       rendered sample, ``None`` where that is not known. Training is refused where the same picture is in two splits.
     - ``picture(index)``, for the same check, the sample's own picture where it is stored inside a larger file.
-    - ``stored(index)``, the sample with ``levels`` instead of ``image``, where it is kept so: uint8 (C, H, W), each a
-      255th. Loaders then make floats only where they put them into a batch, which takes them half as long.
+    - ``stored(index)``, the sample with ``levels`` instead of ``image``: uint8 (C, H, W), the image times 255. Loaders
+      convert them to float32 while they fill a batch, which halves their time.
     - ``pictures()``, for the same check, the paths of the files that all samples together are put together from, where
       samples share them and have no picture of their own.
     """

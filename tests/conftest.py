@@ -3,6 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run: what fails fails again, and for everybody. New ones: --hypothesis-profile=default.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.load_profile("same")
 
 CONTRACTS = ("task_contract", "dataset_contract", "model_contract", "loss_contract")
 pytest.register_assert_rewrite(*(f"tests.{name}" for name in CONTRACTS))  # so that failures show their values

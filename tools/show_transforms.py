@@ -26,6 +26,7 @@ from cnnlib.augmentations.before_and_after import Shown, before_and_after
 from cnnlib.checks import did_you_mean
 from cnnlib.config import ExperimentConfig, build, load_suite
 from cnnlib.config.command_line import add_config, chosen_experiment
+from cnnlib.datasets.splits import sample_info
 from cnnlib.files import write_atomically
 from cnnlib.types import CnnlibError, Sample
 
@@ -107,9 +108,11 @@ def _in_words(options: Mapping[str, Any]) -> str:
 def _richest(data: ExperimentData) -> Sample:
     """The first training sample with most labels; the first of all where the data set does not tell labels."""
     source = data.train
-    if not hasattr(source, "labels"):
-        return source[0]
-    return source[max(range(len(source)), key=lambda i: len(data.tasks.keys() & set(source.labels(i))))]
+    counts = [
+        len(data.tasks.keys() & set(sample_info(source, "labels", index) or ()))
+        for index in range(len(source))
+    ]
+    return source[counts.index(max(counts))]
 
 
 def _named(data: ExperimentData, name: str) -> Sample:

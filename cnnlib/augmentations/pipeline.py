@@ -48,13 +48,10 @@ class Pipeline:
         Raises:
             CnnlibError: if the sample's image and targets do not fit together.
         """
-        key = "image"
-        if "levels" not in sample:
-            image = _checked_image(sample)
-        elif self._augmentations:
-            image = sample["levels"] / 255
-        else:
-            key, image = "levels", sample["levels"]
+        key = "levels" if "levels" in sample else "image"
+        image = _checked_levels(sample) if key == "levels" else _checked_image(sample)
+        if key == "levels" and self._augmentations:
+            key, image = "image", image / 255
         size: Size = (image.shape[1], image.shape[2])
         targets = {name: self._target(sample, name, size) for name in self._tasks}
         pending = Similarity()
@@ -114,3 +111,15 @@ def _checked_image(sample: Sample) -> Tensor:
     if not (low >= 0 and high <= 1):  # also true for NaN
         raise CnnlibError(f"sample {name!r}: 'image' must be in [0, 1]; got {low:g} to {high:g}")
     return image
+
+
+def _checked_levels(sample: Sample) -> Tensor:
+    levels = sample["levels"]
+    if not isinstance(levels, Tensor) or levels.dtype != torch.uint8 or levels.ndim != 3:
+        form = (
+            f"{levels.dtype} {tuple(levels.shape)}" if isinstance(levels, Tensor) else type(levels).__name__
+        )
+        raise CnnlibError(
+            f"sample {sample.get('name')!r}: 'levels' must be torch.uint8 (C, H, W); got {form}"
+        )
+    return levels

@@ -12,26 +12,30 @@ from torch.utils.data import get_worker_info
 from cnnlib.types import Batch, CnnlibError, Sample, Target
 
 
-class Drawn(NamedTuple):
-    """The samples of one batch, which are made as they are asked for."""
+class LazySamples(NamedTuple):
+    """The samples of one batch, made as they are asked for."""
 
     count: int
     samples: Iterator[Sample]
 
 
-def collate(drawn: Drawn) -> Batch:
+def collate(lazy: LazySamples) -> Batch:
     """Tensors and targets stacked along a new first axis, of anything else a list; ``levels`` become ``image``.
 
     Each sample is copied to its place while the processor's cache still holds it, and is then let go. PyTorch's own
     collation makes all samples of a batch first, and takes longer.
 
     Raises:
-        CnnlibError: an entry has another shape or dtype than the first sample's.
+        CnnlibError: a sample has other keys, or an entry of another shape or dtype, than the first one.
     """
     batch: Batch = {}
-    for index, sample in enumerate(drawn.samples):
+    for index, sample in enumerate(lazy.samples):
         if not batch:
-            batch = _empty_like(sample, drawn.count)
+            batch = _empty_batch(sample, lazy.count)
+        if keys := _batch_keys(sample) ^ batch.keys():
+            raise CnnlibError(
+                f"sample {sample['name']!r}: {', '.join(sorted(keys))} must be in all samples of a batch, or in none"
+            )
         for key, entry in sample.items():
             where = f"sample {sample['name']!r}: {key!r}"
             if key == "levels":
@@ -46,7 +50,7 @@ def collate(drawn: Drawn) -> Batch:
     return batch
 
 
-def _empty_like(sample: Sample, count: int) -> Batch:
+def _empty_batch(sample: Sample, count: int) -> Batch:
     """A batch of ``count`` samples that are yet to come."""
     batch: Batch = {}
     for key, entry in sample.items():
@@ -61,6 +65,10 @@ def _empty_like(sample: Sample, count: int) -> Batch:
     return batch
 
 
+def _batch_keys(sample: Sample) -> set[str]:
+    return {"image" if key == "levels" else key for key in sample}
+
+
 def _empty(count: int, shape: torch.Size, dtype: torch.dtype) -> Tensor:
     """In a loading process, in memory that processes share: the batch is then passed on uncopied."""
     if get_worker_info() is None:
@@ -70,7 +78,7 @@ def _empty(count: int, shape: torch.Size, dtype: torch.dtype) -> Tensor:
 
 
 def _place(stacked: Tensor, index: int, shape: torch.Size, dtype: torch.dtype, where: str) -> Tensor:
-    """For a tensor of this shape and dtype."""
+    """The place of sample ``index``; ``CnnlibError`` if its shape or dtype is not that of the others."""
     if (shape, dtype) != (stacked.shape[1:], stacked.dtype):
         raise CnnlibError(
             f"{where} is {dtype} {tuple(shape)}, others in its batch are {stacked.dtype} {tuple(stacked.shape[1:])}: "

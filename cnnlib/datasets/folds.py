@@ -19,7 +19,6 @@ class Joined:
     """All samples of a data set, whatever split they are in."""
 
     def __init__(self, source: DataSource) -> None:
-        self._targets = tuple(source.targets)
         splits = [source.split(part) for part in get_args(Split)]
         self._places = [(split, index) for split in splits for index in range(len(split))]
 
@@ -33,9 +32,9 @@ class Joined:
     def stored(self, index: int) -> Sample:
         return stored_sample(*self._places[index])
 
-    def labels(self, index: int) -> Collection[str]:
+    def labels(self, index: int) -> Collection[str] | None:
         split, own = self._places[index]
-        return split.labels(own) if hasattr(split, "labels") else self._targets
+        return sample_info(split, "labels", own)
 
     def group(self, index: int) -> str | None:
         split, own = self._places[index]

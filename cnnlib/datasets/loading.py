@@ -12,18 +12,17 @@ import torch
 from torch import Tensor, distributed
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from cnnlib.datasets.collation import Drawn, collate
-from cnnlib.datasets.splits import Subset, info_of_all, stored_sample
+from cnnlib.datasets.collation import LazySamples, collate
+from cnnlib.datasets.splits import Subset, info_of_all, sample_info, stored_sample
 from cnnlib.seeds import derived_seed
 from cnnlib.types import CnnlibError, Sample, SampleSource
 
 
 def labelled(source: SampleSource, names: Iterable[str]) -> SampleSource:
-    """The samples that have at least one of the targets ``names``; all, where ``source`` cannot tell."""
-    if not hasattr(source, "labels"):
-        return source
+    """The samples that have at least one of the targets ``names``; those of which it is not known, too."""
     wanted = set(names)
-    return Subset(source, [i for i in range(len(source)) if wanted & set(source.labels(i))])
+    known = [sample_info(source, "labels", index) for index in range(len(source))]
+    return Subset(source, [index for index, own in enumerate(known) if own is None or wanted & set(own)])
 
 
 def balanced_weights(source: SampleSource) -> Tensor:
@@ -59,9 +58,9 @@ class SeededSamples(Dataset[Sample]):
             torch.random.default_generator.manual_seed(derived_seed(self.seed, epoch, index))
             return self.transform(stored_sample(self.source, index))
 
-    def __getitems__(self, keys: Sequence[tuple[int, int]]) -> Drawn:
+    def __getitems__(self, keys: Sequence[tuple[int, int]]) -> LazySamples:
         """Of a batch, for ``collate``: ``DataLoader`` calls this method if it is there."""
-        return Drawn(len(keys), (self[key] for key in keys))
+        return LazySamples(len(keys), (self[key] for key in keys))
 
 
 @dataclass

@@ -31,8 +31,8 @@ class Subset:
     def stored(self, index: int) -> Sample:
         return stored_sample(self._source, self._own(index))
 
-    def labels(self, index: int) -> Collection[str]:
-        return self._source.labels(self._own(index))
+    def labels(self, index: int) -> Collection[str] | None:
+        return sample_info(self._source, "labels", self._own(index))
 
     def group(self, index: int) -> str | None:
         return sample_info(self._source, "group", self._own(index))
@@ -58,7 +58,7 @@ def stored_sample(source: SampleSource, index: int) -> Sample:
 
 
 def sample_info(
-    source: SampleSource, what: Literal["group", "label_class", "files", "picture"], index: int
+    source: SampleSource, what: Literal["labels", "group", "label_class", "files", "picture"], index: int
 ) -> Any:
     """What ``source`` says of a sample; ``None`` where it does not know, or has no such method."""
     return getattr(source, what)(index) if hasattr(source, what) else None

@@ -81,7 +81,7 @@ def matrix(similarity: Similarity) -> np.ndarray:
 
 
 @given(seed=st.integers(0, 10_000), height=st.integers(12, 40), width=st.integers(12, 40))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_targets_stay_on_what_the_image_shows(seed: int, height: int, width: int) -> None:
     x, y = coordinates(height, width)
     tasks = {"x": MaskTask(TargetInfo("mask")), "y": MaskTask(TargetInfo("mask"))}
@@ -97,7 +97,7 @@ def test_targets_stay_on_what_the_image_shows(seed: int, height: int, width: int
 
 
 @given(similarity=similarities)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_similarity_is_what_skimage_makes_of_its_matrix(similarity: Similarity) -> None:
     height, width = 24, 30
     y, x = np.mgrid[:height, :width]
@@ -146,7 +146,7 @@ def test_quarter_turns_equal_torch_rot90(quarters: int) -> None:
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_masks_stay_binary_and_depths_keep_their_values(seed: int) -> None:
     sample = random_sample(17, 23, seed)
     torch.manual_seed(seed)
@@ -232,7 +232,7 @@ def test_a_constant_stays_constant_where_valid(augmentation: Geometric) -> None:
 
 
 @given(similarity=similarities)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_points_move_as_the_matrix_says_and_land_where_the_picture_shows_them(similarity: Similarity) -> None:
     height, width = 41, 60
     view = similarity.view((height, width))
@@ -251,11 +251,12 @@ def test_points_move_as_the_matrix_says_and_land_where_the_picture_shows_them(si
         seen = view.warp(dots)[0].nonzero().double()
         at = moved[index] - 0.5
         if ((at > 5) & (at < torch.tensor([width - 6, height - 6]))).all():
-            assert (seen.mean(0).flip(0) - at).abs().max() < 0.5
+            # Half a pixel, and a little more where pixels lie on the edge of a turned square.
+            assert (seen.mean(0).flip(0) - at).abs().max() < 0.6
 
 
 @given(similarity=similarities, seed=st.integers(0, 100))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_maps_of_every_dtype_are_warped_as_torchvision_warps_masks(similarity: Similarity, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     maps = torch.randint(1, 200, (2, 19, 27), generator=generator)

@@ -112,6 +112,12 @@ def test_what_is_neither_geometric_nor_photometric_is_refused(stranger: Any) -> 
         Pipeline([Flip(), stranger], TASKS)
 
 
+@pytest.mark.parametrize("levels", [torch.zeros(6, 20, 26), torch.zeros(20, 26, dtype=torch.uint8), [1]])
+def test_levels_of_another_form_are_refused(levels: Any) -> None:
+    with pytest.raises(CnnlibError, match=r"'room_7': 'levels' must be torch.uint8 \(C, H, W\); got "):
+        Pipeline([], TASKS)({**make_sample(), "levels": levels})
+
+
 @pytest.mark.parametrize("augmentations", [[], [Flip()], [Color()]], ids=["none", "flip", "color"])
 def test_levels_are_augmented_as_their_image_is(augmentations: list[Any]) -> None:
     levels = torch.randint(0, 256, (6, 20, 26), dtype=torch.uint8)

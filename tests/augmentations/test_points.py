@@ -71,7 +71,7 @@ def apply(augmentations: Sequence[Geometric], sample: Sample, seed: int) -> tupl
 
 
 @given(chain=chains, size=sizes, seed=seeds)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_undone_every_point_is_back(chain: list[Geometric], size: Size, seed: int) -> None:
     sample = random_sample(size, seed)
     moved, total = apply(chain, sample, seed)
@@ -81,7 +81,7 @@ def test_undone_every_point_is_back(chain: list[Geometric], size: Size, seed: in
 
 
 @given(chain=chains, size=sizes, seed=seeds)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_points_are_valid_where_they_are_in_the_picture(
     chain: list[Geometric], size: Size, seed: int
 ) -> None:
@@ -93,7 +93,7 @@ def test_points_are_valid_where_they_are_in_the_picture(
 
 
 @given(size=sizes, seed=seeds, degrees=st.floats(0, 180), before=chains, after=st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_rotation_can_keep_every_point_in_the_picture(
     size: Size, seed: int, degrees: float, before: list[Geometric], after: bool
 ) -> None:
@@ -152,7 +152,7 @@ def test_flips_equal_torchvisions_and_swap_left_and_right(flip: Flip) -> None:
 
 
 @given(seed=seeds)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_what_has_left_before_a_photometric_one_never_comes_back(seed: int) -> None:
     """The picture is cut there: a point that a later shrinking brought back would stand on black."""
     size = (64, 48)
@@ -182,7 +182,7 @@ def picture_of_dots(places: Tensor, size: Size) -> Tensor:
     chain=st.permutations([Flip(0.5, 0.5), Rotate(60, keep_points=True), ScaleCrop(0.7, 1.5)]),
     photometric=st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_dots_are_found_again_where_the_points_are(
     seed: int, size: Size, chain: list[Geometric], photometric: bool
 ) -> None:

@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from cnnlib.config import ConfigError, SuiteConfig, parse_suite
 from cnnlib.config.tables import Tables
 
-SHARED = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None
-)
+SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 WORDS = st.sampled_from(
     ["net", "bce", "mask", "name", "loss", "weight", "tasks.mask", "epochs", "", ".", "0", "a.b.c"]
 )

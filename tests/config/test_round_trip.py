@@ -15,7 +15,7 @@ from cnnlib.config.tasks import fitting_losses
 from cnnlib.yaml_text import parse_yaml
 
 # The tables are only read, so sharing them between examples is what is meant.
-SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 
 POSITIVE = st.floats(1e-9, 1e6) | st.integers(1, 9)
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1) | st.sampled_from(

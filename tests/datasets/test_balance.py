@@ -56,7 +56,7 @@ def drawn(classes: Sequence[str], epoch: int, seed: int = 0, workers: int = 0) -
 IMBALANCED = ["a"] * 70 + ["b"] * 25 + ["c"] * 5
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=40))
 def test_weights_are_those_of_scikit_learn(classes: list[str]) -> None:
     weights = balanced_weights(Classes(classes))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from cnnlib.datasets.collation import Drawn, collate
+from cnnlib.datasets.collation import LazySamples, collate
 from cnnlib.datasets.loading import evaluation_loader
 from cnnlib.types import CnnlibError, Sample, Target
 
@@ -56,7 +56,7 @@ def test_the_batches_are_those_of_pytorch(workers: int) -> None:
 def test_levels_become_the_image() -> None:
     levels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16)
     batch = collate(
-        Drawn(2, iter([{"levels": levels, "name": "a"}, {"levels": levels.flip(1), "name": "b"}]))
+        LazySamples(2, iter([{"levels": levels, "name": "a"}, {"levels": levels.flip(1), "name": "b"}]))
     )
     image = torch.from_numpy(levels.numpy() / np.float32(255))
     assert list(batch) == ["image", "name"]
@@ -73,7 +73,7 @@ def test_each_sample_is_let_go_before_the_next_is_made() -> None:
             made.append(weakref.ref(image))
             yield {"image": image, "name": f"s{index}"}
 
-    assert collate(Drawn(4, samples()))["image"].shape == (4, 3, 5, 5)
+    assert collate(LazySamples(4, samples()))["image"].shape == (4, 3, 5, 5)
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,12 @@ def test_samples_that_are_not_alike_are_refused(other: Sample) -> None:
     with pytest.raises(
         CnnlibError, match=r"sample 's1': 'image' is .*torch.float32 \(3, 5, 5\).*set the data set's size"
     ):
-        collate(Drawn(2, iter([sample(0), other])))
+        collate(LazySamples(2, iter([sample(0), other])))
+
+
+@pytest.mark.parametrize(("first", "key"), [(0, "mask"), (1, "mask"), (0, "group"), (1, "group")])
+def test_a_key_that_not_all_samples_have_is_refused(first: int, key: str) -> None:
+    """Else what stands in its place would be whatever the memory held before."""
+    samples = [sample(0), {name: entry for name, entry in sample(1).items() if name != key}]
+    with pytest.raises(CnnlibError, match=rf"'s{1 - first}': {key} must be in all samples of a batch"):
+        collate(LazySamples(2, iter(samples if first == 0 else samples[::-1])))

@@ -19,7 +19,7 @@ def boxes(seed: int, count: int = 40, size: float = 100.0) -> Tensor:
     return size * torch.cat([corner, corner + 0.05 + 0.4 * noise[:, 2:]], dim=1)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_equal_torchvision_on_the_valid_boxes_and_so_do_their_gradients(seed: int) -> None:
     target, valid = boxes(seed + 1), torch.rand(40, 1, generator=torch.Generator().manual_seed(seed)) > 0.3

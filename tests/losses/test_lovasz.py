@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from segmentation_models_pytorch.losses import LovaszLoss as SMPLovaszLoss
 
 from cnnlib.losses import lovasz_loss
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000), st.floats(0, 1), st.integers(1, 40))
 def test_equals_segmentation_models_pytorch(seed: int, foreground: float, pixels: int) -> None:
     generator = torch.Generator().manual_seed(seed)
@@ -18,7 +17,6 @@ def test_equals_segmentation_models_pytorch(seed: int, foreground: float, pixels
     torch.testing.assert_close(lovasz_loss(logits, target), expected)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000), st.floats(0, 1))
 def test_valid_pixels_equal_segmentation_models_pytorch_without_the_others(seed: int, share: float) -> None:
     generator = torch.Generator().manual_seed(seed)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kornia.losses import charbonnier_loss as kornia_charbonnier_loss
 from torch import Tensor
@@ -26,7 +26,6 @@ TARGET = 2 * torch.randn(2, 1, 8, 9, generator=torch.Generator().manual_seed(1))
 VALID = torch.rand(2, 1, 8, 9, generator=torch.Generator().manual_seed(2)) > 0.3
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000), st.floats(1e-3, 1e3))
 def test_equal_torch_on_the_valid_pixels(seed: int, size: float) -> None:
     generator = torch.Generator().manual_seed(seed)
@@ -69,7 +68,6 @@ def test_log_cosh_equals_torchmetrics() -> None:
     torch.testing.assert_close(log_cosh_loss(PRED, TARGET, VALID), expected)
 
 
-@settings(deadline=None)
 @given(st.floats(-6, 30))
 def test_log_cosh_keeps_its_digits_from_tiny_to_huge(exponent: float) -> None:
     error = torch.tensor(10.0**exponent)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 from torchmetrics.functional import mean_squared_log_error
@@ -69,7 +69,6 @@ def test_ssi_equals_numpys_least_squares(error: str, trim: float) -> None:
     assert loss.item() == pytest.approx(np.mean(expected), rel=1e-4)
 
 
-@settings(deadline=None)
 @given(st.floats(0.05, 20), st.floats(-10, 10))
 def test_ssi_does_not_see_scale_and_shift(scale: float, shift: float) -> None:
     loss = ssi_loss(PRED.double(), TARGET.double(), VALID)

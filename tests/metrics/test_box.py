@@ -26,7 +26,7 @@ def _measure(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> BoxMe
     return metric
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000))
 def test_torchvision_and_numpy_agree(seed: int) -> None:
     pred, target = _boxes(seed), _boxes(seed + 1)

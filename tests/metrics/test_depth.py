@@ -42,7 +42,7 @@ def _pixels(*values: float) -> Tensor:
     return torch.tensor(values).view(1, 1, 1, -1)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000))
 def test_torchmetrics_agrees(seed: int) -> None:
     pred, target, valid = _split(seed)
@@ -53,7 +53,7 @@ def test_torchmetrics_agrees(seed: int) -> None:
     assert measured["abs_rel"] == pytest.approx(float(mean_absolute_percentage_error(p, t)), rel=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000))
 def test_numpy_agrees(seed: int) -> None:
     """silog as the standard deviation of the log ratios, which is the same thing."""
@@ -84,7 +84,7 @@ def test_the_truth_is_perfect() -> None:
     }  # fmt: skip
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(scale=st.floats(0.01, 100))
 def test_silog_does_not_see_the_scale(scale: float) -> None:
     pred, target, valid = _split(1)

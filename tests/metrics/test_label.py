@@ -26,7 +26,7 @@ SIZE = (8, 8)
 CLASSES = 5
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), occurring=st.integers(1, CLASSES), images=st.integers(1, 40))
 def test_torchmetrics_agrees(seed: int, occurring: int, images: int) -> None:
     generator = torch.Generator().manual_seed(seed)
@@ -54,7 +54,7 @@ def test_torchmetrics_agrees(seed: int, occurring: int, images: int) -> None:
     assert measured["brier"] == pytest.approx(sum(brier), abs=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000))
 def test_torchmetrics_agrees_on_several_labels(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
@@ -116,7 +116,7 @@ def test_a_confidence_on_an_edge_belongs_to_the_bin_below() -> None:
     assert bins[0].tolist() == [2, pytest.approx(1 / 15), 2]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000))
 def test_who_is_right_as_often_as_sure_is_calibrated(seed: int) -> None:
     """By construction: in each bin, as many are right as the confidences add up to."""

@@ -38,7 +38,7 @@ def _measure(pred: list[float], target: list[float], valid: list[float] | None =
     return metric.compute()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), foreground=st.floats(0.05, 0.95), validity=st.floats(0.2, 1.0))
 def test_torchmetrics_agrees(seed: int, foreground: float, validity: float) -> None:
     generator = torch.Generator().manual_seed(seed)

@@ -31,7 +31,7 @@ def _measure(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Norma
     return metric
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), noise=st.floats(0.05, 3))
 def test_numpy_agrees(seed: int, noise: float) -> None:
     generator = torch.Generator().manual_seed(seed)

@@ -39,7 +39,7 @@ def area_under_curve(errors: list[float], end: float) -> float:
     return (np.diff(edges) * stair.evaluate(edges[:-1])).sum() / end
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), noise=st.floats(0.02, 20), eyes=st.booleans())
 def test_numpy_agrees(seed: int, noise: float, eyes: bool) -> None:
     generator = torch.Generator().manual_seed(seed)

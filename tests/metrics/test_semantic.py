@@ -31,7 +31,7 @@ def _measure(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Seman
     return metric
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), classes=st.integers(1, 4), validity=st.floats(0.2, 1.0))
 def test_torchmetrics_agrees(seed: int, classes: int, validity: float) -> None:
     """Also where some of the classes occur nowhere, and where invalid pixels hold an index that is no class."""

@@ -32,7 +32,7 @@ def _slice_of_a_concatenation(grad: Tensor, layout: torch.memory_format) -> Tens
     return torch.cat([grad, torch.ones_like(grad)], dim=1).to(memory_format=layout)[:, : grad.shape[1]]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     channels=st.integers(1, 5),
     height=st.integers(1, 9),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -60,14 +60,12 @@ def test_the_price_of_a_bound_is_its_level(looks: Sequence[int], last: int, leve
     assert price_of_looking(bound, looks, last) == pytest.approx(level, rel=0.02)
 
 
-@settings(deadline=None)  # the bounds are computed once
 @given(st.sampled_from(PLANS), st.floats(0, 1), st.floats(0, 1))
 def test_a_larger_p_value_has_no_lower_price(plan: tuple[range, int], p: float, other: float) -> None:
     low, high = sorted((p, other))
     assert price_of_looking(low, *plan) <= price_of_looking(high, *plan)
 
 
-@settings(deadline=None)  # the bounds are computed once
 @given(st.sampled_from(PLANS), st.floats(0, 1))
 def test_looking_is_never_a_gain(plan: tuple[range, int], p: float) -> None:
     assert p <= price_of_looking(p, *plan) * 1.000001 + 1e-9

@@ -126,7 +126,7 @@ def test_verdicts_against_single_task_nets_and_against_the_baseline() -> None:
     assert difference == pytest.approx(found["good"].value - found["equal"].value)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(0.01, 100), st.floats(0.01, 100))
 def test_units_do_not_matter(of_mask: float, of_depth: float) -> None:
     scale = {"mask": of_mask, "depth": of_depth}

@@ -183,7 +183,7 @@ def test_what_runs_of_one_seed_have_in_common_is_taken_out(
 ) -> None:
     """What is added to all runs of a seed makes no difference."""
 
-    @settings(deadline=None, max_examples=8)
+    @settings(max_examples=8)
     @given(arrays(float, seeds, elements=st.floats(-100, 100)))
     def check(common: np.ndarray) -> None:
         scores = runs(experiments, seeds)
@@ -259,7 +259,7 @@ def test_nine_degrees_of_freedom_are_enough_for_blocks(experiments: int, seeds: 
 
 
 @given(st.integers(0, 100), st.floats(-8, 8), st.booleans())
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_a_unit_makes_no_difference(seed: int, power: float, blocks: bool) -> None:
     scores, unit = runs(5, 4, seed), 10**power
     before, after = (SeedVariances(table, blocks) for table in (scores, unit * scores))
@@ -268,7 +268,7 @@ def test_a_unit_makes_no_difference(seed: int, power: float, blocks: bool) -> No
 
 
 @given(st.permutations(range(5)), st.booleans())
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_the_order_of_experiments_makes_no_difference(order: list[int], blocks: bool) -> None:
     scores = runs(5, 4)
     one, other = (SeedVariances(table, blocks) for table in (scores, scores[order]))
@@ -303,7 +303,7 @@ def test_numbers_survive(experiments: int, seeds: int, kind: str, size: float) -
             assert 0 <= noise.beyond(size) <= 0.5
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(
     arrays(float, st.tuples(st.integers(2, 6), st.integers(2, 5)), elements=st.floats(-100, 100)),
     st.data(),

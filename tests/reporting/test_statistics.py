@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -136,7 +136,6 @@ def test_equality_is_two_one_sided_t_tests(value: float, degrees: int) -> None:
     assert found.p_outside(0.1) == pytest.approx(max(above, below))
 
 
-@settings(deadline=None)
 @given(st.floats(-5, 5), st.floats(0.01, 2), st.integers(1, 40), st.floats(0.001, 0.4))
 def test_findings_are_where_the_interval_ends(
     value: float, margin: float, degrees: int, level: float

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from torch import Tensor
@@ -46,7 +46,6 @@ def test_the_median_is_that_of_numpy(samples: np.ndarray) -> None:
     close(filled, np.nan_to_num(np.where(np.isnan(expected), others, expected)))
 
 
-@settings(deadline=None)
 @given(count=st.integers(1, 300), most=st.integers(1, 600))
 def test_a_median_keeps_few_values_from_samples_spread_evenly(count: int, most: int) -> None:
     """Of samples of 6 values: all, every second, every fourth, and so on."""

@@ -48,7 +48,7 @@ def test_losses_see_shares_of_the_longer_side_and_edges_beyond_the_picture() -> 
     assert valid.tolist() == [[True]]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(mirrored=st.booleans(), upside_down=st.booleans(), seed=st.integers(0, 1000))
 def test_torchvision_flips_the_same(mirrored: bool, upside_down: bool, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
@@ -64,7 +64,7 @@ def test_torchvision_flips_the_same(mirrored: bool, upside_down: bool, seed: int
     assert moved.valid
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(angle=st.floats(-180, 180), zoom=st.floats(0.7, 1.5), shift=st.floats(-3, 3))
 def test_torchvision_turns_the_same(angle: float, zoom: float, shift: float) -> None:
     """Its affine also takes the box around the moved corners, and cuts it to the image."""

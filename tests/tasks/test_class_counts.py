@@ -45,7 +45,7 @@ def random_split(task: Task, seed: int, images: int = 30, occurring: int = 4) ->
     return pred, Target(classes[:, 0, 0, 0], known[:, 0, 0, 0])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 4), st.sampled_from([LABEL, SEMANTIC]))
 def test_the_scores_of_each_class_are_those_of_sklearn(seed: int, occurring: int, task: Task) -> None:
     pred, target = random_split(task, seed, occurring=occurring)
@@ -64,7 +64,7 @@ def test_the_scores_of_each_class_are_those_of_sklearn(seed: int, occurring: int
     assert np.isnan(counts.score("f1")).sum() == np.isnan(counts.score("iou")).sum() >= 4 - occurring
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_of_several_classes_at_once_each_is_a_yes_or_no(seed: int) -> None:
     pred, target = random_split(MANY, seed)

@@ -45,7 +45,7 @@ def fitted_normal(depth: Target) -> Tensor:
     return -normal.sign()[2] * normal
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     tilt=st.tuples(st.floats(-0.8, 0.8), st.floats(-0.8, 0.8)),
     mirrored=st.booleans(),

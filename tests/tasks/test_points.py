@@ -97,7 +97,7 @@ def test_the_peak_is_found_beside_a_second_place() -> None:
     torch.testing.assert_close(peak[:, 2], mean[:, 2])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10**6), sigma=st.sampled_from([0.001, 0.05, 2.0]))
 def test_a_peak_lies_near_the_highest_place(seed: int, sigma: float) -> None:
     """Of any map, flat and tiny ones too; with a window as large as the map it is the mean."""
@@ -122,7 +122,7 @@ def test_losses_see_coordinates_as_shares_of_the_longer_side() -> None:
     assert COORDINATES.values == ("coordinates",)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000), upside_down=st.booleans())
 def test_torchvision_flips_the_same_and_names_change_places(seed: int, upside_down: bool) -> None:
     points = torch.rand(3, 2, generator=torch.Generator().manual_seed(seed)) * torch.tensor([63.0, 47])
@@ -133,7 +133,7 @@ def test_torchvision_flips_the_same_and_names_change_places(seed: int, upside_do
     assert moved.valid.all()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(angle=st.floats(-180, 180), zoom=st.floats(0.8, 1.2))
 def test_a_point_moves_with_its_pixel(angle: float, zoom: float) -> None:
     """A bright disc and its centre go to the same place."""

@@ -129,7 +129,7 @@ def random_classes(seed: int, rarest: float) -> tuple[np.ndarray, np.ndarray]:
     return value, random.random((10, *SIZE)) < 0.8
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), rarest=st.floats(0.05, 1))
 @example(seed=39, rarest=0.1)  # no power up to 0.5 is as good as a higher one
 def test_no_other_power_of_the_frequencies_gives_a_higher_iou(seed: int, rarest: float) -> None:

@@ -69,7 +69,7 @@ def random_rows(shape: tuple[int, int, int]) -> Tensor:
 
 
 @pytest.mark.parametrize("name", AGGREGATIONS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(shape=SHAPES)
 def test_the_direction_is_that_of_the_aggregator(name: str, shape: tuple[int, int, int]) -> None:
     rows = random_rows(shape)
@@ -124,7 +124,7 @@ def test_degenerate_gradients_give_a_finite_direction(name: str, rows: list[list
 
 
 @given(shape=SHAPES)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_short_rows_have_the_same_inner_products(shape: tuple[int, int, int]) -> None:
     gramian = Rows(random_rows(shape)).gramian
     short = square_root(gramian)

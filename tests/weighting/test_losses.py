@@ -43,7 +43,7 @@ def test_uncertainty_ends_at_the_logarithms_of_the_losses() -> None:
         assert weighting.weights(step_of(losses))[name] == pytest.approx(1 / (2 * loss), rel=1e-3)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     epochs=st.lists(st.lists(st.tuples(POSITIVE, POSITIVE, POSITIVE), min_size=1, max_size=3), max_size=4),
     temperature=st.floats(0.5, 10),

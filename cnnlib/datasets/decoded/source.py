@@ -70,10 +70,11 @@ class DecodedSplit:
             return self._layout.unpack(again, 0)
 
     def labels(self, index: int) -> Collection[str]:
-        if hasattr(self._samples, "labels"):
-            return self._samples.labels(index)
+        known = sample_info(self._samples, "labels", index)
+        if known is not None:
+            return known
         there = {key: self._arrays[f"{key}.there"] for key in self._layout.values}
-        return [key for key, known in there.items() if known[index]]
+        return [key for key, has in there.items() if has[index]]
 
     def files(self, index: int) -> list[Path] | None:
         return sample_info(self._samples, "files", index)
@@ -174,9 +175,11 @@ class Decoded:
         probed = set(
             np.linspace(0, len(samples) - 1, min(_PROBED, len(samples))).round().astype(int).tolist()
         )
-        if hasattr(samples, "labels"):  # a rare target is probed too
-            with_label = {key: index for index in range(len(samples)) for key in samples.labels(index)}
-            probed |= set(with_label.values())
+        # A rare target is probed too.
+        with_label = {
+            key: index for index in range(len(samples)) for key in sample_info(samples, "labels", index) or ()
+        }
+        probed |= set(with_label.values())
         return Layout.of([samples[index] for index in sorted(probed)], list(self.targets))
 
     def _arrays(

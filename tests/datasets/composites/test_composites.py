@@ -79,7 +79,7 @@ def test_depth_that_is_not_known_at_the_feet_is_not_valid(tmp_path: Path) -> Non
     assert sample["depth"].valid.any()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.sampled_from([None, ["background"], ["foreground"]]), st.integers(0, 50))
 def test_no_background_and_no_foreground_is_in_two_splits(
     root: Path, apart: list[str] | None, seed: int
@@ -224,7 +224,7 @@ def test_a_run_may_skip_broken_pictures(tmp_path: Path) -> None:
         open_data(suite(tmp_path), 0)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.text("am-o", min_size=1, max_size=6), min_size=1, max_size=4, unique=True),
     st.lists(st.text("am-o", min_size=1, max_size=6), min_size=1, max_size=4, unique=True),
