@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
-from torch import Tensor
-
-from cnnlib.assembly import (
-    check_pretrained,
-    check_targets,
-    measure_constant_predictor,
-    open_data,
-    refuse_leaks,
-    shapes_of,
-)
 from cnnlib.config import SuiteConfig
-from cnnlib.datasets.fingerprints import Fingerprints
+from cnnlib.data_checks import with_checked_data
 from cnnlib.estimate import epochs_left, time_trials
 from cnnlib.experiment import run_experiment
 from cnnlib.files import locked, remove_partial_files, write_atomically, write_csv, write_json
-from cnnlib.parent_checks import check_names, check_parents, check_weights
+from cnnlib.parent_checks import check_parents
 from cnnlib.parents import has_changed_parent, must_wait, refuse_changed_parents
 from cnnlib.reporting.comparison import compare_suite, undecided
 from cnnlib.reporting.results import SuiteResults, read_suite
@@ -42,11 +30,8 @@ from cnnlib.runs import (
     plan,
     refuse_other_configs,
 )
-from cnnlib.types import DataSource, Forecast, TargetInfo
+from cnnlib.types import Forecast
 from cnnlib.workers import run_in_processes
-
-_CHECKED_SAMPLES = 16
-"""Samples of the training split whose targets are compared with what the tasks can predict."""
 
 
 def run_suite(
@@ -84,7 +69,7 @@ def run_suite(
                 f"finished before and kept: {kept} of {len(runs)} (--overwrite runs them again)",
                 file=sys.stderr,
             )
-        waiting = _with_checked_data(waiting)
+        waiting = with_checked_data(waiting)
         for run in waiting:
             if _begins_again(run, overwrite, resume):
                 clear(run)
@@ -168,7 +153,7 @@ def check_suite(suite: SuiteConfig, out: Path, *, overwrite: bool = False) -> tu
     waiting = _waiting(runs, overwrite)
     for error in damaged_results(runs).values():
         print(f"{error}; it would be made again", file=sys.stderr)
-    return [run for run in runs if run not in waiting], _with_checked_data(waiting)
+    return [run for run in runs if run not in waiting], with_checked_data(waiting)
 
 
 def _waiting(runs: Sequence[Run], overwrite: bool) -> list[Run]:
@@ -233,45 +218,3 @@ def _note_failure(run: Run, error: str) -> None:
         print(
             f"{run.folder}: failed ({error}), which cannot be noted there: {cannot.strerror}", file=sys.stderr
         )
-
-
-def _with_checked_data(runs: Sequence[Run]) -> list[Run]:
-    """Opens every data set once before anything trains: bad data are found now, the same picture in two splits, and
-    weights that do not fit where a run starts from another; caches are filled.
-
-    Each run is given the constant predictor's metrics, measured once for all runs on the same data and tasks.
-    """
-    sources: dict[str, DataSource] = {}
-    constants: dict[str, dict[str, float]] = {}
-    known: dict[str, Fingerprints] = {}
-    divided: set[str] = set()
-    shapes: dict[Path, dict[str, Tensor] | None] = {}
-    targets: dict[Path, Mapping[str, TargetInfo]] = {}
-    related = {run.folder for run in runs if run.parent is not None} | {run.parent for run in runs}
-    prepared = []
-    for run in runs:
-        name = run.config.dataset.model_dump_json()
-        data = open_data(run.config, run.seed, sources.get(name))
-        if name not in sources:
-            sources[name] = data.source
-            if check := getattr(data.source, "check", None):
-                check()
-        division = name + json.dumps(run.config.dataset.fold_of(run.seed))
-        if division not in divided:
-            divided.add(division)
-            refuse_leaks(run.config, data.source, run.seed, known.setdefault(name, Fingerprints()))
-        tasks = {task: [c.name, c.options] for task, c in run.config.tasks.items()}
-        training = run.config.training
-        few = training.overfit_batches and training.overfit_batches * training.batch_size
-        key = name + json.dumps([run.config.dataset.fold_of(run.seed), tasks, few], default=str)
-        if key not in constants:
-            check_targets(data, _CHECKED_SAMPLES)
-            constants[key] = measure_constant_predictor(data)
-        check_pretrained(run.config, data.tasks, data.source.inputs)
-        if run.folder in related:
-            shapes[run.folder] = shapes_of(run.config, data.tasks, data.source.inputs)
-            targets[run.folder] = data.source.targets
-        prepared.append(replace(run, constant=constants[key]))
-    check_names(runs, targets)
-    check_weights(runs, shapes)
-    return prepared

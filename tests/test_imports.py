@@ -48,6 +48,7 @@ ROOF = (
     "runs",
     "parents",
     "parent_checks",
+    "data_checks",
     "inference",
     "experiment",
     "estimate",
