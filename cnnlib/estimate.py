@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from torch.utils.data import DataLoader
 
 from cnnlib.assembly import expect_memory, finds_learning_rate, make_loaders, make_trainer, open_data
 from cnnlib.config import Component, build
+from cnnlib.engine.checkpoint import DamagedCheckpointError
 from cnnlib.engine.lr_finder import SWEEP_STEPS
 from cnnlib.engine.training_state import TrainingState, load_last
 from cnnlib.files import write_json
@@ -75,7 +77,11 @@ def epochs_left(run: Run) -> int:
     Raises:
         CnnlibError: a checkpoint cannot be read, or its training state does not fit.
     """
-    found = load_last(run.folder / "checkpoints")
+    try:
+        found = load_last(run.folder / "checkpoints")
+    except DamagedCheckpointError as error:
+        print(f"{error.fault}; it would be trained from the start", file=sys.stderr)
+        found = None
     _, state = found or (None, TrainingState())
     return state.epochs_left(run.config.training.epochs, run.config.training.patience)
 

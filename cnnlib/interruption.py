@@ -50,14 +50,20 @@ def end_in_one_line(advice: str = "") -> None:
         code = 128 + number
         line = f"interrupted by {signal.Signals(number).name}{advice and '; ' + advice}\n".encode()
 
+        unsaid = threading.Lock()
+
+        def say_once() -> None:
+            if unsaid.acquire(blocking=False):
+                os.write(2, line)
+
         def say_it(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
             # What the frames hold is closed now, and not while Python shuts down.
             traceback.clear_frames(trace)
-            os.write(2, line)
+            say_once()
             sys.exit(code)
 
         def end_at_once() -> None:
-            os.write(2, line)
+            say_once()
             os._exit(code)
 
         # Also for other errors: of what is being closed, some may miss what has ended.

@@ -33,7 +33,7 @@ def find(
     that nothing of it is called before it has shown that it makes what is asked for.
 
     Args:
-        what: is asked for, in words.
+        what: the kind of component, for messages.
         bases: a class must derive from one of them, or have the methods of one that is a protocol; a function must be
             annotated to return such a class.
         needs: attributes that the program reads of a class, and its base does not bring.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver, resource_tracker
@@ -34,22 +33,24 @@ def start_fork_server() -> None:
     Ctrl-C and SIGHUP reach all processes of a terminal. Interrupted in its imports, the first would show a traceback;
     without the second, this process would.
     """
-    # Only the main thread may change what signals do.
-    if threading.current_thread() is threading.main_thread():
-        with _ignored(signal.SIGHUP):
-            resource_tracker.ensure_running()
-        with _ignored(signal.SIGINT):
-            forkserver.ensure_running()
+    with _blocked(signal.SIGHUP):
+        resource_tracker.ensure_running()
+    with _blocked(signal.SIGINT):
+        forkserver.ensure_running()
 
 
 @contextmanager
-def _ignored(number: signal.Signals) -> Iterator[None]:
-    """By this process, and for good by those that start meanwhile."""
-    before = signal.signal(number, signal.SIG_IGN)
+def _blocked(number: signal.Signals) -> Iterator[None]:
+    """Delays the signal in this thread until the block ends; processes that start meanwhile block it for good.
+
+    Ignoring it, which processes inherit as well, would lose it here.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [number])
     try:
         yield
     finally:
-        signal.signal(number, before)
+        # What waits is handled in here.
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_process(pid: int) -> None:

@@ -137,6 +137,8 @@ def _enter(work: Callable[[Job], None], job: Job, parallel: int) -> None:
     _runs_at_a_time = parallel
     # Ctrl-C reaches all processes; the parent ends the runs.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Programs that a run starts inherit what it blocks, as the fork server does.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     # Fewer threads than cores where OMP_NUM_THREADS says so.
     torch.set_num_threads(min(usable_cores(), torch.get_num_threads()))
     threading.Thread(target=_die_with_parent, daemon=True).start()

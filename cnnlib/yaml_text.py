@@ -2,8 +2,8 @@
 
 PyYAML follows YAML 1.1, where ``1e-3`` is text, ``no`` is false, ``1:30`` is ninety, and the last of
 two equal keys wins. Here ``1e-3`` is a number, only ``true`` and ``false`` are truth values, and a key
-that stands twice, or that is not text, is an error. So are tags, text that no file name
-could hold, and more values, or deeper ones, than anybody writes: a few lines of aliases can stand for billions.
+that stands twice, or that is not text, is an error. So are tags, text with NUL or surrogate characters,
+and more values, or deeper ones, than anybody writes: a few lines of aliases can stand for billions.
 """
 
 from __future__ import annotations

@@ -103,19 +103,24 @@ def test_a_dry_run_names_a_checkpoint_that_says_nothing_of_epochs(
             read(run)
 
 
+DAMAGES = ("last.ckpt is damaged", "best.ckpt is gone", "best.ckpt is damaged")
+
+
 @pytest.mark.parametrize(
     ("change", "left"),
     [
         ("nothing", 0),
         ("last.ckpt is gone", 2),
-        ("last.ckpt is damaged", 2),
-        ("best.ckpt is gone", 2),
-        ("best.ckpt is damaged", 2),
+        *((damage, 2) for damage in DAMAGES),
         ("patience was exhausted after epoch 1", 0),
     ],
 )
 def test_a_dry_run_counts_the_epochs_that_training_takes(
-    again: tuple[list[str], Path], monkeypatch: pytest.MonkeyPatch, change: str, left: int
+    again: tuple[list[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    change: str,
+    left: int,
 ) -> None:
     command, folder = again
     (run,) = plan(load_suite(Path(command[0])), Path(command[2]))
@@ -130,7 +135,11 @@ def test_a_dry_run_counts_the_epochs_that_training_takes(
         save_checkpoint(path, saved | {"state": saved["state"] | {"epoch": 1, "best_epoch": 0}})
         training = run.config.training.model_copy(update={"patience": 1})
         run = replace(run, config=run.config.model_copy(update={"training": training}))
+    capsys.readouterr()
     estimated = epochs_left(run)
+    told = capsys.readouterr().err
+    assert told.endswith("; it would be trained from the start\n") == (change in DAMAGES)
+    assert "begins" not in told
     assert epochs_trained(run, monkeypatch) == estimated == left
 
 

@@ -158,6 +158,43 @@ def test_no_signal_is_taken_for_an_error(temporary: Path, project: Path, number:
     assert_ended(start(["-c", code], temporary, project), number, temporary)
 
 
+def test_the_line_is_said_once_where_closing_takes_too_long(temporary: Path, project: Path) -> None:
+    code = (
+        "import atexit, os, time; from cnnlib import interruption; interruption._PATIENCE = 1\n"
+        "interruption.end_in_one_line()\n"
+        f"atexit.register(time.sleep, 100); os.kill(os.getpid(), {signal.SIGTERM})"
+    )
+    assert_ended(start(["-c", code], temporary, project), signal.SIGTERM, temporary)
+
+
+START = """
+import os, signal
+from multiprocessing import forkserver
+from cnnlib.interruption import end_in_one_line
+from cnnlib.processes import start_fork_server
+end_in_one_line()
+begin = forkserver.ensure_running
+forkserver.ensure_running = lambda: (os.kill(os.getpid(), {number}), begin())
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_signal_that_comes_while_the_fork_server_starts_is_not_lost(
+    temporary: Path, project: Path, number: signal.Signals
+) -> None:
+    code = START.format(number=number) + "start_fork_server(); print('went on')"
+    assert_ended(start(["-c", code], temporary, project), number, temporary)
+
+
+def test_ctrl_c_after_a_signal_that_came_while_the_fork_server_starts_changes_nothing(
+    temporary: Path, project: Path
+) -> None:
+    code = START.format(number=signal.SIGTERM) + (
+        "try: start_fork_server()\nfinally: os.kill(os.getpid(), signal.SIGINT)"
+    )
+    assert_ended(start(["-c", code], temporary, project), signal.SIGTERM, temporary)
+
+
 def test_outside_code_that_is_being_imported_can_be_interrupted(
     tmp_path: Path, temporary: Path, project: Path
 ) -> None:

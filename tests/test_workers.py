@@ -106,6 +106,30 @@ def test_a_fork_server_that_is_killed_at_the_start_is_started_again(
     assert killed
 
 
+def tell_signals(folder: Path) -> None:
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    (folder / "signals").write_text(f"{sorted(blocked)} {signal.getsignal(signal.SIGINT)!r}")
+
+
+def test_ctrl_c_does_not_end_a_fork_server_that_imports_nor_its_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, interrupted = workers.start_fork_server, []
+
+    def interrupt() -> None:
+        begin()
+        interrupted.append(forkserver._forkserver._forkserver_pid)
+        os.kill(interrupted[-1], signal.SIGINT)
+
+    forkserver._forkserver._stop()
+    monkeypatch.setattr(workers, "start_fork_server", interrupt)
+    assert [code for _, code in run_in_processes(tell_signals, [tmp_path], parallel=1)] == [0]
+    assert interrupted == [forkserver._forkserver._forkserver_pid]
+    # Blocked, it could not end programs that a run starts.
+    assert (tmp_path / "signals").read_text() == f"[] {signal.SIG_IGN!r}"
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
 def test_a_fork_server_that_is_killed_always_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

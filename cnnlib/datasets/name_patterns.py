@@ -17,6 +17,10 @@ _MOST_REPETITIONS = 10_000
 """The product of the counts in braces: regex compiles ``a{3}`` to ``aaa``."""
 _SECONDS = 1.0
 """Of processor time, for one name."""
+_ESCAPE = re.compile(r"\\N\{[\w -]*\}|\\.", re.DOTALL)
+_COUNT = re.compile(r"\{([0-9]*)(?:,([0-9]*))?\}")
+_ONLY_IN_REGEX = re.compile(rf"(?!{_COUNT.pattern})\{{|\[:[^]]*:\]")
+"""Fuzzy matching, as in ``a{e<=1}``, and POSIX classes, as in ``[[:alpha:]]``: ``re`` takes both for characters."""
 
 
 def name_part(option: str, pattern: str) -> Partner:
@@ -29,8 +33,9 @@ def name_part(option: str, pattern: str) -> Partner:
     """
     if isinstance(pattern, str):
         _refuse_large(option, pattern)
+        _refuse_other_meaning(option, pattern)
     try:
-        # What only regex knows, such as recursion, is refused here.
+        # Most of what only regex knows, such as recursion, is an error of re.
         groups = re.compile(pattern).groups
         compiled = regex.compile(pattern)
     except (re.error, regex.error, TypeError) as error:
@@ -47,12 +52,19 @@ def _refuse_large(option: str, pattern: str) -> None:
         raise CnnlibError(
             f"{option} has {len(pattern)} characters; at most {_LONGEST} are read: {pattern[:40]!r}..."
         )
-    counts = re.findall(r"(\d+)\s*\}", pattern)
-    too_many = any(len(count) > len(str(_MOST_REPETITIONS)) for count in counts)
-    if too_many or math.prod(int(count) or 1 for count in counts) > _MOST_REPETITIONS:
+    counts = [max(int(each or 1) for each in found.groups()) for found in _COUNT.finditer(pattern)]
+    if math.prod(counts) > _MOST_REPETITIONS:
         raise CnnlibError(
             f"{option} {pattern!r} has counts in braces whose product is above {_MOST_REPETITIONS:,}; "
             "write + or * instead"
+        )
+
+
+def _refuse_other_meaning(option: str, pattern: str) -> None:
+    if found := _ONLY_IN_REGEX.search(_ESCAPE.sub("x", pattern)):
+        raise CnnlibError(
+            f"{option} {pattern!r} has {found[0]!r}, which is neither a count such as {{2,5}} nor a class of "
+            r"characters that Python knows, such as [a-z] or \d; write \{ or \[ for the character itself"
         )
 
 

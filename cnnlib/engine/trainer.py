@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass
@@ -17,7 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from cnnlib.engine.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from cnnlib.engine.checkpoint import DamagedCheckpointError, load_checkpoint, load_weights, save_checkpoint
 from cnnlib.engine.evaluator import evaluate, mean_score
 from cnnlib.engine.freezing import Freezing
 from cnnlib.engine.means import Means
@@ -185,13 +186,18 @@ class Trainer:
         )
 
     def resume(self) -> bool:
-        """Goes on from ``last.ckpt``; false where ``load_last`` says that training begins from the start.
+        """Goes on from ``last.ckpt``; false where training begins from the start: there is no such file, or it or
+        ``best.ckpt`` is damaged.
 
         An epoch that was cut short is run again from its start. Its shuffling and augmentation are a function
         of (seed, epoch, sample), so that on a CPU the weights end the same, bit for bit, as in a run that nobody
         interrupted. (Some of PyTorch's CUDA kernels add in no fixed order.)
         """
-        found = load_last(self.folder, self.net)
+        try:
+            found = load_last(self.folder, self.net)
+        except DamagedCheckpointError as error:
+            print(f"{error.fault}; training begins again", file=sys.stderr)
+            return False
         if found is None:
             return False
         saved, state = found

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cnnlib.engine.checkpoint import DamagedCheckpointError, load_checkpoint
+from cnnlib.engine.checkpoint import load_checkpoint
 from cnnlib.types import CnnlibError
 
 
@@ -49,25 +48,22 @@ class UnfitStateError(CnnlibError):
 def load_last(folder: Path, net: str | None = None) -> tuple[Mapping[str, Any], TrainingState] | None:
     """What ``last.ckpt`` in ``folder`` holds, and the training state in it.
 
-    ``None``: the run begins from its start, for there is no ``last.ckpt``, or it or ``best.ckpt`` is damaged, which
-    no later epoch may replace. Training from the start gives both again.
+    ``None``: there is no ``last.ckpt``, and the run begins from its start.
 
     Args:
         net: which net the weights must be for; ``None``: any.
 
     Raises:
+        DamagedCheckpointError: ``last.ckpt`` is damaged, or ``best.ckpt``, which no later epoch may replace. Training
+            from the start gives both again.
         UnfitStateError: the state does not say how many epochs are completed.
         CnnlibError: a checkpoint cannot be read, or is of another net.
     """
     path = folder / "last.ckpt"
     if not path.exists():
         return None
-    try:
-        saved = load_checkpoint(path, net)
-        load_checkpoint(folder / "best.ckpt", net)
-    except DamagedCheckpointError as error:
-        print(f"{error.fault}; training begins again", file=sys.stderr)
-        return None
+    saved = load_checkpoint(path, net)
+    load_checkpoint(folder / "best.ckpt", net)
     state = saved.get("state")
     if not (isinstance(state, dict) and all(type(state.get(key)) is int for key in ("epoch", "best_epoch"))):
         raise UnfitStateError(path, "it must hold the integers epoch and best_epoch")

@@ -16,6 +16,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -56,10 +57,12 @@ def write_composites(
 
     Raises:
         CnnlibError: ``out`` cannot be written, or holds composites that were made from something else; a depth is
-            larger than 16 bits hold.
+            larger than 16 bits hold; one of the processes was killed.
     """
     source = Composites(**options)
     folders = ["bg", "fg_bg", "fg_bg_mask", *(["fg_bg_depth"] if "depth" in source.targets else [])]
+    if jobs > 1:
+        start_fork_server()
     try:
         for name in folders:
             (out / name).mkdir(parents=True, exist_ok=True)
@@ -69,13 +72,16 @@ def write_composites(
             _open(options)
             yield from (_write(out, picture, chunk) for chunk in chunks)
         else:
-            start_fork_server()
             with ProcessPoolExecutor(jobs, get_context("forkserver"), _open, (options,)) as pool:
                 yield from pool.map(partial(_write, out, picture), chunks)
         with locked(out):  # of processes that write other composites, the last lists them all
             _list(source, out, picture)
     except OSError as error:
         raise CnnlibError(f"{error.filename or out}: cannot be written ({error.strerror})") from None
+    except BrokenProcessPool:
+        raise CnnlibError(
+            f"{out}: a process that writes was killed; is there memory left? The same command goes on from here"
+        ) from None
 
 
 def _claim(path: Path, made_from: dict[str, Any]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import re
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,9 @@ import yaml
 from PIL import Image
 
 from cnnlib.datasets import FgBg
+from cnnlib.datasets.composites import write
+from cnnlib.datasets.composites.write import write_composites
+from cnnlib.types import CnnlibError
 from tests.datasets.composites.made_pictures import composites, write_pictures
 from tools.make_dataset import main
 
@@ -178,3 +184,28 @@ def test_a_folder_that_cannot_be_written_is_told(
     (tmp_path / "file").write_text("")
     assert main([str(config), "--out", str(tmp_path / "file"), "--range", "0:2"]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_process_that_is_killed_is_told(config: Path, tmp_path: Path) -> None:
+    """As where memory is short."""
+    options = yaml.safe_load(config.read_text())["dataset"] | {"positions": 100}
+    del options["name"]
+    written = write_composites(options, range(4000), tmp_path / "made", jobs=2)
+    next(written)
+    for process in multiprocessing.active_children():
+        os.kill(process.pid, signal.SIGKILL)
+    with pytest.raises(
+        CnnlibError, match=r"killed; is there memory left.* The same command goes on from here"
+    ):
+        list(written)
+
+
+def test_processes_that_cannot_be_started_are_no_fault_of_the_folder(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise OSError("AF_UNIX path too long")
+
+    monkeypatch.setattr(write, "start_fork_server", fail)
+    assert main([str(config), "--out", str(tmp_path / "made"), "--jobs", "2"]) == 2
+    assert capsys.readouterr().err == "error: AF_UNIX path too long\n"
