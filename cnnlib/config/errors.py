@@ -123,7 +123,10 @@ def unknown_option(key: str, allowed: Iterable[str]) -> str:
 
 def show(value: Any) -> str:
     """A value as its writer sees it: ``null``, ``true``, ``"text"``; shortened where it is long."""
-    text = json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace").decode()
+    return shorten(json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace").decode())
+
+
+def shorten(text: str) -> str:
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 3]}..."
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from cnnlib.config.errors import Problem, show
+from cnnlib.config.errors import Problem, shorten, show
 from cnnlib.lookup import unknown
 from cnnlib.yaml_text import parse_yaml
 
@@ -43,13 +43,13 @@ def override(suite: dict[str, Any], text: str) -> dict[str, Any]:
     path, equals, value_text = text.partition("=")
     path = path.strip()
     if not equals or "" in path.split("."):
-        raise PathError("", f"an override is written key.path=value; this one is {text!r}")
+        raise PathError("", f"an override is written key.path=value; this one is {shorten(repr(text))}")
     if path.count(".") >= _DEEPEST:
         raise PathError("", f"a key path has at most {_DEEPEST} parts; this one has {path.count('.') + 1}")
     try:
         value = parse_yaml(value_text)
     except ValueError as error:
-        raise PathError(path, f"its value {value_text!r} cannot be read: {error}") from None
+        raise PathError(path, f"its value {shorten(repr(value_text))} cannot be read: {error}") from None
     head, _, rest = path.partition(".")
     if head not in ("grid", "experiments"):
         return assign(suite, path.split("."), value)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import to_jsonable_python
 
 from cnnlib.checks import did_you_mean
-from cnnlib.config.errors import MISSING, ConfigError, Problem, problems_of, show
+from cnnlib.config.errors import MISSING, ConfigError, Problem, problems_of, shorten, show
 from cnnlib.config.expand import PathError, folder_problems, override, variants
 from cnnlib.config.parents import parent_problems
 from cnnlib.config.schema import (
@@ -85,7 +85,7 @@ def parse_suite(
     stages = [("", {**SECTION_DEFAULTS, **suite})]
     problems: list[Problem] = []
     for text in overrides:
-        origin = f"override {text!r}"
+        origin = f"override {shorten(repr(text))}"
         try:
             stages.append((origin, override(stages[-1][1], text)))
         except PathError as error:

@@ -890,3 +890,12 @@ def test_folds_that_do_not_exist(
     parse: Parse, suite: dict[str, Any], overrides: list[str], expected: str
 ) -> None:
     assert any(expected in problem for problem in problems_of(parse, suite, *overrides))
+
+
+@pytest.mark.parametrize("override", ["x" * 12_000, "model.width=[" + "x" * 12_000, "modle=" + "x" * 12_000])
+def test_a_long_override_is_shortened_in_the_message(
+    parse: Parse, suite: dict[str, Any], override: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(suite, override)
+    assert len(str(caught.value)) < 1_000
