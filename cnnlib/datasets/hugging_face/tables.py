@@ -105,7 +105,7 @@ def check_column(tables: Iterable[Table], column: str, option: str) -> None:
             )
 
 
-def known(table: Table, column: str) -> np.ndarray:
+def has_value(table: Table, column: str) -> np.ndarray:
     """Which rows have a value in a column, bool (N,); pictures are not decoded."""
     parts = [np.asarray(each.is_valid()) for each in _arrow(table, column)]
     return np.concatenate(parts) if parts else np.zeros(0, bool)
