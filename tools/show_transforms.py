@@ -105,7 +105,7 @@ def _in_words(options: Mapping[str, Any]) -> str:
 
 
 def _richest(data: ExperimentData) -> Sample:
-    """The first training sample with most labels; the first of all where the data set does not tell labels."""
+    """The first training sample with most labels; the first of all where the data set does not give labels."""
     source = data.train
     if not hasattr(source, "labels"):
         return source[0]

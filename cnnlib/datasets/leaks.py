@@ -57,7 +57,7 @@ class Leaks:
     Attributes:
         same: pictures of equal stored bytes.
         near: pictures that look the same though their bytes differ.
-        unknown: the number of samples whose pictures cannot be compared, as their source does not tell where they are.
+        unknown: the number of samples whose pictures cannot be compared, as their source does not name them.
     """
 
     same: Pairs
@@ -181,7 +181,7 @@ def check_leaks(what: str, leaks: Leaks, allowed: bool) -> str:
         lines += leaks.near.words()
     if leaks.unknown:
         lines += [
-            f"{what}: {leaks.unknown} samples are not checked for copies in other splits, since the data set tells "
+            f"{what}: {leaks.unknown} samples are not checked for copies in other splits, since the data set gives "
             "neither their files nor their pictures (see cnnlib.types.SampleSource)"
         ]
     return "\n".join(lines)

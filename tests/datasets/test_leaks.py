@@ -268,7 +268,7 @@ def test_arrays_are_compared_like_pictures(tmp_path: Path) -> None:
 
 def test_it_is_said_where_copies_cannot_be_found() -> None:
     assert said_of(Photographs()) == (
-        "x: 4 samples are not checked for copies in other splits, since the data set tells neither their files nor "
+        "x: 4 samples are not checked for copies in other splits, since the data set gives neither their files nor "
         "their pictures (see cnnlib.types.SampleSource)"
     )
 

@@ -30,7 +30,7 @@ _LEAST_LEFT = 0.5  # of a box's area, inside of its picture
 class Boxes(AnnotatedDataSource):
     """Images of one object each: the targets ``box`` and, where there are several classes, ``label``.
 
-    Annotations, told apart by their content, are:
+    Annotations, distinguished by their content, are:
 
     - a folder of Pascal VOC's XML, or of text files with lines ``class xmin ymin xmax ymax``; the image is called as
       the file is.

@@ -128,7 +128,7 @@ def undecoded(table: Table, columns: Iterable[str]) -> tuple[Table, dict[str, An
 
 
 def file_content(cell: Mapping[str, Any]) -> bytes:
-    """Of the picture in a cell, which holds it or tells its place; raises whatever opening that does."""
+    """Of the picture in a cell, which holds it or gives its place; raises whatever opening that does."""
     content, path = cell["bytes"], cell["path"]
     if content is None and library().utils.file_utils.is_local_path(path):
         content = read_bytes(Path(path))

@@ -27,7 +27,7 @@ _LAYOUTS = {"face_68": (face_68.NAMES, face_68.FLIP_ORDER)}
 class Keypoints(AnnotatedDataSource):
     """Images of one object each, and the places of its points: the target ``points`` of the input ``image``.
 
-    Annotation files, told apart by their content, are:
+    Annotation files, distinguished by their content, are:
 
     - CSV: the image's name first, then ``x0,y0,x1,y1,...`` or ``<point>_x,<point>_y,...`` or numbered columns, and
       perhaps a box, ``xmin,ymin,xmax,ymax``. An empty cell means that the point is not known.
