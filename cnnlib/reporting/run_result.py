@@ -93,7 +93,8 @@ class RunResult:
     @cached_property
     def images(self) -> tuple[frozenset[str], tuple[Any, ...]] | None:
         """What distinguishes the test images of two experiments: their names (but of folds, where each seed has its
-        own) and, as rendered ones are all called alike, the options that they are drawn by. ``None`` without these files.
+        own) and, as rendered ones are all called alike, the options that they are drawn by. ``None`` without these
+        files.
         """
         if not self.groups or "config.yaml" in self.missing:
             return None
