@@ -60,7 +60,7 @@ class OtherLoad:
         self._began = time.perf_counter(), _busy_seconds(), _own_seconds()
 
     def share(self) -> float | None:
-        """From 0 to 1, of the cores that this process may use; ``None`` where the system does not tell (Linux does)."""
+        """From 0 to 1, of the cores that this process may use; ``None`` where the system does not report it."""
         began, busy, own = self._began
         if busy is None:
             return None

@@ -105,11 +105,11 @@ def _time(run: Run) -> Trial:
     trainer = make_trainer(config, data, run.seed, run.folder / "checkpoints", SilentProgress())
     start = time.perf_counter() - began
     epoch = trainer.costliest_epoch
-    trainer.train_epoch(_First(loaders.train, _WARM_UP), epoch)
+    trainer.train_epoch(_FirstBatches(loaders.train, _WARM_UP), epoch)
 
     def timed(loader: DataLoader[Any], work: Any) -> float:
         """Seconds for the whole of ``loader``, from its first batches."""
-        first = _First(loader, _TIMED)
+        first = _FirstBatches(loader, _TIMED)
         began = time.perf_counter()
         work(first)
         return (time.perf_counter() - began) * len(loader) / len(first)
@@ -125,7 +125,7 @@ def _time(run: Run) -> Trial:
     return Trial(start, training + validation, test, memory)
 
 
-class _First:
+class _FirstBatches:
     """The first batches of a loader."""
 
     def __init__(self, loader: DataLoader[Any], batches: int) -> None:

@@ -6,14 +6,13 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cnnlib.config import ExperimentConfig, load_experiment
 from cnnlib.engine.checkpoint import load_checkpoint
 from cnnlib.engine.takeover import take_over_optimizer, take_over_weights
 from cnnlib.engine.trainer import Trainer
-from cnnlib.files import file_hash, read_json, write_json
-from cnnlib.result_file import read_result
+from cnnlib.files import file_hash, write_json
+from cnnlib.result_file import StartRecord, read_result, read_start_record
 from cnnlib.runs import Run, few, status_of
 from cnnlib.types import CnnlibError
 
@@ -25,9 +24,8 @@ class Parent:
     """A finished run that another one starts from."""
 
     folder: Path
-    record: Mapping[str, Any]
-    """Which weights these are, and what is taken over: what the other run keeps of it, as ``start_from`` in its
-    ``result.json``."""
+    record: StartRecord
+    """What the other run keeps of it: as ``parent.json``, and as ``start_from`` in its ``result.json``."""
 
     def hand_over(self, run: Run, trainer: Trainer) -> None:
         """Gives ``trainer`` what the run's ``start_from`` asks for.
@@ -71,15 +69,15 @@ def read_parent(run: Run) -> Parent | None:
         raise CnnlibError(f"its parent {run.parent.parent.name} {run.parent.name.replace('-', ' ')} {what}")
     refuse_unfit(run, parent_config(run), result["seed"])
     wanted, same_suite = run.config.start_from, _suite(run.parent) == _suite(run.folder)
-    record = {
-        "folder": os.path.relpath(run.parent, run.folder) if same_suite else str(run.parent.resolve()),
-        "experiment": result["experiment"],
-        "seed": result["seed"],
-        "sha256": file_hash(best_weights(run.parent)),
-        "weights": wanted.weights,
-        "optimizer": wanted.optimizer,
-        "heads": wanted.heads,
-    }
+    record = StartRecord(
+        folder=os.path.relpath(run.parent, run.folder) if same_suite else str(run.parent.resolve()),
+        experiment=result["experiment"],
+        seed=result["seed"],
+        sha256=file_hash(best_weights(run.parent)),
+        weights=wanted.weights,
+        optimizer=wanted.optimizer,
+        heads=wanted.heads,
+    )
     return Parent(run.parent, record)
 
 
@@ -142,21 +140,15 @@ def _changed(runs: Iterable[Run], hashes: Mapping[Path, str] | None = None) -> I
             continue
         if run.parent not in known:
             known[run.parent] = file_hash(best_weights(run.parent))
-        if record.get("sha256") != known[run.parent]:
+        if record["sha256"] != known[run.parent]:
             yield run
 
 
-def _read_record(run: Run) -> dict[str, Any] | None:
-    path = run.folder / _RECORD
+def _read_record(run: Run) -> StartRecord | None:
     try:
-        record = read_json(path)
+        return read_start_record(run.folder / _RECORD, f"delete {run.folder} to run this again")
     except FileNotFoundError:
         return None
-    except CnnlibError as error:
-        raise CnnlibError(f"{error}; delete {run.folder} to run this again") from None
-    if not isinstance(record, dict):
-        raise CnnlibError(f"{path}: must hold a mapping; delete {run.folder} to run this again")
-    return record
 
 
 def refuse_unfit(run: Run, parent: ExperimentConfig, seed: int) -> None:

@@ -1,4 +1,6 @@
-"""``result.json``, with which a run ends: what a suite needs of it to keep the run, and a report to show it."""
+"""``result.json``, with which a run ends: what a suite needs of it to keep the run, and a report to show it; and the
+record of a run's parent, which stands in it and, from the run's start, in ``parent.json``.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,15 @@ class _Ranked(TypedDict):
     higher_is_better: bool
 
 
-class _Start(TypedDict):
-    """The run that it started from, its weights, and what was taken over."""
+class StartRecord(TypedDict):
+    """The run that another one started from.
+
+    Attributes:
+        folder: the parent's; relative to the run's own where both are of one suite.
+        experiment, seed: the parent's.
+        sha256: of the parent's ``best.ckpt`` at the time.
+        weights, optimizer, heads: whether they were taken over.
+    """
 
     __pydantic_config__ = ConfigDict(strict=True)
 
@@ -53,10 +62,11 @@ class _Result(_Needed, total=False):
     learning_rate: float
     folds: int
     overfit: dict[str, Any]
-    start_from: _Start
+    start_from: StartRecord
 
 
 _RESULT = TypeAdapter(_Result)
+_START_RECORD = TypeAdapter(StartRecord)
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
@@ -78,6 +88,24 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     return result
 
 
+def read_start_record(path: Path, again: str) -> StartRecord:
+    """A ``parent.json``.
+
+    Args:
+        again: what to do where it is damaged; the error ends with it.
+
+    Raises:
+        FileNotFoundError: there is none.
+        CnnlibError: it is damaged; the file and the key are named.
+    """
+    try:
+        record = read_json(path)
+    except CnnlibError as error:
+        raise CnnlibError(f"{error}; {again}") from None
+    _validate(_START_RECORD, record, path, again)
+    return record
+
+
 def _check_identity(result: Any, path: Path) -> None:
     if not isinstance(result, dict) or result.get("status") not in ("finished", "failed"):
         raise CnnlibError(f"{path}: says nothing of a status; {_AGAIN}")
@@ -86,10 +114,15 @@ def _check_identity(result: Any, path: Path) -> None:
 
 
 def _check_numbers(result: dict[str, Any], path: Path) -> None:
+    _validate(_RESULT, result, path, _AGAIN)
+    counts_from_json(result.get("by_class", {}), path)
+
+
+def _validate(adapter: TypeAdapter[Any], value: Any, path: Path, again: str) -> None:
     try:
-        _RESULT.validate_python(result)
+        adapter.validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise CnnlibError(f"{path}: {place}: {first['msg']}; {_AGAIN}") from None
-    counts_from_json(result.get("by_class", {}), path)
+        # Without a key where the whole is no mapping.
+        place = [".".join(map(str, first["loc"]))] if first["loc"] else []
+        raise CnnlibError(": ".join([str(path), *place, f"{first['msg']}; {again}"])) from None

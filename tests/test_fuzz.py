@@ -1,4 +1,4 @@
-"""A few cases of each part of ``python -m tests.fuzz``, and what the harness itself calls a fall."""
+"""A few cases of each part of ``python -m tests.fuzz``, and what the harness itself calls a failure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from cnnlib.types import CnnlibError
 from tests.fuzz.harness import Case, run_cases
 from tests.fuzz.shares import counts_of
-from tests.fuzz.trap import pickled, spring
+from tests.fuzz.trap import pickled, trigger
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,12 +29,12 @@ _TRAPPED = """
 import importlib, sys
 from contextlib import suppress
 from tests.fuzz.__main__ import main
-from tests.fuzz.trap import spring
+from tests.fuzz.trap import trigger
 
 def trapped(original):
     def call(*arguments, **options):
         with suppress(BaseException):
-            spring("on purpose")
+            trigger("on purpose")
         return original(*arguments, **options)
     return call
 
@@ -63,7 +63,7 @@ def test_a_few_hostile_inputs_of_each_part() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     for name, count in counts_of(60).items():
         assert f"\n{name}: {count} tried, " in done.stdout
-    assert done.stdout.count(", 0 fell (") == len(counts_of(60))
+    assert done.stdout.count(", 0 failed (") == len(counts_of(60))
     for name in ("configs", "annotations", "pictures", "data_sets"):
         (total,) = re.findall(
             rf"^{name}: \d+ tried, (\d+) refused, (\d+) accepted", done.stdout, re.MULTILINE
@@ -72,14 +72,14 @@ def test_a_few_hostile_inputs_of_each_part() -> None:
 
 
 @pytest.mark.slow
-def test_a_trap_that_is_sprung_is_noticed_in_every_part() -> None:
+def test_a_triggered_trap_is_noticed_in_every_part() -> None:
     """Also where the library goes on as if nothing had been."""
     done = _fuzz("-c", _TRAPPED, *_CALLED_BY_ALL_PARTS)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "outside code ran: 'on purpose'" in done.stdout
-    fell = dict(re.findall(r"^(\w+): .* (\d+) fell", done.stdout, re.MULTILINE))
-    assert fell.keys() == counts_of(20).keys()
-    assert "0" not in fell.values()
+    failed = dict(re.findall(r"^(\w+): .* (\d+) failed", done.stdout, re.MULTILINE))
+    assert failed.keys() == counts_of(20).keys()
+    assert "0" not in failed.values()
 
 
 @given(st.integers(20, 100_000))
@@ -90,7 +90,7 @@ def test_half_as_many_files_as_configs_are_tried(count: int) -> None:
     assert sum(counts.values()) == count // 2
 
 
-def _fall() -> str:
+def _failing() -> str:
     raise KeyError("x")
 
 
@@ -118,7 +118,7 @@ def _busy() -> str:
 
 def _hidden_trap() -> str:
     with suppress(BaseException):
-        spring("in secret")
+        trigger("in secret")
     return "read"
 
 
@@ -138,7 +138,7 @@ def _trap_in_a_child() -> str:
     child = os.fork()
     if not child:
         try:
-            spring("in a child")
+            trigger("in a child")
         finally:
             os._exit(0)
     os.waitpid(child, 0)
@@ -156,7 +156,7 @@ def _leaving_a_child() -> str:
     [
         (lambda: "read", ""),
         (_refused, ""),
-        (_fall, "KeyError: 'x'"),
+        (_failing, "KeyError: 'x'"),
         (_traceback, "a message of"),
         (_greedy, "MemoryError"),
         (_waiting, "killed after"),
@@ -169,7 +169,7 @@ def _leaving_a_child() -> str:
         (_trap_in_a_child, "outside code ran: 'in a child'"),
     ],
 )
-def test_what_falls_is_told_and_what_is_refused_is_not(
+def test_what_fails_is_reported_and_what_is_refused_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[[], str], what: str
 ) -> None:
     monkeypatch.setattr("tests.fuzz.harness.SECONDS", 1)
@@ -177,9 +177,9 @@ def test_what_falls_is_told_and_what_is_refused_is_not(
     class One:
         def prepare(self, folder: Path) -> None: ...
 
-        def case(self, index: int, luck: random.Random) -> Case:
+        def case(self, index: int, rng: random.Random) -> Case:
             return Case("one", "any", run)
 
     outcome = run_cases(One(), tmp_path, 1, seed=0)
     assert outcome.counts.total() == 1
-    assert [fall.what.startswith(what) for _, fall in outcome.falls] == ([True] if what else [])
+    assert [failure.what.startswith(what) for _, failure in outcome.failures] == ([True] if what else [])

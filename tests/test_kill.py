@@ -1,4 +1,4 @@
-"""A few kills of ``python -m tests.kill``, and that it tells what differs."""
+"""A few kills of ``python -m tests.kill``, and that it reports what differs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_suite_that_there_is_not_is_refused(capsys: pytest.CaptureFixture[str]
     assert "no suite is called famly; there are family, growing" in capsys.readouterr().err
 
 
-def test_what_differs_is_told(tmp_path: Path) -> None:
+def test_what_differs_is_reported(tmp_path: Path) -> None:
     path = write_suite(tmp_path, training=TINY["training"] | {"epochs": 1})
     assert run_suite([str(path), "--out", str(tmp_path / "whole")]) == 0
     whole, other = (tmp_path / each / "tiny" for each in ("whole", "other"))

@@ -240,6 +240,24 @@ def test_a_parent_that_is_trained_again_may_be_another(
     assert result(copied / "tiny/v1/seed-0")["status"] == "finished"
 
 
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ([], "parent.json: Input should be a valid dictionary; delete"),
+        ({}, "parent.json: folder: Field required; delete"),
+        ({"sha256": 3}, "parent.json: sha256: Input should be a valid string; delete"),
+    ],
+)
+def test_a_damaged_record_of_the_parent_is_named(
+    copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], record: Any, message: str
+) -> None:
+    """Rather than taken for one of other weights."""
+    path = copied / "tiny/v2/seed-0/parent.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | record if record else record))
+    assert run(tmp_path / "suite.yaml", copied) == 2
+    assert f"{message} {path.parent} to run this again" in capsys.readouterr().err
+
+
 def test_a_failed_parent_fails_its_children_and_all_can_be_tried_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -106,7 +106,7 @@ def _in_words(options: Mapping[str, Any]) -> str:
 
 
 def _richest(data: ExperimentData) -> Sample:
-    """The first training sample with most labels; the first of all where the data set does not tell labels."""
+    """The first training sample with most labels; the first of all where the data set does not give labels."""
     source = data.train
     counts = [
         len(data.tasks.keys() & set(sample_info(source, "labels", index) or ()))

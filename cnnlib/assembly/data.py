@@ -127,16 +127,16 @@ def splits_of(config: ExperimentConfig, source: DataSource, seed: int) -> dict[S
     return fold_splits(source, config.dataset.folds, *fold)
 
 
-def refuse_leaks(config: ExperimentConfig, source: DataSource, seed: int, known: Fingerprints) -> None:
+def refuse_leaks(config: ExperimentConfig, source: DataSource, seed: int, fingerprints: Fingerprints) -> None:
     """Reports on stderr what two splits share.
 
     Args:
-        known: what was read of the data set's files for other folds.
+        fingerprints: what was read of the data set's files for other folds.
 
     Raises:
         CnnlibError: two splits share files of equal content, and ``leaks: allow`` is not set.
     """
-    leaks = find_leaks(splits_of(config, source, seed), known)
+    leaks = find_leaks(splits_of(config, source, seed), fingerprints)
     if words := check_leaks(f"dataset {config.dataset.name!r}", leaks, config.dataset.leaks == "allow"):
         print(words, file=sys.stderr)
 

@@ -60,7 +60,7 @@ def resolve_precision(precision: str) -> str:
 
 def make_fabric(precision: str) -> Fabric:
     """One device."""
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # environment.json tells the precision
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # environment.json records the precision
     return Fabric(accelerator=_accelerator(), devices=1, precision=precision)
 
 

@@ -1,4 +1,4 @@
-"""What the training targets tell before anything is trained: can they be learned, and the constant predictor."""
+"""What the training targets show before anything is trained: can they be learned, and the constant predictor."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def make_trainer(
 def make_optimizer(config: ExperimentConfig, model: nn.Module) -> Optimizer:
     """
     Raises:
-        CnnlibError: there are factors of learning rates, and the model tells no stages of its encoder.
+        CnnlibError: there are factors of learning rates, and the model provides no stages of its encoder.
     """
     if config.learning_rate_factors is None:
         return build(config.optimizer, OPTIMIZERS, parameters=model.parameters())

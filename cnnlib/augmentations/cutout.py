@@ -19,7 +19,7 @@ from cnnlib.checks import checked
 class Cutout(Photometric):
     """Greys out rectangles at random places, the same in all images of a sample (DeVries and Taylor, 2017).
 
-    Targets stay as they are: what is hidden has to be told from its surroundings.
+    Targets stay as they are: what is hidden has to be inferred from its surroundings.
 
     Args:
         holes: how many rectangles.

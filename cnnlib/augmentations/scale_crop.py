@@ -23,7 +23,7 @@ class ScaleCrop(Geometric):
 
     A target of depths is divided by s, one of inverse depths multiplied. A pinhole camera of focal length f sees the
     point (X, Y, Z) at ``u = f X / Z``, so the zoomed picture, ``s u = f X / (Z / s)``, is the one that the same camera
-    has of the point at depth Z / s: a net that must tell metres from one picture, without knowing f, can only learn
+    has of the point at depth Z / s: a net that must estimate metres from one picture, without knowing f, can only learn
     sizes in pixels to go with depths if the two change together. The pixels of a margin are black in the
     image, and not valid in the targets.
 

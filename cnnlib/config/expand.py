@@ -167,7 +167,7 @@ def _points(grid: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, Any]
 
 
 def _short_label(path: str, others: Sequence[str]) -> str:
-    """The fewest last parts of a key path that tell it from the others."""
+    """The fewest last parts of a key path that distinguish it from the others."""
     label, rest = "", path.split(".")
     while rest and (not label or any(f".{other}".endswith(f".{label}") for other in others)):
         label = f"{rest.pop()}.{label}".rstrip(".")

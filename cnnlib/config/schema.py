@@ -166,7 +166,7 @@ class StartFromConfig(Section):
         if not (self.weights or self.heads or self.optimizer):
             raise ValueError("nothing would be taken over: set weights, heads or optimizer to true")
         if self.optimizer and not self.weights:
-            raise ValueError("optimizer: true needs weights: true, for it tells how these have moved")
+            raise ValueError("optimizer: true needs weights: true, for its state belongs to these weights")
         return self
 
     @property

@@ -1,4 +1,4 @@
-"""Images of which annotation files tell: what such data sets have in common."""
+"""Images described by annotation files: what such data sets have in common."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from cnnlib.datasets.target_files import TargetSource
 from cnnlib.types import Fit
 
 
-class Annotated(NamedTuple, Generic[R]):
+class AnnotatedPictures(NamedTuple, Generic[R]):
     """Pictures and their annotations."""
 
     files: Sequence[AnnotationFile[R]]
@@ -41,14 +41,14 @@ class Annotated(NamedTuple, Generic[R]):
     """Names by what they are."""
 
 
-def annotated(
+def read_annotated(
     base: Path,
     annotations: str | Sequence[str],
     images: str | Sequence[str],
     read: Callable[[Path], AnnotationFile[R] | None],
     without: str,
     problems: Problems,
-) -> Annotated[R]:
+) -> AnnotatedPictures[R]:
     """The pictures in the folders ``images``, and what the files ``annotations`` say of them.
 
     Args:
@@ -64,13 +64,14 @@ def annotated(
     folders, prefixes = folders_of(images, len(files))
     pictures = list_pictures([base / folder for folder in folders], prefixes, problems)
     rows, left_out = paired_rows(zip(files, cycle(prefixes)), pictures, problems, without)
-    return Annotated(files, pictures, prefixes, rows, left_out)
+    return AnnotatedPictures(files, pictures, prefixes, rows, left_out)
 
 
 class AnnotatedDataSource(FileDataSource):
-    """A data set of ``annotated`` pictures, the input ``image``.
+    """A data set of annotated pictures, the input ``image``.
 
     Args:
+        found: as ``read_annotated`` gives it.
         image: as the pictures are shown.
         targets: of the pictures.
         problems: found so far, in the data set that they name; they are raised with those of names and groups.
@@ -79,7 +80,7 @@ class AnnotatedDataSource(FileDataSource):
 
     def __init__(
         self,
-        found: Annotated[R],
+        found: AnnotatedPictures[R],
         image: Input,
         targets: Mapping[str, TargetSource],
         problems: Problems,

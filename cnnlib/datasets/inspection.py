@@ -56,13 +56,13 @@ class Inspection:
 
 
 def inspect_samples(
-    splits: Mapping[Split, SampleSource], tasks: Mapping[str, Task], known: Fingerprints
+    splits: Mapping[Split, SampleSource], tasks: Mapping[str, Task], fingerprints: Fingerprints
 ) -> Inspection:
     """Reads every sample once; one that cannot be read is a row with a problem."""
     found = Inspection()
     places = [(part, samples, index) for part, samples in splits.items() for index in range(len(samples))]
     files = [next(iter(sample_info(samples, "files", index) or ()), None) for _, samples, index in places]
-    digests = known.digests([path for path in files if path])
+    digests = fingerprints.digests([path for path in files if path])
     digest_of = dict(zip((path for path in files if path), digests, strict=True))
     pairs = zip(places, files, strict=True)
     for (part, samples, index), path in shown(pairs, "reading samples", len(places)):

@@ -57,7 +57,7 @@ class Leaks:
     Attributes:
         same: pictures of equal stored bytes.
         near: pictures that look the same though their bytes differ.
-        unknown: the number of samples whose pictures cannot be compared, as their source does not tell where they are.
+        unknown: the number of samples whose pictures cannot be compared, as their source does not name them.
     """
 
     same: Pairs
@@ -66,7 +66,7 @@ class Leaks:
 
 
 def find_leaks(
-    splits: Mapping[Split, SampleSource], known: Fingerprints, most_decoded: int | None = _MOST_DECODED
+    splits: Mapping[Split, SampleSource], fingerprints: Fingerprints, most_decoded: int | None = _MOST_DECODED
 ) -> Leaks:
     """What the ``splits`` of a data set share; rendered samples cost nothing.
 
@@ -75,26 +75,27 @@ def find_leaks(
     size, and compared by their perceptual hash.
 
     Args:
-        known: remembers what it has read, for further splits of the same data set.
+        fingerprints: remembers what it has read, for further splits of the same data set.
     """
     stored = {part: list(stored_pictures(samples)) for part, samples in splits.items()}
     unknown = sum(pictures.count(None) for pictures in stored.values())
     pictures = {part: [each for each in found if each is not None] for part, found in stored.items()}
-    same, near = same_pictures(pictures, known), Pairs(0, [])
+    same, near = same_pictures(pictures, fingerprints), Pairs(0, [])
     copies = {picture for _, (_, picture) in same}
     compared = {
         part: _spread([picture for picture in found if picture not in copies], most_decoded)
         for part, found in pictures.items()
     }
     for (part, ours), (other_part, theirs) in combinations(compared.items(), 2):
-        count, examples = near_pairs(known.perceptual(ours), known.perceptual(theirs))
+        count, examples = near_pairs(fingerprints.perceptual(ours), fingerprints.perceptual(theirs))
         near.add(count, [((part, ours[one]), (other_part, theirs[other])) for one, other in examples])
     return Leaks(Pairs(len(same), same[:SHOWN]), near, unknown)
 
 
 def stored_pictures(samples: SampleSource) -> Iterator[StoredPicture | None]:
-    """Each sample's own picture, ``None`` where its source does not tell it; nothing of rendered samples; of composites
-    the pictures that they are put together from.
+    """The picture that each sample is read from, or ``None`` where its source does not name it.
+
+    Rendered samples have none. Composites have those that they are put together from.
     """
     if hasattr(samples, "pictures"):
         yield from samples.pictures()
@@ -108,7 +109,7 @@ def stored_pictures(samples: SampleSource) -> Iterator[StoredPicture | None]:
 
 
 def same_pictures(
-    pictures: Mapping[Split, Sequence[StoredPicture]], known: Fingerprints
+    pictures: Mapping[Split, Sequence[StoredPicture]], fingerprints: Fingerprints
 ) -> list[tuple[Place, Place]]:
     """Pairs of pictures in two splits that have the same bytes: each with the first of the other split."""
     parts_of_size: dict[int | None, set[str]] = {}
@@ -124,7 +125,7 @@ def same_pictures(
     pairs = []
     first: dict[str, dict[str, StoredPicture]] = {}
     for part, found in alike.items():
-        for picture, digest in zip(found, known.digests(found), strict=True):
+        for picture, digest in zip(found, fingerprints.digests(found), strict=True):
             if digest:
                 seen = first.setdefault(digest, {})
                 pairs += [
@@ -180,7 +181,7 @@ def check_leaks(what: str, leaks: Leaks, allowed: bool) -> str:
         lines += leaks.near.words()
     if leaks.unknown:
         lines += [
-            f"{what}: {leaks.unknown} samples are not checked for copies in other splits, since the data set tells "
+            f"{what}: {leaks.unknown} samples are not checked for copies in other splits, since the data set gives "
             "neither their files nor their pictures (see cnnlib.types.SampleSource)"
         ]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Which files there are, by name, and what their names and tables of names tell."""
+"""Which files there are, by name, and what their names and tables of names say."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ CLASSES = (
 )
 """In the order of SceneNet's table of them (github.com/ankurhanda/SceneNetv1.0), from which the labels come."""
 
-_LOOKED_AT = 8  # pictures that tell the normals' axes
+_LOOKED_AT = 8  # pictures that show the normals' axes
 _AS_STORED = (1, 1, 1)
 
 

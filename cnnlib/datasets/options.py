@@ -12,12 +12,12 @@ USUAL_PIXELS = 64_000_000
 """The default of ``max_pixels``: 8000 x 8000. Decoded, that is 200 MB, in each loading process."""
 
 Side: TypeAlias = Annotated[int, Ge(1), Le(8192)]
-"""Height and width of samples, in pixels; larger ones no memory holds."""
+"""The height and width of samples, in pixels. Larger ones no memory holds."""
 Share: TypeAlias = Annotated[float, Gt(0), Lt(1)]
-"""Of the samples."""
+"""A share of the samples, above 0 and below 1."""
 Seed: TypeAlias = Annotated[int, Ge(0)]
-"""Of what is drawn at random."""
+"""The seed of what is drawn at random."""
 MaxPixels: TypeAlias = Annotated[int, Ge(1), Le(MAX_PIXELS)]
-"""Of a picture file that is decoded."""
+"""The most pixels that a picture file may have to be decoded."""
 CheckCount: TypeAlias = Annotated[int, Ge(1)]
-"""How many samples ``check`` decodes."""
+"""The number of samples that ``check`` decodes."""

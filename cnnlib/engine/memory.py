@@ -1,4 +1,4 @@
-"""The memory that training will need, told before it begins, without computing anything."""
+"""The memory that training will need, estimated before it begins, without computing anything."""
 
 from __future__ import annotations
 

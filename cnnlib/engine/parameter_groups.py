@@ -25,7 +25,7 @@ def parameter_groups(model: nn.Module, factors: Mapping[str, float]) -> list[Gro
             ``per_stage``, by which the encoder's last stage but n is multiplied n times.
 
     Raises:
-        CnnlibError: the model has no encoder that could learn at a rate of its own, or tells no stages of it.
+        CnnlibError: the model has no encoder that could learn at a rate of its own, or provides no stages of it.
     """
     parts: dict[str, list[nn.Parameter]] = {part: [] for part in _PARTS}
     for name, parameter in model.named_parameters():

@@ -96,7 +96,7 @@ def _refuse_other_mixture(here: Iterable[str], there: Iterable[str]) -> None:
 def named_state(optimizer: Optimizer, model: nn.Module) -> OptimizerState:
     """What the optimizer has gathered of each parameter (moments, steps)."""
     names, gathered = _names(optimizer, model), optimizer.state_dict()["state"]
-    # With keys of one object each: pickle tells equal strings from one string, and a file's hash would too.
+    # With keys of one object each: pickle distinguishes equal strings from one string, and a file's hash would too.
     return {names[index]: {intern(key): value for key, value in of.items()} for index, of in gathered.items()}
 
 

@@ -33,7 +33,7 @@ class WeightedStep:
         seed: of the run.
 
     Raises:
-        CnnlibError: the weighting reads gradients, and the model tells no shared parameters.
+        CnnlibError: the weighting reads gradients, and the model provides no shared parameters.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class WeightedStep:
         if weighting.reads_gradients and not hasattr(model.module, "shared_parameters"):
             raise CnnlibError(
                 f"{type(weighting).__name__} reads the tasks' gradients of the shared parameters, and "
-                f"{type(model.module).__name__} has no method shared_parameters that tells them; give it one, or take "
+                f"{type(model.module).__name__} has no method shared_parameters that gives them; add one, or take "
                 "a weighting that reads losses alone"
             )
         self.start_epoch()
@@ -229,7 +229,7 @@ class WeightedStep:
         ``weighting/<task>`` is what the task's loss was multiplied by, its weight in the configuration included.
         Where gradients are read, ``weighting/cosine/<task>-<task>`` is the cosine of the angle between those of two
         tasks, and ``weighting/conflict/<task>-<task>`` the share of the steps in which it was below 0, which a mean
-        around 0 does not tell.
+        around 0 does not show.
         """
         self.weighting.end_epoch()
         logged = self._log.compute()

@@ -20,7 +20,7 @@ _LEAST_SIDE = 1e-6
 def giou_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
     """Generalised IoU: one minus IoU, plus the empty share of the smallest box around both.
 
-    Boxes that do not overlap still attract each other, which one minus IoU alone cannot tell apart.
+    Boxes that do not overlap still attract each other, whereas one minus IoU is 1 for all of them.
 
     Formula: mean(1 - IoU + (|C| - |P ∪ T|) / |C|), C the smallest box around P and T
     Range: [0, 2)

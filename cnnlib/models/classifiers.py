@@ -25,7 +25,7 @@ _HIDDEN = (128,)
 
 @dataclass(frozen=True)
 class Plan:
-    """What tells one of the nets from another.
+    """What distinguishes one of the nets from another.
 
     Attributes:
         widths: channels of the convolutional layers.

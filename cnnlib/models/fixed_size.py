@@ -15,7 +15,7 @@ from cnnlib.types import CnnlibError, Head, Outputs
 class FixedSizeModel(nn.Module, ABC):
     """Image (B, in_channels, *size) -> features -> linear layers that all tasks share -> ``{task: (B, channels)}``.
 
-    A subclass makes its backbone and tells in ``features`` what it computes.
+    A subclass makes its backbone and returns from ``features`` what it computes.
 
     Args:
         in_channels: channels of the image.

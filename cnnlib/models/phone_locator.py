@@ -45,7 +45,7 @@ class PhoneLocator(EncoderDecoder):
     is the vector. The ResNet-v2 blocks mix two branches by ``ShakeShake``. A head that is a map has a ``Decoder`` with
     the encoder's skips: the U-Net for heatmaps that the journal begins with.
 
-    A mean forgets places: a vector can tell where an object is only by the picture's border, and with the default
+    A mean forgets places: a vector can show where an object is only by the picture's border, and with the default
     widths only where that lies less than 90 pixels from the object. Give such a net small images (about 100 pixels a
     side), or ask for maps, or take ``PhoneLocatorDNN``.
 
@@ -58,7 +58,7 @@ class PhoneLocator(EncoderDecoder):
         widths: channels after the VGG block and after each down-sampling. The image is padded to multiples of
             ``2 ** len(widths)``.
         dropout: share of the bottom's channels that training sets to 0; whole channels, since neighbours in a map
-            tell the same.
+            hold the same.
         map_stride: maps are so many times smaller than the image.
 
     Raises:

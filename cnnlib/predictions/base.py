@@ -173,7 +173,8 @@ class Persister(ABC):
 
     def _claim(self, name: str) -> str:
         stem = file_stem(name)
-        key = stem.casefold()  # not every file system tells upper from lower case
+        # Not every file system distinguishes upper from lower case.
+        key = stem.casefold()
         if key in self._names:
             raise CnnlibError(
                 f"samples {self._names[key]!r} and {name!r} would be saved under one name; "

@@ -149,7 +149,7 @@ def histogram(index: int, values: np.ndarray, truth: np.ndarray | None, span: tu
 
 def place_chart(names: Sequence[str], places: np.ndarray, errors: np.ndarray, top: float) -> Markup:
     """A circle around each of the ``places`` (K, 2) whose radius is its error, from violet for 0 to orange for ``top``;
-    its name is told under the pointer. What is not finite is left out.
+    its name is shown under the pointer. What is not finite is left out.
     """
     side, margin = 260, 26
     scale = (side - 2 * margin) / np.nanmax(2 * np.abs(places))

@@ -94,7 +94,7 @@ class MetricComparisons:
     """Every finished experiment, the baseline too, in one metric.
 
     ``shared`` is the share of the seeds' variance that runs of one seed have in common; ``None`` where it could not be
-    told from so few runs.
+    estimated from so few runs.
     """
 
     experiments: Mapping[str, Comparison]
@@ -164,7 +164,7 @@ def compare_steps(
 
 
 def undecided(compared: Mapping[str, MetricComparisons]) -> list[str]:
-    """The experiments that more seeds may yet tell from the baseline, or show to be equal, in some metric."""
+    """The experiments that more seeds may yet distinguish from the baseline, or show to be equal, in some metric."""
     comparisons = [pair for metric in compared.values() for pair in metric.experiments.items()]
     return list(dict.fromkeys(name for name, one in comparisons if one.verdict in OPEN))
 

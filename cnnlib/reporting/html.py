@@ -151,7 +151,7 @@ def _saved_scores(suite: SuiteResults, metric: str, shown: Sequence[Sequence[Run
 
 
 def _finer(suite: SuiteResults, metric: str) -> str:
-    """The metric that tells images of one value of ``metric`` apart."""
+    """The metric that distinguishes images of one value of ``metric``."""
     key = metric.partition("/")[0]
     return f"{key}/{suite.tasks[key].finer_metric}" if key in suite.tasks else ""
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from cnnlib.reporting.config_difference import difference_words
 from cnnlib.reporting.lineage import Key, Lineage, Step
-from cnnlib.reporting.parents import Parent, State, read_parent
+from cnnlib.reporting.origins import Origin, State, read_origin
 from cnnlib.reporting.results import SuiteResults, read_suite
 from cnnlib.types import CnnlibError
 
-_TOLD_OTHERWISE = (
+_SHOWN_ELSEWHERE = (
     *("name", "seeds", "baseline", "experiments", "margins", "main_task", "first_seeds"),  # the suite's own
     "start_from",
 )
@@ -46,25 +46,26 @@ def lineage_of(own: Sequence[SuiteResults]) -> Lineage:
         CnnlibError: a file of these suites is damaged; one of another suite is reported in a note.
     """
     suites = {suite.folder.resolve(): suite for suite in own}
-    story = [(folder, name) for folder, suite in suites.items() for name in suite.finished]
+    steps = [(folder, name) for folder, suite in suites.items() for name in suite.finished]
     folders = frozenset(suites)
-    parents: dict[Key, list[Parent | None]] = {}
-    waiting = story[::-1]
+    origins: dict[Key, list[Origin | None]] = {}
+    waiting = steps[::-1]
     while waiting:
         folder, name = key = waiting.pop()
-        if key not in parents:
-            parents[key] = [read_parent(run) for run in suites[folder].finished[name]]
-            waiting += _known(parents[key], suites)
-    elsewhere = [key for key in reversed(parents) if key[0] not in folders]
-    lineage = Lineage(suites, folders, dict.fromkeys([*elsewhere, *story], Step(False, None, "")))
-    steps = {key: _step(key, parents[key], lineage) for key in lineage.steps}
-    return replace(lineage, steps=_without_loops(steps))
+        if key not in origins:
+            origins[key] = [read_origin(run) for run in suites[folder].finished[name]]
+            waiting += _known(origins[key], suites)
+    elsewhere = [key for key in reversed(origins) if key[0] not in folders]
+    lineage = Lineage(suites, folders, dict.fromkeys([*elsewhere, *steps], Step(False, None, "")))
+    return replace(
+        lineage, steps=_without_loops({key: _step(key, origins[key], lineage) for key in lineage.steps})
+    )
 
 
-def _known(parents: Sequence[Parent | None], suites: dict[Path, SuiteResults]) -> list[Key]:
-    """The experiments that ``parents`` are runs of, where these can be read; adds their suites to ``suites``."""
+def _known(origins: Sequence[Origin | None], suites: dict[Path, SuiteResults]) -> list[Key]:
+    """The experiments that ``origins`` are runs of, where these can be read; adds their suites to ``suites``."""
     known = []
-    for folder, name in dict.fromkeys(_key(parent) for parent in parents if parent):
+    for folder, name in dict.fromkeys(_key(origin) for origin in origins if origin):
         if folder not in suites and (suite := _read_elsewhere(folder)):
             suites[folder] = suite
         if folder in suites and name in suites[folder].finished:
@@ -79,22 +80,22 @@ def _read_elsewhere(folder: Path) -> SuiteResults | None:
         return None
 
 
-def _key(parent: Parent) -> Key:
-    return parent.folder.parent.parent, parent.folder.parent.name
+def _key(origin: Origin) -> Key:
+    return origin.folder.parent.parent, origin.folder.parent.name
 
 
-def _step(key: Key, parents: Sequence[Parent | None], lineage: Lineage) -> Step:
+def _step(key: Key, origins: Sequence[Origin | None], lineage: Lineage) -> Step:
     folder = key[0]
-    given = [parent for parent in parents if parent]
+    given = [origin for origin in origins if origin]
     if not given:
         before = [(folder, other) for other in lineage.suites[folder].finished]
         before = [other for other in before[: before.index(key)] if other in lineage.steps]
         reference = before[-1] if before else None
         return Step(False, reference, "from scratch", _changes(lineage, reference, key))
-    reference = origin if (origin := _key(given[0])) in lineage.steps else None
-    seeds = [run.seed for run, parent in zip(lineage.runs(key), parents, strict=True) if parent]
-    start = _start(_name(lineage, origin, folder), given, seeds)
-    notes = tuple(_notes(key, parents, lineage))
+    reference = parent if (parent := _key(given[0])) in lineage.steps else None
+    seeds = [run.seed for run, origin in zip(lineage.runs(key), origins, strict=True) if origin]
+    start = _start(_name(lineage, parent, folder), given, seeds)
+    notes = tuple(_notes(key, origins, lineage))
     return Step(True, reference, start, _changes(lineage, reference, key), notes)
 
 
@@ -103,16 +104,16 @@ def _name(lineage: Lineage, key: Key, seen_from: Path) -> str:
     return lineage.title(key, seen_from) if key[0] in lineage.suites else key[1]
 
 
-def _start(name: str, parents: Sequence[Parent], seeds: Sequence[int]) -> str:
+def _start(name: str, origins: Sequence[Origin], seeds: Sequence[int]) -> str:
     """``takes over weights and heads of v1, not its optimizer state``.
 
     Args:
-        name: of the parents' experiment.
+        name: of the experiment of ``origins``.
         seeds: of the runs that started from them.
     """
-    taken, left = parents[0].taken, parents[0].left
-    of_parents = sorted({parent.seed for parent in parents})
-    other = "" if of_parents == sorted(seeds) else f" ({_seeds(of_parents)})"
+    taken, left = origins[0].taken, origins[0].left
+    of_origins = sorted({origin.record["seed"] for origin in origins})
+    other = "" if of_origins == sorted(seeds) else f" ({_seeds(of_origins)})"
     words = f"takes over {_listed(taken or ['nothing'])} of {name}{other}"
     return words + (f", not its {_listed(left)}" if taken and left else "")
 
@@ -134,31 +135,31 @@ def _changes(lineage: Lineage, reference: Key | None, key: Key) -> tuple[str, ..
     if lost:
         return (f"unknown: {lost[0].experiment} has no config.yaml that can be read",)
     old, new = (
-        {section: value for section, value in run.config.items() if section not in _TOLD_OTHERWISE}
+        {section: value for section, value in run.config.items() if section not in _SHOWN_ELSEWHERE}
         for run in first
     )
     return tuple(difference_words(old, new))
 
 
-def _notes(key: Key, parents: Sequence[Parent | None], lineage: Lineage) -> Iterator[str]:
+def _notes(key: Key, origins: Sequence[Origin | None], lineage: Lineage) -> Iterator[str]:
     """Each thing that is wrong with parents, with the seeds that it is wrong for unless it is so for all."""
     found: dict[str, list[int]] = {}
-    for run, parent in zip(lineage.runs(key), parents, strict=True):
-        if parent is None:
+    for run, origin in zip(lineage.runs(key), origins, strict=True):
+        if origin is None:
             found.setdefault("starts from scratch, unlike the others", []).append(run.seed)
             continue
-        name = _name(lineage, _key(parent), key[0])
-        if _key(parent) not in lineage.steps:
-            place = f"{name} ({parent.folder.parent})"
+        name = _name(lineage, _key(origin), key[0])
+        if _key(origin) not in lineage.steps:
+            place = f"{name} ({origin.folder.parent})"
             words = f"{place} has no finished run that can be read: what changed since is unknown"
             found.setdefault(words, []).append(run.seed)
-        elif (state := parent.state) is not State.UNCHANGED:
+        elif (state := origin.state) is not State.UNCHANGED:
             found.setdefault(f"{name} {state.value}", []).append(run.seed)
-    origins = dict.fromkeys(_name(lineage, _key(parent), key[0]) for parent in parents if parent)
-    if len(origins) > 1:
-        yield f"its seeds start from different experiments, and are shown below the first: {', '.join(origins)}"
+    names = dict.fromkeys(_name(lineage, _key(origin), key[0]) for origin in origins if origin)
+    if len(names) > 1:
+        yield f"its seeds start from different experiments, and are shown below the first: {', '.join(names)}"
     for words, seeds in found.items():
-        yield words + (f" ({_seeds(seeds)})" if len(seeds) < len(parents) else "")
+        yield words + (f" ({_seeds(seeds)})" if len(seeds) < len(origins) else "")
 
 
 def _without_loops(steps: Mapping[Key, Step]) -> dict[Key, Step]:

@@ -103,7 +103,7 @@ class SuiteResults:
 
     @cached_property
     def tasks(self) -> dict[str, Task]:
-        """Of all experiments; the first that has a task tells what it is."""
+        """Of all experiments; a task is as in the first that has it."""
         return {key: task for run in reversed(self.described.values()) for key, task in run.tasks.items()}
 
     @cached_property

@@ -21,7 +21,7 @@ _LINE = "=" * 100
 
 class RunLog:
     """Written whole each time, as the table of epochs is: a kill leaves a complete file, and a run that is picked up
-    again tells each epoch once.
+    again lists each epoch once.
 
     Args:
         path: the file.
@@ -138,7 +138,7 @@ def _data_lines(
 
 
 def _class_sizes(samples: SampleSource) -> str:
-    """How many samples of each class, where the data set tells without reading an image."""
+    """How many samples of each class, where the data set gives them without reading an image."""
     try:
         classes = [samples.label_class(index) for index in range(len(samples))]
     except AttributeError:

@@ -92,8 +92,9 @@ class RunResult:
 
     @cached_property
     def images(self) -> tuple[frozenset[str], tuple[Any, ...]] | None:
-        """What tells the test images of two experiments apart: their names (but of folds, where each seed has its own)
-        and, as rendered ones are all called alike, the options that they are drawn by. ``None`` without these files.
+        """What distinguishes the test images of two experiments: their names (but of folds, where each seed has its
+        own) and, as rendered ones are all called alike, the options that they are drawn by. ``None`` without these
+        files.
         """
         if not self.groups or "config.yaml" in self.missing:
             return None

@@ -44,7 +44,7 @@ class Task(ABC):
         kind: the name in ``TASKS``.
         default_loss: the name in ``LOSSES`` used where a config names none; an object may have another than its class.
         main_metric, higher_is_better: the metric that runs are ranked by.
-        finer_metric: one of which lower is better, that tells images apart which are alike in ``main_metric``; or none.
+        finer_metric: one of which lower is better, that distinguishes images alike in ``main_metric``; or none.
         full_size: a map must have the size of the image.
         alike: the axes of one sample's prediction along which its elements mean the same, as the pixels of a map do.
 

@@ -28,7 +28,7 @@ class ClassCounts:
     Attributes:
         unit: what is counted: ``images``, ``pixels``.
         names: of the n classes.
-        scores: those of ``score`` that tell something about this kind of task, in order.
+        scores: those of ``score`` that mean something for this kind of task, in order.
         both, found, truth: how often each class is both found and true, found, and true.
         pairs: how often class i is taken for j, [i][j]; empty where several classes may be true at once.
         bins: ``reliability_bins`` of each class, or one of the predicted class; empty where they are not known.

@@ -187,9 +187,9 @@ def png(picture: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def said_of(source: DataSource, known: Fingerprints | None = None) -> str:
+def said_of(source: DataSource, fingerprints: Fingerprints | None = None) -> str:
     splits = {part: source.split(part) for part in PARTS}
-    return check_leaks("x", find_leaks(splits, known or Fingerprints()), allowed=True)
+    return check_leaks("x", find_leaks(splits, fingerprints or Fingerprints()), allowed=True)
 
 
 @pytest.mark.parametrize(
@@ -244,13 +244,13 @@ def test_a_copy_inside_of_a_shard_is_refused(tmp_path: Path) -> None:
 
 
 def test_pictures_inside_of_larger_files_are_read_once_for_all_folds(tmp_path: Path) -> None:
-    source, known = shards(tmp_path), Fingerprints()
+    source, fingerprints = shards(tmp_path), Fingerprints()
     first, second = (fold_splits(source, 2, fold, 0) for fold in (0, 1))
-    found = find_leaks(first, known, None)
+    found = find_leaks(first, fingerprints, None)
     assert found.same.count + found.near.count > 0
     for path in tmp_path.glob("*.tar"):
         path.unlink()
-    found = find_leaks(second, known, None)
+    found = find_leaks(second, fingerprints, None)
     assert found.same.count + found.near.count > 0
 
 
@@ -268,7 +268,7 @@ def test_arrays_are_compared_like_pictures(tmp_path: Path) -> None:
 
 def test_it_is_said_where_copies_cannot_be_found() -> None:
     assert said_of(Photographs()) == (
-        "x: 4 samples are not checked for copies in other splits, since the data set tells neither their files nor "
+        "x: 4 samples are not checked for copies in other splits, since the data set gives neither their files nor "
         "their pictures (see cnnlib.types.SampleSource)"
     )
 

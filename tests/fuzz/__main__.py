@@ -35,7 +35,7 @@ PARTS: dict[str, Callable[[], Part]] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0: nothing fell; 1: something did."""
+    """0: nothing failed; 1: something did."""
     parser = argparse.ArgumentParser(
         description=__doc__.partition("\n")[0],
         epilog="Without PART, N configs are tried and N/2 damaged files: of annotations, pictures, data sets and runs.",
@@ -51,16 +51,16 @@ def main(arguments: list[str] | None = None) -> int:
     if min(options.count, options.jobs) < 1:
         parser.error("--count and --jobs must be at least 1")
     counts = dict.fromkeys(options.parts, options.count) or counts_of(options.count)
-    totals, fell = [], False
+    totals, failed = [], False
     for name, count in counts.items():
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             outcome = run_cases(PARTS[name](), Path(folder), count, options.seed, options.jobs, options.first)
         print(name, *outcome.lines(), sep="\n", flush=True)
         totals.append(f"{name}: {outcome.total} ({time.monotonic() - began:.0f} s)")
-        fell = fell or bool(outcome.falls)
+        failed = failed or bool(outcome.failures)
     print("", *totals, sep="\n")
-    return int(fell)
+    return int(failed)
 
 
 if __name__ == "__main__":

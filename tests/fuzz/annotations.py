@@ -24,7 +24,7 @@ from tests.fuzz.annotation_damages import (
     change_json,
     change_table,
     change_xml,
-    mutilated,
+    damaged_annotation,
 )
 from tests.fuzz.harness import Case, fault_of_message
 from tests.fuzz.hostile_values import CONTENTS
@@ -64,13 +64,13 @@ class Format(NamedTuple):
         Raises:
             CnnlibError: they are refused.
         """
-        told = io.StringIO()
-        with warnings.catch_warnings(), redirect_stderr(told):
+        reported = io.StringIO()
+        with warnings.catch_warnings(), redirect_stderr(reported):
             warnings.simplefilter("error")
             data = self.open(str(root), self.file.partition("/")[0])
             data.check()
-            if told.getvalue():
-                assert not fault_of_message(told.getvalue())
+            if reported.getvalue():
+                assert not fault_of_message(reported.getvalue())
             write_data(data, root)
             try:
                 _check_samples(data)
@@ -144,12 +144,12 @@ class Annotations:
     def prepare(self, folder: Path) -> None:
         self.formats = formats()
 
-    def case(self, index: int, luck: random.Random) -> Case:
+    def case(self, index: int, rng: random.Random) -> Case:
         name = list(self.formats)[index % len(self.formats)]
         format = self.formats[name]
         text = format.texts[format.file]
-        whole = luck.random() < _WHOLE_FILES
-        content = luck.choice(format.hostile) if whole else mutilated(text, format.change, luck)
+        whole = rng.random() < _WHOLE_FILES
+        content = rng.choice(format.hostile) if whole else damaged_annotation(text, format.change, rng)
 
         def run() -> str:
             format.write(Path())

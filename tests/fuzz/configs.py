@@ -24,10 +24,9 @@ from tests.datasets.pictures import disc, photo, save
 from tests.fuzz.config_bases import Sections, sound_configs
 from tests.fuzz.harness import Case
 from tests.fuzz.hostile_values import KEYS, NUMBERS, OUTSIDE, PATTERNS, PIECES, SECTIONS, TEXTS, VALUES
+from tests.fuzz.trees import Place, at, placed, places
 
 _MOST_SAMPLES, _MOST_PIXELS, _MOST_RUNS = 64, 64, 2
-
-Place = tuple[str | int, ...]
 
 
 class Written(NamedTuple):
@@ -47,12 +46,12 @@ class Configs:
         self.folder, self.makers = folder, sound_configs(folder)
         self.made: dict[str, Sections] = {}
 
-    def case(self, index: int, luck: random.Random) -> Case:
-        name = luck.choice(list(self.makers))
+    def case(self, index: int, rng: random.Random) -> Case:
+        name = rng.choice(list(self.makers))
         if name not in self.made:
             self.made[name] = self._sound(name)
-        kind = luck.choice(list(KINDS))
-        return Case(name, kind, partial(_try, kind, self.made[name], luck))
+        kind = rng.choice(list(KINDS))
+        return Case(name, kind, partial(_try, kind, self.made[name], rng))
 
     def _sound(self, name: str) -> Sections:
         """The config of that name, read and checked once: what that imports and renders is there for every case."""
@@ -68,8 +67,8 @@ class Configs:
         return config
 
 
-def _try(kind: str, config: Sections, luck: random.Random) -> str:
-    path, written = Path("suite.yaml"), KINDS[kind](copy.deepcopy(config), luck)
+def _try(kind: str, config: Sections, rng: random.Random) -> str:
+    path, written = Path("suite.yaml"), KINDS[kind](copy.deepcopy(config), rng)
     if isinstance(written.content, bytes):
         path.write_bytes(written.content)
     else:
@@ -99,26 +98,6 @@ def _is_small(config: Any) -> bool:
     return sum(counts) <= _MOST_SAMPLES and (options.get("size") or 1) <= _MOST_PIXELS and known
 
 
-def places(node: Any, at: Place = ()) -> list[Place]:
-    """Of all values, from the root."""
-    keys = node.keys() if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()
-    return [at, *(place for key in keys for place in places(node[key], (*at, key)))]
-
-
-def at(node: Any, place: Place) -> Any:
-    for key in place:
-        node = node[key]
-    return node
-
-
-def placed(node: Any, place: Place, value: Any) -> Any:
-    """``node`` with ``value`` there."""
-    if not place:
-        return value
-    at(node, place[:-1])[place[-1]] = value
-    return node
-
-
 def _written(config: Any, overrides: list[str] | None = None) -> Written:
     return Written(yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode(), overrides or [])
 
@@ -126,71 +105,69 @@ def _written(config: Any, overrides: list[str] | None = None) -> Written:
 def _repeated(change: Callable[[Any, random.Random], Any]) -> Callable[[Any, random.Random], Written]:
     """One to three such changes, one after the other."""
 
-    def changed(config: Any, luck: random.Random) -> Written:
-        for _ in range(luck.choice([1, 1, 2, 3])):
+    def changed(config: Any, rng: random.Random) -> Written:
+        for _ in range(rng.choice([1, 1, 2, 3])):
             if isinstance(config, dict):
-                config = change(config, luck)
+                config = change(config, rng)
         return _written(config)
 
     return changed
 
 
-def _any(config: Any, luck: random.Random, wanted: Callable[[Any], bool] = lambda _: True) -> Place:
+def _any(config: Any, rng: random.Random, wanted: Callable[[Any], bool] = lambda _: True) -> Place:
     found = [place for place in places(config) if place and wanted(at(config, place))]
-    return luck.choice(found or [place for place in places(config) if place] or [()])
+    return rng.choice(found or [place for place in places(config) if place] or [()])
 
 
-def _without(config: Any, luck: random.Random) -> Any:
-    place = _any(config, luck)
+def _without(config: Any, rng: random.Random) -> Any:
+    place = _any(config, rng)
     if place:
         del at(config, place[:-1])[place[-1]]
     return config
 
 
-def _other_type(config: Any, luck: random.Random) -> Any:
-    return placed(config, _any(config, luck), copy.deepcopy(luck.choice(VALUES)))
+def _other_type(config: Any, rng: random.Random) -> Any:
+    return placed(config, _any(config, rng), copy.deepcopy(rng.choice(VALUES)))
 
 
-def _other_number(config: Any, luck: random.Random) -> Any:
-    place = _any(config, luck, lambda value: isinstance(value, int | float))
-    return placed(config, place, luck.choice(NUMBERS))
+def _other_number(config: Any, rng: random.Random) -> Any:
+    place = _any(config, rng, lambda value: isinstance(value, int | float))
+    return placed(config, place, rng.choice(NUMBERS))
 
 
-def _near_number(config: Any, luck: random.Random) -> Any:
+def _near_number(config: Any, rng: random.Random) -> Any:
     """One of the same type, which may be sound."""
-    place = _any(config, luck, lambda value: isinstance(value, int | float))
+    place = _any(config, rng, lambda value: isinstance(value, int | float))
     value = at(config, place)
     if isinstance(value, bool):
         return placed(config, place, not value)
     if isinstance(value, float):
-        return placed(config, place, value * luck.choice([0.0, 0.01, 0.5, 2.0, 100.0, 1e6]))
+        return placed(config, place, value * rng.choice([0.0, 0.01, 0.5, 2.0, 100.0, 1e6]))
     value = value if isinstance(value, int) else 1
-    return placed(
-        config, place, max(0, luck.choice([value - 1, value + 1, 2 * value, 7 * value, 0, 1, 2, 3]))
-    )
+    return placed(config, place, max(0, rng.choice([value - 1, value + 1, 2 * value, 7 * value, 0, 1, 2, 3])))
 
 
-def _other_component(config: Any, luck: random.Random) -> Any:
+def _other_component(config: Any, rng: random.Random) -> Any:
     """Another of the same table."""
-    key = luck.choice(
+    key = rng.choice(
         ["model", "optimizer", "schedule", "weighting", "predictions", "augmentations", "dataset", "tasks"]
     )
     table = load_tables()[{"augmentations": "augmentation", "tasks": "task"}.get(key, key)]
-    name = luck.choice(list(table))
+    name = rng.choice(list(table))
     if key == "tasks":
         tasks = config.get(key) if isinstance(config.get(key), dict) else {}
         losses = list(load_tables()["loss"])
-        config[key] = {**tasks, name: {"loss": luck.choice(losses)} if luck.random() < 0.5 else {}}
+        config[key] = {**tasks, name: {"loss": rng.choice(losses)} if rng.random() < 0.5 else {}}
     else:
         config[key] = [name] if key == "augmentations" else {"name": name}
     return config
 
 
-def _other_text(config: Any, luck: random.Random) -> Any:
-    return placed(config, _any(config, luck, lambda value: isinstance(value, str)), luck.choice(TEXTS))
+def _other_text(config: Any, rng: random.Random) -> Any:
+    return placed(config, _any(config, rng, lambda value: isinstance(value, str)), rng.choice(TEXTS))
 
 
-def _other_name(config: Any, luck: random.Random) -> Any:
+def _other_name(config: Any, rng: random.Random) -> Any:
     """Of a component: code from outside, or another that there is."""
     named = [
         place
@@ -199,29 +176,29 @@ def _other_name(config: Any, luck: random.Random) -> Any:
     ]
     texts = [at(config, place) for place in named]
     known = [each for each in texts if isinstance(each, str)] or ["bce"]
-    section = (luck.choice(["model", "optimizer", "schedule", "weighting", "predictions", "dataset"]),)
-    place = luck.choice([*named, section])
-    return placed(config, place, luck.choice([*OUTSIDE, *known, luck.choice(known)[::-1]]))
+    section = (rng.choice(["model", "optimizer", "schedule", "weighting", "predictions", "dataset"]),)
+    place = rng.choice([*named, section])
+    return placed(config, place, rng.choice([*OUTSIDE, *known, rng.choice(known)[::-1]]))
 
 
-def _other_key(config: Any, luck: random.Random) -> Any:
-    place = _any(config, luck, lambda value: isinstance(value, dict))
+def _other_key(config: Any, rng: random.Random) -> Any:
+    place = _any(config, rng, lambda value: isinstance(value, dict))
     node = at(config, place) if isinstance(at(config, place), dict) else config
-    if node and luck.random() < 0.3:  # renamed
-        old = luck.choice(list(node))
-        node[luck.choice([old + "s", old[:-1], *KEYS, *TEXTS])] = node.pop(old)
+    if node and rng.random() < 0.3:  # renamed
+        old = rng.choice(list(node))
+        node[rng.choice([old + "s", old[:-1], *KEYS, *TEXTS])] = node.pop(old)
     else:
-        node[luck.choice([*KEYS, *TEXTS])] = copy.deepcopy(luck.choice(VALUES))
+        node[rng.choice([*KEYS, *TEXTS])] = copy.deepcopy(rng.choice(VALUES))
     return config
 
 
-def _moved(config: Any, luck: random.Random) -> Any:
+def _moved(config: Any, rng: random.Random) -> Any:
     """What stands at one place, at another."""
-    return placed(config, _any(config, luck), copy.deepcopy(at(config, _any(config, luck))))
+    return placed(config, _any(config, rng), copy.deepcopy(at(config, _any(config, rng))))
 
 
-def _more_sections(config: Any, luck: random.Random) -> Any:
-    key = luck.choice(list(SECTIONS))
+def _more_sections(config: Any, rng: random.Random) -> Any:
+    key = rng.choice(list(SECTIONS))
     if key == "start_from":  # else the first would start from itself
         config["experiments"] = {"a": {}, "b": {"start_from": copy.deepcopy(SECTIONS[key])}}
         return config
@@ -229,15 +206,15 @@ def _more_sections(config: Any, luck: random.Random) -> Any:
     inside = [place for place in places(config) if place[:1] == (key,) and len(place) > 1] or [(key,)]
     return (
         config
-        if luck.random() < 0.3
-        else placed(config, luck.choice(inside), copy.deepcopy(luck.choice(VALUES)))
+        if rng.random() < 0.3
+        else placed(config, rng.choice(inside), copy.deepcopy(rng.choice(VALUES)))
     )
 
 
-def _pattern(config: Any, luck: random.Random) -> Written:
+def _pattern(config: Any, rng: random.Random) -> Written:
     """Searched in names of files for which some take for ever."""
     folders = {"root": ".", "inputs": {"image": "photo"}, "targets": {"mask": "mask"}, "size": 16}
-    config["dataset"] = {"name": "folders", **folders, "group_pattern": luck.choice(PATTERNS)}
+    config["dataset"] = {"name": "folders", **folders, "group_pattern": rng.choice(PATTERNS)}
     content = _written(config).content
 
     def write(path: Path) -> None:
@@ -249,38 +226,38 @@ def _pattern(config: Any, luck: random.Random) -> Written:
     return Written(write, [])
 
 
-def _many(config: Any, luck: random.Random) -> Written:
+def _many(config: Any, rng: random.Random) -> Written:
     """Experiments, grids and seeds beyond what anybody runs."""
-    count = luck.choice([10, 100, 1000, 12_000])
-    how = luck.randrange(4)
+    count = rng.choice([10, 100, 1000, 12_000])
+    how = rng.randrange(4)
     if how == 0:
-        keys = luck.sample(
+        keys = rng.sample(
             ["dataset.seed", "training.epochs", "training.batch_size", "optimizer.learning_rate"], 3
         )
-        config["grid"] = {key: list(range(1, 1 + luck.choice([1, 5, 10, 1000]))) for key in keys}
+        config["grid"] = {key: list(range(1, 1 + rng.choice([1, 5, 10, 1000]))) for key in keys}
     elif how == 1:
         config["seeds"] = list(range(count))
     elif how == 2:
         config["experiments"] = {f"e{index}": {"dataset.seed": index} for index in range(count)}
     else:
         config["experiments"] = {
-            f"e{index}": {"start_from": {"run": f"e{(index + luck.choice([-1, 1])) % count}"}}
+            f"e{index}": {"start_from": {"run": f"e{(index + rng.choice([-1, 1])) % count}"}}
             for index in range(count)
         }
     config.pop("baseline", None)
     return Written(json.dumps(config).encode(), [])  # which is YAML too, and quicker to write
 
 
-def _broken_text(config: Any, luck: random.Random) -> Written:
+def _broken_text(config: Any, rng: random.Random) -> Written:
     """Characters put in, left out and written twice."""
     text = _written(config).content.decode()
-    for _ in range(luck.choice([1, 1, 2, 4])):
-        start, end = sorted(luck.randrange(len(text) + 1) for _ in range(2))
+    for _ in range(rng.choice([1, 1, 2, 4])):
+        start, end = sorted(rng.randrange(len(text) + 1) for _ in range(2))
         gaps = [index + 1 for index, character in enumerate(text) if character in "\n: "] or [0]
-        gap = luck.choice(gaps)
-        text = luck.choice(
+        gap = rng.choice(gaps)
+        text = rng.choice(
             [
-                text[:gap] + luck.choice(PIECES) + text[gap:],
+                text[:gap] + rng.choice(PIECES) + text[gap:],
                 text[:start] + text[min(end, start + 20) :],
                 text[:end] + text[start:],
                 text[:start],
@@ -289,10 +266,10 @@ def _broken_text(config: Any, luck: random.Random) -> Written:
     return Written(text.encode("utf-8", "surrogatepass"), [])
 
 
-def _aliases(config: Any, luck: random.Random) -> Written:
+def _aliases(config: Any, rng: random.Random) -> Written:
     """Text that stands for more than it is."""
-    levels, times = luck.choice([1, 2, 5, 9, 30]), luck.choice([1, 2, 9])
-    if luck.random() < 0.5:
+    levels, times = rng.choice([1, 2, 5, 9, 30]), rng.choice([1, 2, 9])
+    if rng.random() < 0.5:
         lines = [
             "a0: &a0 [x]",
             *(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * times)}]" for i in range(1, levels)),
@@ -302,13 +279,13 @@ def _aliases(config: Any, luck: random.Random) -> Written:
             f"a{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * times)}], y{i}: 1}}" for i in range(1, levels)
         )
         lines = ["a0: &a0 {x: 1}", *merged]
-    where = luck.choice(["grid", "experiments", "dataset", "tasks", "model", "x"])
+    where = rng.choice(["grid", "experiments", "dataset", "tasks", "model", "x"])
     config.pop(where, None)
     text = _written(config).content.decode()
     return Written("\n".join([text, *lines, f"{where}: *a{levels - 1}"]).encode(), [])
 
 
-def _overrides(config: Any, luck: random.Random) -> Written:
+def _overrides(config: Any, rng: random.Random) -> Written:
     keys = [*KEYS, *TEXTS, "0", "9" * 20, "a." * 3000]
     values = [
         *map(str, VALUES),
@@ -318,18 +295,18 @@ def _overrides(config: Any, luck: random.Random) -> Written:
     ]
     forms = ["{}={}", "{}={}", "{}={}", "{}", "={1}", "{}=", "{}=={}"]
     overrides = []
-    for _ in range(luck.choice([1, 1, 2, 5])):
-        path = [str(key) for key in _any(config, luck)]
-        if luck.random() < 0.5:
-            path.insert(luck.randrange(len(path) + 1), luck.choice(keys))
-        overrides.append(luck.choice(forms).format(".".join(path), luck.choice(values)))
+    for _ in range(rng.choice([1, 1, 2, 5])):
+        path = [str(key) for key in _any(config, rng)]
+        if rng.random() < 0.5:
+            path.insert(rng.randrange(len(path) + 1), rng.choice(keys))
+        overrides.append(rng.choice(forms).format(".".join(path), rng.choice(values)))
     return _written(config, overrides)
 
 
-def _no_file(config: Any, luck: random.Random) -> Written:
+def _no_file(config: Any, rng: random.Random) -> Written:
     content = _written(config).content
     return Written(
-        luck.choice(
+        rng.choice(
             [
                 os.mkfifo,
                 os.mkdir,
@@ -341,8 +318,8 @@ def _no_file(config: Any, luck: random.Random) -> Written:
                 b"\xff\xfe" + content,
                 b"\xef\xbb\xbf" + content,
                 content.decode().encode("utf-16"),
-                bytes(luck.randrange(256) for _ in range(200)),
-                content[: len(content) // 2] + bytes([luck.randrange(256)]) + content[len(content) // 2 :],
+                bytes(rng.randrange(256) for _ in range(200)),
+                content[: len(content) // 2] + bytes([rng.randrange(256)]) + content[len(content) // 2 :],
                 content * 2,
                 b"\0" * 100,
             ]

@@ -1,9 +1,9 @@
-"""Damaged files of data sets, of their caches and of videos: none is believed where its format can tell.
+"""Damaged files of data sets, of their caches and of videos: none is accepted where its format has checksums.
 
 PNG, npz and indexed tar files have checksums, and so have the caches of pictures and statistics: what is read of a
 flipped, cut or zeroed one must be what was read before. JPEG, npy, PFM, OpenEXR and TIFF files, tables, lists of names,
-JSON, Arrow, parquet and video files cannot tell; of them the samples need only be usable. Of tar files without an
-index, and of Arrow and parquet files, only the PNG files inside can.
+JSON, Arrow, parquet and video files have none; of them the samples need only be usable. Of tar files without an
+index, and of Arrow and parquet files, only the PNG files inside have them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.datasets.composites.made_pictures import composites, write_pictures
 from tests.datasets.hugging_face_tables import TARGETS, table
 from tests.datasets.pictures import PARTS, disc, photo, ramp, save, write_csv
 from tests.datasets.test_contract import EXAMPLES
-from tests.fuzz.damages import DECAY, Damage, damages_of
+from tests.fuzz.damages import CORRUPTIONS, Damage, damages_of
 from tests.fuzz.harness import Case
 from tests.moving_dot import write_video
 
@@ -49,16 +49,16 @@ class Kind:
         make: writes a good one in an empty folder.
         read: everything in it.
         damaged: patterns of the files that are changed.
-        telling: endings of files whose decay must be told.
-        pictures_tell: of the others, pictures that come out changed are a fall too.
+        checksummed: endings of files whose corruption must be noticed.
+        pictures_checksummed: of the others, pictures that come out changed are a failure too.
         in_place: it is made anew for each case, for it goes by paths and times.
     """
 
     make: Callable[[Path], object]
     read: Callable[[Path], Found]
     damaged: tuple[str, ...] = ("**/*",)
-    telling: tuple[str, ...] = ()
-    pictures_tell: bool = False
+    checksummed: tuple[str, ...] = ()
+    pictures_checksummed: bool = False
     in_place: bool = False
 
     def files(self, root: Path) -> list[Path]:
@@ -258,32 +258,32 @@ KINDS: dict[str, Kind] = {
         lambda root: (EXAMPLES["shards"](root), [each.unlink() for each in root.glob("shards/*.npz")]),
         partial(_read, lambda root: Shards(str(root / "shards"))),
         ("shards/*.tar",),
-        pictures_tell=True,
+        pictures_checksummed=True,
     ),
     "hugging_face saved": Kind(
-        _save_table, partial(_read, partial(_open_table, name="table")), pictures_tell=True
+        _save_table, partial(_read, partial(_open_table, name="table")), pictures_checksummed=True
     ),
     "hugging_face splits": Kind(
-        _save_splits, partial(_read, partial(_open_table, name="table")), pictures_tell=True
+        _save_splits, partial(_read, partial(_open_table, name="table")), pictures_checksummed=True
     ),
     "hugging_face arrow": Kind(
-        _save_arrow, partial(_read, partial(_open_table, name="table.arrow")), pictures_tell=True
+        _save_arrow, partial(_read, partial(_open_table, name="table.arrow")), pictures_checksummed=True
     ),
     "hugging_face parquet": Kind(
         lambda root: table(8).to_parquet(root / "table.parquet"),
         partial(_read, partial(_open_table, name="table.parquet")),
-        pictures_tell=True,
+        pictures_checksummed=True,
     ),
     "nyuv2": Kind(EXAMPLES["nyuv2"], partial(_read, lambda root: NYUv2(str(root), val=0.3))),
     "cityscapes": Kind(
         EXAMPLES["cityscapes"], partial(_read, lambda root: Cityscapes(str(root), classes=19, val=0.3))
     ),
-    "folders": Kind(_table_folders, partial(_read, _open_table_folders), telling=(".png", ".npz")),
-    "fg_bg": Kind(_listed_fg_bg, partial(_read, _open_fg_bg), telling=(".png",)),
+    "folders": Kind(_table_folders, partial(_read, _open_table_folders), checksummed=(".png", ".npz")),
+    "fg_bg": Kind(_listed_fg_bg, partial(_read, _open_fg_bg), checksummed=(".png",)),
     "composite": Kind(
         write_pictures,
         partial(_read, partial(composites, positions=1)),
-        telling=(".png",),
+        checksummed=(".png",),
     ),
     "composite cache": Kind(
         _made_composites, partial(_read, partial(composites, positions=1)), ("cache/**/*",), (".npy", ".json")
@@ -309,17 +309,15 @@ class DataSets:
         with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
             self.good = {name: pool.apply(_good, (name, folder / name)) for name in KINDS}
 
-    def case(self, index: int, luck: random.Random) -> Case:
+    def case(self, index: int, rng: random.Random) -> Case:
         name = list(KINDS)[index % len(KINDS)]
         files = KINDS[name].files(self.folder / name)
-        number = luck.randrange(len(files))
+        number = rng.randrange(len(files))
         damages = damages_of(files[number])
-        damage = luck.choice(damages)
-        return Case(
-            f"{files[number]} {damage.__name__}", name, partial(self._try, name, number, damage, luck)
-        )
+        damage = rng.choice(damages)
+        return Case(f"{files[number]} {damage.__name__}", name, partial(self._try, name, number, damage, rng))
 
-    def _try(self, name: str, number: int, damage: Damage, luck: random.Random) -> str:
+    def _try(self, name: str, number: int, damage: Damage, rng: random.Random) -> str:
         os.environ["CNNLIB_CACHE"] = str(Path("cache").absolute())
         root, kind, good = Path(name), KINDS[name], self.good[name]
         if kind.in_place:
@@ -329,17 +327,17 @@ class DataSets:
             shutil.copytree(self.folder / name, root)
         files = [root / each for each in kind.files(root)]
         file = files[number]
-        damage(file, files, luck)
+        damage(file, files, rng)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = kind.read(root)
-        if damage in DECAY and file.suffix in kind.telling:
-            assert _same(found, good), "a damaged file was believed"
-        elif damage in DECAY and kind.pictures_tell:
+        if damage in CORRUPTIONS and file.suffix in kind.checksummed:
+            assert _same(found, good), "a damaged file was accepted"
+        elif damage in CORRUPTIONS and kind.pictures_checksummed:
             pictures = [each["image"] for each in good.values()]
             assert all(
                 any(np.array_equal(each["image"], picture) for picture in pictures) for each in found.values()
-            ), "a damaged picture was believed"
+            ), "a damaged picture was accepted"
         return "read as before" if _same(found, good) else "read otherwise"
 
 

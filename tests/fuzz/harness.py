@@ -28,14 +28,14 @@ SECONDS = 10  # of processor time in a case; waiting for other processes is no f
 _WAITING = 3  # times as long on the clock: a case that waits for ever uses no processor
 _MEMORY = 3 * 2**30  # bytes beside those that the parent has
 _TAIL = 3  # frames of a traceback
-_REFUSED, _FELL = "refused", "FELL"
+_REFUSED, _FAILED = "refused", "FAILED"
 
 
 class Case(NamedTuple):
     """One hostile input.
 
     Attributes:
-        name: tells it from all others.
+        name: distinguishes it from all others.
         kind: of what is wrong with it.
         run: tries it in the working directory, an empty folder, and returns what became of it in a word; what it
             raises must be an error for people.
@@ -53,12 +53,12 @@ class Part(Protocol):
         """Makes what all cases share, in the empty ``folder``."""
         ...
 
-    def case(self, index: int, luck: random.Random) -> Case:
+    def case(self, index: int, rng: random.Random) -> Case:
         """What would take long in every case's process is made here, where it stays."""
         ...
 
 
-class Fall(NamedTuple):
+class Failure(NamedTuple):
     """A case that ended as none may: what happened, and the end of the traceback."""
 
     what: str
@@ -67,43 +67,45 @@ class Fall(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What was tried, by kind and by what became of it, and what fell."""
+    """What was tried, by kind and by what became of it, and what failed."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    falls: list[tuple[Case, Fall]] = field(default_factory=list)
+    failures: list[tuple[Case, Failure]] = field(default_factory=list)
 
-    def note(self, case: Case, answer: str | Fall) -> None:
-        if isinstance(answer, Fall):
-            self.falls.append((case, answer))
-            print(f"fell: case {case.name} ({case.kind}): {answer.what}", file=sys.stderr, flush=True)
-            answer = _FELL
+    def note(self, case: Case, answer: str | Failure) -> None:
+        if isinstance(answer, Failure):
+            self.failures.append((case, answer))
+            print(f"failed: case {case.name} ({case.kind}): {answer.what}", file=sys.stderr, flush=True)
+            answer = _FAILED
         self.counts[case.kind, answer] += 1
 
     def lines(self) -> Iterator[str]:
         """For people."""
         became = sorted({what for _, what in self.counts})
         for kind in sorted({kind for kind, _ in self.counts}):
-            told = ", ".join(
+            counted = ", ".join(
                 f"{self.counts[kind, what]} {what}" for what in became if self.counts[kind, what]
             )
-            yield f"  {kind}: {told}"
-        alike: dict[tuple[str, str], list[tuple[Case, Fall]]] = {}
-        for case, fall in self.falls:
-            alike.setdefault((fall.what[:120], fall.place.rpartition("\n")[2]), []).append((case, fall))
-        for falls in alike.values():
-            case, fall = falls[0]
-            yield f"  {len(falls)} x {fall.what} ({case.kind}; case {case.name})"
-            yield from (f"      {line}" for line in fall.place.splitlines())
+            yield f"  {kind}: {counted}"
+        alike: dict[tuple[str, str], list[tuple[Case, Failure]]] = {}
+        for case, failure in self.failures:
+            alike.setdefault((failure.what[:120], failure.place.rpartition("\n")[2]), []).append(
+                (case, failure)
+            )
+        for failures in alike.values():
+            case, failure = failures[0]
+            yield f"  {len(failures)} x {failure.what} ({case.kind}; case {case.name})"
+            yield from (f"      {line}" for line in failure.place.splitlines())
 
     @property
     def total(self) -> str:
         """In a line."""
         became: Counter[str] = Counter()
         for (_, what), count in self.counts.items():
-            became[what if what in (_REFUSED, _FELL) else "accepted"] += count
+            became[what if what in (_REFUSED, _FAILED) else "accepted"] += count
         return (
             f"{became.total()} tried, {became[_REFUSED]} refused, {became['accepted']} accepted, "
-            f"{became[_FELL]} fell"
+            f"{became[_FAILED]} failed"
         )
 
 
@@ -149,7 +151,7 @@ def _forked(case: Case, here: Path) -> tuple[int, int]:
     if process:
         os.close(start)
         return process, end
-    answer: str | Fall = Fall("no answer")
+    answer: str | Failure = Failure("no answer")
     try:
         os.setsid()
         os.chdir(here)
@@ -161,7 +163,7 @@ def _forked(case: Case, here: Path) -> tuple[int, int]:
         trap.watch(_note_of(here))
         answer = attempt(case.run)
     except BaseException as error:
-        answer = Fall(_line(error), "the harness")
+        answer = Failure(_line(error), "the harness")
     finally:
         with contextlib.suppress(BaseException):
             os.write(start, pickle.dumps(answer))
@@ -170,17 +172,17 @@ def _forked(case: Case, here: Path) -> tuple[int, int]:
 
 def _note_of(here: Path) -> Path:
     """What a trap writes; outside of the case's folder, which the case may change."""
-    return here.with_name(f"{here.name} sprung")
+    return here.with_name(f"{here.name} triggered")
 
 
-def attempt(run: Callable[[], str]) -> str | Fall:
-    """What ``run`` returns; ``refused`` where it raises an error for people; or a fall."""
+def attempt(run: Callable[[], str]) -> str | Failure:
+    """What ``run`` returns; ``refused`` where it raises an error for people; or a failure."""
     try:
         return run()
     except (CnnlibError, OSError) as error:  # what command lines show, with exit code 2
-        return Fall(fault, _place(error)) if (fault := fault_of_message(str(error))) else _REFUSED
+        return Failure(fault, _place(error)) if (fault := fault_of_message(str(error))) else _REFUSED
     except BaseException as error:
-        return Fall(_line(error), _place(error))
+        return Failure(_line(error), _place(error))
 
 
 def fault_of_message(message: str) -> str | None:
@@ -205,7 +207,7 @@ def _place(error: BaseException) -> str:
     return "\n".join(f"{frame.filename}:{frame.lineno} {frame.line}" for frame in frames)
 
 
-def _answer(one: _Running, pipe: int, late: bool) -> str | Fall:
+def _answer(one: _Running, pipe: int, late: bool) -> str | Failure:
     if late:
         os.killpg(one.process, signal.SIGKILL)
     # Not to the end: a process that the case has left behind holds the pipe open.
@@ -215,12 +217,12 @@ def _answer(one: _Running, pipe: int, late: bool) -> str | Fall:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(one.process, signal.SIGKILL)
     if (note := _note_of(one.folder)).exists():
-        return Fall(note.read_text())
+        return Failure(note.read_text())
     if content:
         return pickle.loads(content)
     number = os.waitstatus_to_exitcode(status)
     slow = -number in (signal.SIGXCPU, signal.SIGKILL)
-    return Fall(f"killed after {SECONDS} s" if slow else f"died with code {number}")
+    return Failure(f"killed after {SECONDS} s" if slow else f"died with code {number}")
 
 
 def _seconds_used() -> int:

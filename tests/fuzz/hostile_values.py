@@ -32,7 +32,7 @@ CELLS = [
 ]
 """Texts where a number or a name is read from text."""
 OUTSIDE = [
-    "tests.fuzz.trap.Trap", "tests.fuzz.trap.spring", "os.system", "torch.nn.Module", "torch.nn.Identity",
+    "tests.fuzz.trap.Trap", "tests.fuzz.trap.trigger", "os.system", "torch.nn.Module", "torch.nn.Identity",
     "builtins.str", "subprocess.Popen", "math.pi", "a.b", ".x", "x.", "..", "cnnlib.losses.Loss", "torch.optim.Adam",
     "cnnlib.tasks.Task", "cnnlib.weighting.Weighting", "os.path.join", "cnnlib.datasets.Scenes", "é.é", "a b.c",
 ]
@@ -41,7 +41,7 @@ VALUES: list[Any] = [
     *NUMBERS, *TEXTS,
 ]
 PIECES = [
-    "!!int ''", "!!python/object/apply:tests.fuzz.trap.spring []", "!!python/name:tests.fuzz.trap.spring",
+    "!!int ''", "!!python/object/apply:tests.fuzz.trap.trigger []", "!!python/name:tests.fuzz.trap.trigger",
     "!!float x", "!!binary eA==", "!!python/object/apply:os.system [true]", "!!set {a}", "!x y", "*a", "&a",
     "&a [*a]", "<<: *a", "? ", "- ", ": ", "\t", "\0", "\x07", "---", "...", "%YAML 9.9", "|", ">", "{", "[", "'", '"',
     "#", "[" * 3000, "{a: " * 3000, "- " * 3000, "\ufeff", "é", "\ud800", '"\\0"', '"\\ud800"', "!!str", "!!null x",

@@ -18,8 +18,8 @@ from PIL import Image, ImageOps
 from cnnlib.datasets.image_files import ImageFileError, read_color
 from cnnlib.datasets.map_files import read_gray, read_indices, read_lengths
 from tests.datasets.pictures import disc, photo, ramp
+from tests.fuzz.byte_damages import ByteDamage, cut, flip, noise, replace, splice, zeros
 from tests.fuzz.harness import Case
-from tests.fuzz.hostile_values import CONTENTS
 
 READERS: dict[str, Callable[[Path], Any]] = {
     "color": lambda path: np.array(read_color(path)),
@@ -91,42 +91,29 @@ def sources() -> dict[str, bytes]:
 
 SOURCES = sources()
 PROGRAM = _encoded(photo(8), "EPS")
-
 """In PostScript, which Pillow has another program read."""
 
 
-def mutilated(luck: random.Random) -> tuple[str, bytes]:
-    """The name of a file and its content, broken in one of the ways in which files are."""
-    names = list(SOURCES)
-    name = luck.choice(names)
-    content = SOURCES[name]
-    how = luck.randrange(10)
-    if how == 9:
-        return name, _flipped(PROGRAM, luck, len(PROGRAM)) if luck.random() < 0.5 else PROGRAM
-    if how == 0:
-        return name, content[: luck.randrange(len(content))]
-    if how in (1, 2):  # anywhere, or where the header is
-        return name, _flipped(content, luck, len(content) if how == 1 else min(64, len(content)))
-    if how == 3:  # the header of one with the body of another
-        cut = luck.randint(1, 63)
-        return name, content[:cut] + SOURCES[luck.choice(names)][cut:]
-    if how == 4:
-        return name, luck.choice(CONTENTS)
-    if how == 5:
-        return name, luck.randbytes(luck.randint(1, 399))
-    if how == 6:  # absurd sizes
-        return name, _resized(name, content, luck)
-    if how == 7:  # another ending
-        return Path(name).stem + Path(luck.choice(names)).suffix, content
-    start, end = sorted(luck.choices(range(len(content)), k=2))
-    return name, content[:start] + bytes(end - start if luck.random() < 0.5 else 0) + content[end:]
+def damaged_picture(rng: random.Random) -> tuple[str, bytes]:
+    """The name of a file and its content, damaged or under another ending."""
+    name, other = rng.choices(list(SOURCES), k=2)
+    if rng.random() < 0.1:
+        return Path(name).stem + Path(other).suffix, SOURCES[name]
+    return name, rng.choice(_DAMAGES)(SOURCES[name], rng)
 
 
-def _flipped(content: bytes, luck: random.Random, until: int) -> bytes:
-    changed = bytearray(content)
-    for _ in range(luck.randint(1, 3)):
-        changed[luck.randrange(until)] ^= 1 << luck.randrange(8)
-    return _with_right_sums(bytes(changed)) if luck.random() < 0.5 else bytes(changed)
+def _flip_with_right_sums(content: bytes, rng: random.Random) -> bytes:
+    return _with_right_sums(flip(content, rng))
+
+
+def _other_body(content: bytes, rng: random.Random) -> bytes:
+    """The header of one with the body of another."""
+    end = rng.randint(1, 63)
+    return content[:end] + rng.choice(list(SOURCES.values()))[end:]
+
+
+def _program(content: bytes, rng: random.Random) -> bytes:
+    return rng.choice([PROGRAM, flip(PROGRAM, rng)])
 
 
 def _with_right_sums(content: bytes) -> bytes:
@@ -141,17 +128,22 @@ def _with_right_sums(content: bytes) -> bytes:
     return bytes(changed)
 
 
-def _resized(name: str, content: bytes, luck: random.Random) -> bytes:
-    """With other sides in the header, where it is known where they stand; else with such bytes in the beginning."""
-    width, height = luck.choices(SIDES, k=2)
-    if Path(name).suffix in (".pgm", ".ppm", ".pbm", ".pfm"):
-        return content.replace(b"32 24", b"%d %d" % (width, height), 1)
-    if name.endswith(".npy"):
-        return content.replace(b"(24, 32)", b"(%d, %d)" % (height, width), 1)
-    changed = bytearray(content)
-    at = 16 if name.endswith(".png") else luck.randint(4, 39)
-    changed[at : at + 8] = struct.pack(">II" if name.endswith(".png") else "<II", width, height)
-    return _with_right_sums(bytes(changed))
+def _resize(content: bytes, rng: random.Random) -> bytes:
+    """With absurd sides in the header, where it is known where they stand; else with such bytes in the beginning."""
+    width, height = rng.choices(SIDES, k=2)
+    for old, new in ((b"32 24", b"%d %d" % (width, height)), (b"(24, 32)", b"(%d, %d)" % (height, width))):
+        if old in content[:128]:
+            return content.replace(old, new, 1)
+    png = content.startswith(b"\x89PNG")
+    start = 16 if png else rng.randint(4, 39)
+    sides = struct.pack(">II" if png else "<II", width, height)
+    return _with_right_sums(content[:start] + sides + content[start + 8 :])
+
+
+_DAMAGES: list[ByteDamage] = [
+    *(flip, flip, _flip_with_right_sums, _flip_with_right_sums, cut, zeros, splice, replace, noise),
+    *(_other_body, _resize, _program),
+]
 
 
 # Trying
@@ -217,8 +209,8 @@ class Pictures:
     def prepare(self, folder: Path) -> None:
         pass
 
-    def case(self, index: int, luck: random.Random) -> Case:
-        name, content = mutilated(luck)
+    def case(self, index: int, rng: random.Random) -> Case:
+        name, content = damaged_picture(rng)
 
         def run() -> str:
             path = Path(name).absolute()

@@ -1,4 +1,4 @@
-"""Damaged run folders: reports, predictions and resumed runs name what is damaged, and believe nothing of it."""
+"""Damaged run folders: reports, predictions and resumed runs name what is damaged, and accept nothing of it."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ from cnnlib.reporting.suite_files import write_suite_files
 from cnnlib.runs import drop_damaged_results, is_finished, plan, refuse_other_configs
 from cnnlib.suite import write_results
 from cnnlib.types import CnnlibError
-from tests.fuzz.damages import Damage, changed, damages_of
+from tests.fuzz.damages import Damage, damages_of
 from tests.fuzz.harness import Case
 from tests.fuzz.trap import pickled
+from tests.fuzz.trees import changed
 from tests.tiny_suite import TINY, write_suite
 
 Weights: TypeAlias = Mapping[str, torch.Tensor]
@@ -48,7 +49,7 @@ class Runs:
 
     def prepare(self, folder: Path) -> None:
         os.environ["CNNLIB_CACHE"] = str(folder / "cache")
-        # Where Linux does not tell it, Python asks another program, once.
+        # Where Linux does not provide it, Python asks another program, once.
         platform.processor()
         self.folder = folder
         experiments = {"bce": {}, "child": {"start_from": {"run": "bce", "heads": True}}}
@@ -63,20 +64,20 @@ class Runs:
         self.picture = Scenes(size=32, train=1, val=1, test=1).split("train")[0]["image"][:3]
         self.files = [_SUITE, *(path.relative_to(folder) for run in _RUNS for path in _files(folder / run))]
 
-    def case(self, index: int, luck: random.Random) -> Case:
+    def case(self, index: int, rng: random.Random) -> Case:
         file = self.files[index % len(self.files)]
         damages = damages_of(file)
         if file.suffix == ".ckpt":
             damages += [_other_state] * 4
         if file == _RUNS[1] / "result.json":
             damages += [_other_start] * 8
-        damage = luck.choice(damages)
+        damage = rng.choice(damages)
         kind = "a prediction" if file.suffix == ".png" else file.name
-        return Case(f"{file} {damage.__name__}", kind, partial(self._try, file, damage, luck))
+        return Case(f"{file} {damage.__name__}", kind, partial(self._try, file, damage, rng))
 
-    def _try(self, file: Path, damage: Damage, luck: random.Random) -> str:
+    def _try(self, file: Path, damage: Damage, rng: random.Random) -> str:
         shutil.copytree(self.folder / "tiny", "tiny")
-        damage(file, self.files, luck)
+        damage(file, self.files, rng)
         run = next((run for run in _RUNS if file.is_relative_to(run)), _RUNS[0])
         # A config that was changed is another one.
         weights = None if file.suffix in (".yaml", ".json") else self.weights[run]
@@ -121,7 +122,7 @@ def _report() -> None:
 
 def _compare(found: Weights, expected: Weights | None) -> None:
     if expected and any(not torch.equal(value, found[key]) for key, value in expected.items()):
-        raise AssertionError("damaged weights were believed")
+        raise AssertionError("damaged weights were accepted")
 
 
 def _error(run: Callable[[], None]) -> Exception | None:
@@ -135,19 +136,19 @@ def _error(run: Callable[[], None]) -> Exception | None:
     return None
 
 
-def _other_start(path: Path, files: Sequence[Path], luck: random.Random) -> None:
+def _other_start(path: Path, files: Sequence[Path], rng: random.Random) -> None:
     """What the result says of the run's parent."""
     result = json.loads(path.read_text())
-    path.write_text(json.dumps(result | {"start_from": changed(result["start_from"], luck)}))
+    path.write_text(json.dumps(result | {"start_from": changed(result["start_from"], rng)}))
 
 
-def _other_state(path: Path, files: Sequence[Path], luck: random.Random) -> None:
+def _other_state(path: Path, files: Sequence[Path], rng: random.Random) -> None:
     """A checkpoint with right checksums that holds something else, or a pickle that would run code."""
     saved = torch.load(path, weights_only=True)
     states = [*_STATES, {"net": saved["net"]}, {"net": saved["net"], "model": []}, pickled()]
     states += [saved | {key: value} for key in saved for value in (None, [], {}, 1, "x", pickled())]
-    state = luck.choice(states)
-    if luck.random() < 0.2:
+    state = rng.choice(states)
+    if rng.random() < 0.2:
         path.write_bytes(pickle.dumps(state, protocol=2))
     else:
         torch.save(state, path)

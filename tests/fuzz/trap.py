@@ -1,6 +1,6 @@
 """What must never run. Hostile input names it; starting another program counts as well.
 
-It leaves a note for the harness: unlike an exception it cannot be caught, so that the case falls in any case.
+It leaves a note for the harness: unlike an exception it cannot be caught, so that the case fails in any case.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ _PROGRAMS = frozenset({"os.system", "subprocess.Popen", "os.exec", "os.posix_spa
 _note: Path | None = None
 
 
-class Sprung(BaseException):
+class Triggered(BaseException):
     """Past every ``except Exception``."""
 
 
 class Trap:
-    """In a config: a class that is no component. In a pickle: an object that calls ``spring`` when it is loaded."""
+    """In a config: a class that is no component. In a pickle: an object that calls ``trigger`` when it is loaded."""
 
     kind, default_loss, values = "mask", "bce", frozenset({"logits"})
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        spring("a class was called before it was seen to be of its kind")
+        trigger("a class was called before it was seen to be of its kind")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return spring, ("a pickle was loaded",)
+        return trigger, ("a pickle was loaded",)
 
 
 def pickled() -> Trap:
-    """What runs ``spring`` once it is pickled and loaded."""
+    """What runs ``trigger`` once it is pickled and loaded."""
     return Trap.__new__(Trap)
 
 
-def spring(*args: Any, **kwargs: Any) -> None:
+def trigger(*args: Any, **kwargs: Any) -> None:
     what = f"outside code ran: {', '.join(map(ascii, args))[:200]}"
     if _note is not None:
         _note.write_text(what)
-    raise Sprung(what)
+    raise Triggered(what)
 
 
 def watch(note: Path) -> None:
-    """From here on, whatever this process or a fork of it springs is written to the file ``note``."""
+    """From here on, whatever this process or a fork of it triggers is written to the file ``note``."""
     global _note
     _note = note
     sys.addaudithook(_refuse_programs)
@@ -52,4 +52,4 @@ def watch(note: Path) -> None:
 
 def _refuse_programs(event: str, arguments: tuple[Any, ...]) -> None:
     if event in _PROGRAMS:
-        spring(f"the program {arguments[0]!r} was started")
+        trigger(f"the program {arguments[0]!r} was started")

@@ -28,16 +28,16 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if unknown := set(options.suites) - set(SUITES):
         parser.error(f"no suite is called {', '.join(sorted(unknown))}; there are {', '.join(SUITES)}")
-    draw, left, faults, killed = random.Random(options.seed), options.count, [], Counter()
+    rng, left, faults, killed = random.Random(options.seed), options.count, [], Counter()
     folder = Path(tempfile.mkdtemp(prefix="kill-"))
     suites = [each for each in write_suites(folder) if not options.suites or each.name in options.suites]
     whole = {suite.name: run_whole(suite, folder / suite.name) for suite in suites}
     trial = 0
     while left:
         suite, trial = suites[trial % len(suites)], trial + 1
-        count = min(left, draw.randint(1, _MOST_IN_A_ROW))
+        count = min(left, rng.randint(1, _MOST_IN_A_ROW))
         out = folder / f"trial-{trial}"
-        done = run_killed(suite, out, count, draw, whole[suite.name].seconds)
+        done = run_killed(suite, out, count, rng, whole[suite.name].seconds)
         killed, left = killed + done, left - done.total()
         found = differences(out / "tiny", whole[suite.name].folder)
         print(

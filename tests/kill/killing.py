@@ -35,7 +35,7 @@ def run_whole(suite: Suite, out: Path) -> Whole:
     return Whole(out / "tiny", time.monotonic() - began)
 
 
-def run_killed(suite: Suite, out: Path, kills: int, draw: random.Random, seconds: float) -> Counter[str]:
+def run_killed(suite: Suite, out: Path, kills: int, rng: random.Random, seconds: float) -> Counter[str]:
     """Kills the command up to ``kills`` times, each at a moment within ``seconds``, and then lets it end; what was
     killed. A command that ends first is not killed any more.
     """
@@ -43,11 +43,11 @@ def run_killed(suite: Suite, out: Path, kills: int, draw: random.Random, seconds
     while killed.total() < kills:
         process = _start(suite, out)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(draw.uniform(0, seconds))
+            process.wait(rng.uniform(0, seconds))
         others = [each for each in session_of(process.pid) if each != process.pid]
         if process.poll() is not None:
             break
-        killed[_kill(process, others, draw)] += 1
+        killed[_kill(process, others, rng)] += 1
         process.wait(_LONGEST)
         _wait_for_all(process.pid)
     for _ in range(
@@ -59,14 +59,14 @@ def run_killed(suite: Suite, out: Path, kills: int, draw: random.Random, seconds
     raise SystemExit(f"{suite.name} does not end; see {out}/log")
 
 
-def _kill(process: subprocess.Popen[bytes], others: list[int], draw: random.Random) -> str:
+def _kill(process: subprocess.Popen[bytes], others: list[int], rng: random.Random) -> str:
     """What was killed: the command, all that it started, or one of these alone, such as a run or a loader."""
-    what = draw.choice(("the command", "all its processes", "one of its processes"))
+    what = rng.choice(("the command", "all its processes", "one of its processes"))
     if what == "all its processes":
         os.killpg(process.pid, signal.SIGKILL)
     elif what == "one of its processes" and others:
         with suppress(ProcessLookupError):
-            os.kill(draw.choice(others), signal.SIGKILL)
+            os.kill(rng.choice(others), signal.SIGKILL)
     else:
         what = "the command"
         process.kill()

@@ -13,7 +13,7 @@ import torch
 from annotated_types import MinLen
 
 from cnnlib.checks import checked
-from cnnlib.datasets.annotated_images import AnnotatedDataSource, annotated
+from cnnlib.datasets.annotated_images import AnnotatedDataSource, read_annotated
 from cnnlib.datasets.boxes.files import read_boxes
 from cnnlib.datasets.boxes.rows import BoxRow, ObjectBox, area
 from cnnlib.datasets.file_samples import Input
@@ -30,7 +30,7 @@ _LEAST_LEFT = 0.5  # of a box's area, inside of its picture
 class Boxes(AnnotatedDataSource):
     """Images of one object each: the targets ``box`` and, where there are several classes, ``label``.
 
-    Annotations, told apart by their content, are:
+    Annotations, distinguished by their content, are:
 
     - a folder of Pascal VOC's XML, or of text files with lines ``class xmin ymin xmax ymax``; the image is called as
       the file is.
@@ -90,7 +90,7 @@ class Boxes(AnnotatedDataSource):
     ) -> None:
         base, problems = opened(root)
         read = partial(read_boxes, class_attribute=class_attribute, problems=problems)
-        found = annotated(base, annotations, images, read, "images without an object", problems)
+        found = read_annotated(base, annotations, images, read, "images without an object", problems)
         rows = found.rows
         chosen = {name: _chosen(row, object, problems) for name, row in rows.items()}
         names = names or sorted({each.label for each in chosen.values()})

@@ -38,10 +38,10 @@ class FootSplit(RenderedSplit):
 class Feet(RenderedSource):
     """Drawn feet seen from behind, in pronation, neutral or in supination: the stand-in for photographs of ankles.
 
-    What tells the poses apart is the angle between the line of the calf and that of the heel: 7 to 17 degrees outwards
+    The poses differ in the angle between the line of the calf and that of the heel: 7 to 17 degrees outwards
     at the heel's lower end, within 2.2, or 6.5 to 15 inwards. Outwards is away from the other foot, so a net must also
     see whether it is a left or a right foot: by the toes, the bones of the ankle and the arch. Legs lean and the camera
-    is tilted by several degrees, so that no single line tells the pose. Skin, socks, trousers, light, floor, wall, and
+    is tilted by several degrees, so that no single line shows the pose. Skin, socks, trousers, light, floor, wall, and
     the place and the height of the camera differ. In a third of the pictures a part of the other foot is seen. The
     mirror image of a left foot is that of a right one in the same pose.
 

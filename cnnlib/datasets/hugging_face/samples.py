@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from cnnlib.datasets.fitting import fitted_size, padded, padded_target
-from cnnlib.datasets.hugging_face.tables import Table, file_content, known, undecoded, values
+from cnnlib.datasets.hugging_face.tables import Table, file_content, has_value, undecoded, values
 from cnnlib.datasets.hugging_face.targets import ColumnTarget
 from cnnlib.datasets.image_files import ImageFileError, Stored, decode_stored, to_color, to_image
 from cnnlib.types import CnnlibError, EmbeddedPicture, Fit, Sample, Size
@@ -32,7 +32,7 @@ class TableSamples:
     """Of a stored picture."""
 
     def __post_init__(self) -> None:
-        self._known = {key: known(self.table, target.column) for key, target in self.targets.items()}
+        self._known = {key: has_value(self.table, target.column) for key, target in self.targets.items()}
         self._groups = self._texts(self.group_column)
         self._names = self._texts(self.name_column)
         self._classes: list[str | None] | None = None

@@ -105,7 +105,7 @@ def check_column(tables: Iterable[Table], column: str, option: str) -> None:
             )
 
 
-def known(table: Table, column: str) -> np.ndarray:
+def has_value(table: Table, column: str) -> np.ndarray:
     """Which rows have a value in a column, bool (N,); pictures are not decoded."""
     parts = [np.asarray(each.is_valid()) for each in _arrow(table, column)]
     return np.concatenate(parts) if parts else np.zeros(0, bool)
@@ -128,7 +128,7 @@ def undecoded(table: Table, columns: Iterable[str]) -> tuple[Table, dict[str, An
 
 
 def file_content(cell: Mapping[str, Any]) -> bytes:
-    """Of the picture in a cell, which holds it or tells its place; raises whatever opening that does."""
+    """Of the picture in a cell, which holds it or gives its place; raises whatever opening that does."""
     content, path = cell["bytes"], cell["path"]
     if content is None and library().utils.file_utils.is_local_path(path):
         content = read_bytes(Path(path))

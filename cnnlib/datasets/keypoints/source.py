@@ -10,7 +10,7 @@ from annotated_types import Ge, MinLen
 
 from cnnlib.checks import checked
 from cnnlib.datasets import face_68
-from cnnlib.datasets.annotated_images import AnnotatedDataSource, annotated
+from cnnlib.datasets.annotated_images import AnnotatedDataSource, read_annotated
 from cnnlib.datasets.file_samples import Input
 from cnnlib.datasets.keypoints.files import read_keypoints
 from cnnlib.datasets.keypoints.parts import PointsInPart
@@ -27,7 +27,7 @@ _LAYOUTS = {"face_68": (face_68.NAMES, face_68.FLIP_ORDER)}
 class Keypoints(AnnotatedDataSource):
     """Images of one object each, and the places of its points: the target ``points`` of the input ``image``.
 
-    Annotation files, told apart by their content, are:
+    Annotation files, distinguished by their content, are:
 
     - CSV: the image's name first, then ``x0,y0,x1,y1,...`` or ``<point>_x,<point>_y,...`` or numbered columns, and
       perhaps a box, ``xmin,ymin,xmax,ymax``. An empty cell means that the point is not known.
@@ -94,7 +94,7 @@ class Keypoints(AnnotatedDataSource):
         if crop and size is None:
             raise CnnlibError("crop needs size, for the parts of pictures that are shown have many sizes")
         read = partial(read_keypoints, normalized=normalized, problems=problems)
-        found = annotated(base, annotations, images, read, "images without a known point", problems)
+        found = read_annotated(base, annotations, images, read, "images without a known point", problems)
         info = _info(found.files, layout, names, flip_order)
         target = PointsInPart(PointsTask(info), found.rows, crop, margin)
         target.check_boxes(problems)

@@ -34,7 +34,7 @@ class LabelTable:
                 known = self._classes.setdefault(_plain(text), name)
                 if known != name:
                     problems.add(
-                        "spellings of two classes; `labels` must tell them apart",
+                        "spellings of two classes; `labels` must distinguish them",
                         f"{text!r}: {known}, {name}",
                     )
 

@@ -43,7 +43,7 @@ def radiance(scene: Scene, centers: Trace, normals: np.ndarray, size: int) -> tu
 
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
-    # Without the objects only the backdrop has edges: nothing must tell where an object is to come.
+    # Without the objects only the backdrop has edges: nothing must show where an object is to come.
     backdrop_edge = _edges(centers.surface, None, size)[split]
     return (
         _picture(pick(empty, place), size, split, backdrop_edge),
@@ -54,7 +54,7 @@ def radiance(scene: Scene, centers: Trace, normals: np.ndarray, size: int) -> tu
 def _picture(colors: np.ndarray, size: int, split: np.ndarray, used: np.ndarray) -> np.ndarray:
     """Colours of a ray for each pixel and then of four for each pixel of ``split``, to (3, size, size).
 
-    ``used`` bool tells for which of these the mean of the four is taken.
+    ``used`` bool says for which of these the mean of the four is taken.
     """
     picture, fine = colors[:, : size * size].copy(), colors[:, size * size :]
     means = (fine[:, 0::4] + fine[:, 1::4] + fine[:, 2::4] + fine[:, 3::4]) * np.float32(0.25)

@@ -82,7 +82,7 @@ def _any_scene(rng: np.random.Generator, families: Sequence[Family], count: int 
     """At most ``count`` objects."""
     place = materials.chosen(rng, PLACES)
     yaw, pitch = np.radians(rng.uniform(-33, 33)), np.radians(rng.uniform(5, 30))
-    # Height and focal length cannot be told from a picture alone: they vary less than what can.
+    # Height and focal length cannot be inferred from a picture alone: they vary less than what can.
     position, focal = np.array([0, 0, rng.uniform(1.45, 1.6)]), rng.uniform(0.975, 1.025)
     camera = Camera.looking(position, yaw, pitch, roll=np.radians(rng.normal(0, 1.2)), focal=focal)
     surfaces = surfaces_of(rng, place)

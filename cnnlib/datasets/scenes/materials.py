@@ -1,6 +1,6 @@
 """What things are made of: palettes chosen by eye, and textures drawn from them.
 
-Boards, tiles and bricks have one size everywhere, as they have in life: it tells how far away they are.
+Boards, tiles and bricks have one size everywhere, as they have in life: it shows how far away they are.
 """
 
 from __future__ import annotations

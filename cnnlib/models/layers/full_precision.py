@@ -1,4 +1,4 @@
-"""For last layers that tell numbers: bfloat16 would round a coordinate to about 1/300 of the picture."""
+"""For last layers that give numbers: bfloat16 would round a coordinate to about 1/300 of the picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run started from, as its ``result.json`` tells, and what has become of that since."""
+"""What a run started from, by its ``result.json``, and what has become of that since."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 
 from cnnlib.reporting.run_result import RunResult
+from cnnlib.result_file import StartRecord
 
 _TAKEN = {"weights": "weights", "heads": "heads", "optimizer": "optimizer state"}
 """What a run can take over, in words."""
@@ -23,21 +24,26 @@ class State(Enum):
 
 
 @dataclass(frozen=True)
-class Parent:
+class Origin:
     """The run that another one started from.
 
     Attributes:
         folder: where it was, absolute.
-        sha256: of its ``best.ckpt`` at the time.
-        taken, left: what was taken over, and what was not, in words.
+        record: what the other run keeps of it.
     """
 
     folder: Path
-    experiment: str
-    seed: int
-    sha256: str
-    taken: tuple[str, ...]
-    left: tuple[str, ...]
+    record: StartRecord
+
+    @property
+    def taken(self) -> list[str]:
+        """What was taken over, in words."""
+        return [words for key, words in _TAKEN.items() if self.record[key]]
+
+    @property
+    def left(self) -> list[str]:
+        """What was not, in words."""
+        return [words for key, words in _TAKEN.items() if not self.record[key]]
 
     @property
     def state(self) -> State:
@@ -47,23 +53,14 @@ class Parent:
         if not _is_file(path):
             return State.NO_CHECKPOINT
         with path.open("rb") as file:
-            same = hashlib.file_digest(file, "sha256").hexdigest() == self.sha256
+            same = hashlib.file_digest(file, "sha256").hexdigest() == self.record["sha256"]
         return State.UNCHANGED if same else State.CHANGED
 
 
-def read_parent(run: RunResult) -> Parent | None:
+def read_origin(run: RunResult) -> Origin | None:
     """``None`` for a run that started from scratch."""
     record = run.result.get("start_from")
-    if record is None:
-        return None
-    return Parent(
-        (run.folder / record["folder"]).resolve(),
-        record["experiment"],
-        record["seed"],
-        record["sha256"],
-        tuple(words for key, words in _TAKEN.items() if record[key]),
-        tuple(words for key, words in _TAKEN.items() if not record[key]),
-    )
+    return None if record is None else Origin((run.folder / record["folder"]).resolve(), record)
 
 
 def _is_file(path: Path) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from cnnlib.datasets import Folders
 from tests.datasets.pictures import photo, ramp, samples, save
-from tests.fuzz.pictures import SOURCES, mutilated, read
+from tests.fuzz.pictures import SOURCES, damaged_picture, read
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -21,11 +21,11 @@ def test_whole_files_are_read(tmp_path: Path, name: str) -> None:
     assert read(tmp_path / name).startswith("read by")
 
 
-def test_a_data_set_of_mutilated_pictures(tmp_path: Path) -> None:
+def test_a_data_set_of_damaged_pictures(tmp_path: Path) -> None:
     """Pictures or depths among good ones, opened to skip the broken."""
     count = 60
     for index in range(count):
-        name, content = mutilated(random.Random(index))
+        name, content = damaged_picture(random.Random(index))
         of_picture = index % 2 == 0 and not name.endswith((".npy", ".npz", ".exr", ".pfm"))
         broken, good = ("images", "depth") if of_picture else ("depth", "images")
         target = tmp_path / broken / f"{index:04d}{Path(name).suffix}"
