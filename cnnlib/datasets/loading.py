@@ -29,12 +29,12 @@ def balanced_weights(source: SampleSource) -> Tensor:
     """How often each sample is to be drawn, float64 (N,) of sum 1: each class equally often, its samples alike.
 
     Raises:
-        CnnlibError: ``source`` does not tell the class of every sample.
+        CnnlibError: ``source`` does not give the class of every sample.
     """
     classes = info_of_all(source, "label_class")
     if classes is None:
         raise CnnlibError(
-            "balance: true needs the class of every training sample, and the data set does not tell it for all of "
+            "balance: true needs the class of every training sample, and the data set does not give it for all of "
             "them: give it a label of one class per sample, or leave balance out"
         )
     _, index, counts = np.unique(classes, return_inverse=True, return_counts=True)

@@ -112,7 +112,7 @@ def test_a_data_set_without_classes_is_refused_before_anything_trains() -> None:
         "tasks": {"points": {}},
     }
     (config,) = parse_suite(suite).experiments.values()
-    with pytest.raises(CnnlibError, match="the data set does not tell it"):
+    with pytest.raises(CnnlibError, match="the data set does not give it"):
         open_data(config, 0)
 
 
