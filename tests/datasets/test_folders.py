@@ -90,7 +90,7 @@ def test_training_passes_over_samples_without_a_wanted_label(root: Path) -> None
         both = labelled(split, ["mask", "depth"])
         assert [both[i]["name"] for i in range(len(both))] == [name for name in names if name != "f"]
     plain = [{"name": "a"}]
-    assert labelled(plain, ["mask"]) is plain  # cannot tell, so nothing is left out
+    assert list(labelled(plain, ["mask"])) == plain  # cannot tell, so nothing is left out
 
 
 def test_the_random_split_follows_the_seed_and_keeps_groups_together(root: Path) -> None:
