@@ -1,4 +1,4 @@
-"""Other processes: what Linux tells of them in ``/proc``, how they end, and the one that Python forks others from."""
+"""Other processes: what Linux reports of them in ``/proc``, how they end, and the one that Python forks others from."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class TargetInfo:
         kind: the name in ``TASKS`` of the kind of task that it is for.
         names: of the classes or of the points, in the order of their indices.
         flip_order: of points: the index of the point that each becomes when left and right change places; empty where
-            the names tell it: ``left_eye`` and ``right_eye`` change places.
+            the names say it: ``left_eye`` and ``right_eye`` change places.
         unit: of the values, for people: ``"m"``; empty where the data have none.
         multi_label: of labels: several classes may be true at once.
         inverse: of depths: the values are inverse depths, or disparities, so that what is near has large ones.
@@ -138,7 +138,7 @@ class SampleSource(Protocol):
     - ``labels(index)``, the names of the targets that a sample has, or ``None``. Then training passes over samples
       without any label that is trained on; without it, every sample is taken to have some.
     - ``group(index)``, the sample's group, and ``label_class(index)``, its class, each a string or ``None``: where all
-      samples tell them, folds keep groups together and the classes' shares alike.
+      samples have them, folds keep groups together and the classes' shares alike.
     - ``files(index)``, the paths of the files that a sample is read from, its own picture's first; ``()`` for a
       rendered sample, ``None`` where that is not known. Training is refused where the same picture is in two splits.
     - ``picture(index)``, for the same check, the sample's own picture where it is stored inside a larger file.

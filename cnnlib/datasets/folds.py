@@ -57,7 +57,7 @@ def fold_splits(source: DataSource, folds: int, fold: int, partition: int) -> di
     """The splits of one fold: the test split is the fold, validation a tenth of all samples, training the rest.
 
     Each sample is in the test split of exactly one fold. Samples of a group stay on one side, and classes keep their
-    shares as nearly as groups allow, where the data set tells groups and classes (see ``SampleSource``).
+    shares as nearly as groups allow, where the data set gives groups and classes (see ``SampleSource``).
 
     Args:
         folds: their number.
