@@ -17,6 +17,9 @@ T = TypeVar("T")
 MISSING = "is required, and missing"
 _LONGEST_VALUE = 80
 _MOST_SHOWN = 50
+_LONGEST_PROBLEM = 2_000
+_LONGEST_MESSAGE = 16_000
+"""Characters: of all problems together."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,20 @@ class ConfigError(CnnlibError):
 
     def __str__(self) -> str:
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        shown = [f"  {problem}" for problem in self.problems[:_MOST_SHOWN]]
+        shown, size = [], 0
+        for problem in self.problems[:_MOST_SHOWN]:
+            line = f"  {_cut(str(problem))}"
+            if (size := size + len(line)) > _LONGEST_MESSAGE:
+                break
+            shown.append(line)
         more = len(self.problems) - len(shown)
         return "\n".join([f"{self.source}: {count}", *shown, *([f"  and {more} more"] if more else [])])
+
+
+def _cut(text: str) -> str:
+    """Without its middle where it is long: its end says where the problem comes from."""
+    half = _LONGEST_PROBLEM // 2
+    return text if len(text) <= _LONGEST_PROBLEM else f"{text[:half]} ... {text[-half:]}"
 
 
 class Details(list[InitErrorDetails]):

@@ -11,6 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from cnnlib.config import ConfigError, SuiteConfig, load_suite, until_decided
+from cnnlib.config.errors import Problem
 from cnnlib.types import CnnlibError
 from tests.config.conftest import Net
 
@@ -70,7 +71,7 @@ def test_thousands_of_unknown_parents_are_looked_up_once(parse: Parse, suite: di
     assert sum(len(list(call.args[1])) for call in near.call_args_list) <= 2 * 10 * 3000
     assert str(caught.value).endswith("and 2950 more")
     assert "no experiment is named 'x40'; a folder is written" in str(caught.value)
-    assert len(str(caught.value)) < 100_000
+    assert len(str(caught.value)) < 20_000
 
 
 def test_an_endless_key_path_is_refused(parse: Parse, suite: dict[str, Any]) -> None:
@@ -108,3 +109,13 @@ def test_a_nul_in_a_path_is_refused(tmp_path: Path) -> None:
 def test_numbers_that_are_none_are_refused_by_key(parse: Parse, suite: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigError, match=r"optimizer\.learning_rate: must be"):
         parse(suite, f"optimizer.learning_rate={text}")
+
+
+def test_the_message_is_short_however_many_and_long_the_problems_are() -> None:
+    problems = [Problem("a", "x" * 5_000, f"experiment {number}") for number in range(40)]
+    shown = str(ConfigError("suite.yaml", problems))
+    assert len(shown) < 20_000
+    head, *lines, rest = shown.splitlines()
+    assert head == "suite.yaml: 40 problems"
+    assert rest == f"  and {40 - len(lines)} more"
+    assert all(line.endswith(f"[experiment {number}]") for number, line in enumerate(lines))
