@@ -111,7 +111,8 @@ def locked(folder: Path, busy: str | None = None) -> Iterator[None]:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of the file's bytes; raises ``CnnlibError`` where it cannot be read."""
+    """SHA-256 of the file's bytes; raises ``CnnlibError`` where it cannot be read, or is no file."""
+    check_is_file(path)
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -22,6 +22,7 @@ from cnnlib.inference import load_run
 from cnnlib.runs import plan
 from cnnlib.suite import forecast_suite
 from tests.datasets.pictures import photo, save
+from tests.time_limit import limited
 from tests.tiny_suite import TINY, assert_same_weights, session_of, write_suite
 from tools import find_lr
 from tools.run_suite import main
@@ -538,3 +539,14 @@ def test_further_seeds_are_given_to_the_parents_of_what_is_open(tmp_path: Path) 
     assert len(first) == 6
     assert set(config.experiments) == {"base", "same", "child"}
     assert [(each.experiment, each.seed) for each in second] == [(name, 2) for name in config.experiments]
+
+
+def test_a_pipe_for_the_weights_of_a_parent_is_not_waited_for(
+    copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    best = copied / "tiny/v1/seed-0/checkpoints/best.ckpt"
+    best.unlink()
+    os.mkfifo(best)
+    with limited(20):
+        assert run(tmp_path / "suite.yaml", copied) == 2
+    assert f"{best}: must be a regular file" in capsys.readouterr().err

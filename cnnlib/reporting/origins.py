@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from cnnlib.files import file_hash
 from cnnlib.reporting.run_result import RunResult
 from cnnlib.result_file import StartRecord
 
@@ -52,9 +52,7 @@ class Origin:
         path = self.folder / "checkpoints" / "best.ckpt"
         if not _is_file(path):
             return State.NO_CHECKPOINT
-        with path.open("rb") as file:
-            same = hashlib.file_digest(file, "sha256").hexdigest() == self.record["sha256"]
-        return State.UNCHANGED if same else State.CHANGED
+        return State.UNCHANGED if file_hash(path) == self.record["sha256"] else State.CHANGED
 
 
 def read_origin(run: RunResult) -> Origin | None:

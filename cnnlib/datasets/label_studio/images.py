@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from cnnlib.datasets.label_studio.export import image_key
 from cnnlib.datasets.listing import ImageFolder
+from cnnlib.files import file_hash
+from cnnlib.types import CnnlibError
 
 
 class ImageFinder:
@@ -64,13 +64,9 @@ def copies_of(pictures: ImageFolder) -> dict[str, str]:
             sizes[pictures.path(name).stat().st_size].append(name)
     copies, first = {}, {}
     for name in (name for names in sizes.values() if len(names) > 1 for name in names):
-        with suppress(OSError):
-            known = first.setdefault(_content(pictures.path(name)), name)
+        # What cannot be read is found when all files are checked.
+        with suppress(CnnlibError):
+            known = first.setdefault(file_hash(pictures.path(name)), name)
             if known != name:
                 copies[name] = known
     return copies
-
-
-def _content(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
