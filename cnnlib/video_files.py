@@ -104,7 +104,8 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
     av = _load_av()
     check_is_file(path)
     try:
-        with av.open(str(path)) as container:
+        # Titles may be in any encoding.
+        with av.open(str(path), metadata_errors="replace") as container:
             if not container.streams.video:
                 raise CnnlibError(f"{path}: the file has no pictures, only sound or text")
             stream = container.streams.video[0]

@@ -73,6 +73,14 @@ def test_what_is_no_video_is_reported(tmp_path: Path) -> None:
         read_frames(tmp_path / "whole.mp4", 0)
 
 
+def test_a_title_in_another_encoding_is_no_matter(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4")
+    content = path.read_bytes()
+    assert b"Lavf" in content
+    path.write_bytes(content.replace(b"Lavf", b"\xefavf"))
+    assert list(read_frames(path))
+
+
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.mp4")
     with limited(10), pytest.raises(CnnlibError, match=r"a.mp4: must be a regular file"):
