@@ -69,6 +69,9 @@ class Head:
     channels: int
 
 
+NOT_TARGETS = ("image", "image_uint8", "name", "group")
+"""The keys of a sample that no target may be called."""
+
 Sample: TypeAlias = dict[str, Any]
 """``image`` float32 (C, H, W) in [0, 1]; a ``Target`` under the name of each target that the sample has (a missing
 label is no key at all); ``name``, the sample's id; optionally ``group``, a name that samples share which are not
@@ -142,10 +145,10 @@ class SampleSource(Protocol):
     - ``files(index)``, the paths of the files that a sample is read from, its own picture's first; ``()`` for a
       rendered sample, ``None`` where that is not known. Training is refused where the same picture is in two splits.
     - ``picture(index)``, for the same check, the sample's own picture where it is stored inside a larger file.
-    - ``stored(index)``, the sample with ``levels`` instead of ``image``: uint8 (C, H, W), the image times 255. Loaders
-      convert them to float32 while they fill a batch, which halves their time.
-    - ``pictures()``, for the same check, the paths of the files that all samples together are put together from, where
-      samples share them and have no picture of their own.
+    - ``stored(index)``, the sample with ``image_uint8`` instead of ``image``: uint8 (C, H, W), the image times 255.
+      Loaders convert it to float32 while they fill a batch.
+    - ``pictures(indices)``, for the same check, the paths of the files that these samples are put together from, or
+      ``None``: where samples share them and have no picture of their own.
     """
 
     def __len__(self) -> int: ...

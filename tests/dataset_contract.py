@@ -50,9 +50,9 @@ def gives_images_as_they_are_stored(data: DataSource) -> None:
     for split in map(data.split, PARTS):
         for index in range(len(split)):
             stored = stored_sample(split, index)
-            if "levels" in stored:
-                assert stored["levels"].dtype == torch.uint8
-                stored["image"] = torch.from_numpy(stored.pop("levels").numpy() / np.float32(255))
+            if "image_uint8" in stored:
+                assert stored["image_uint8"].dtype == torch.uint8
+                stored["image"] = torch.from_numpy(stored.pop("image_uint8").numpy() / np.float32(255))
             assert _same(stored, split[index])
 
 

@@ -124,6 +124,14 @@ def test_a_target_of_another_kind_is_refused() -> None:
         opened(source, mask={})
 
 
+@pytest.mark.parametrize("name", ["image", "image_uint8", "name", "group"])
+def test_a_target_is_not_called_as_other_parts_of_a_sample_are(name: str) -> None:
+    source = Scenes(size=16, train=2, val=1, test=1)
+    source.targets = {**Scenes.targets, name: Scenes.targets["mask"]}
+    with pytest.raises(CnnlibError, match=f"a target cannot be called '{name}'"):
+        opened(source, mask={})
+
+
 def test_training_samples_may_be_repeated() -> None:
     suite = TINY | {"dataset": TINY["dataset"] | {"repeat": 3}}
     (config,) = parse_suite(suite).experiments.values()

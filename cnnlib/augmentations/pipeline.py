@@ -42,15 +42,15 @@ class Pipeline:
         """``image``, ``name``, ``group`` (the name where there is none), and a ``Target`` for each task: not valid
         anywhere where the sample has none.
 
-        Plain contiguous tensors. Everything else that the sample holds is left out. Without augmentations, a sample
-        with ``levels`` keeps them (see ``SampleSource.stored``): ``collate`` makes an image of them.
+        Plain contiguous tensors. Everything else that the sample holds is left out. Without augmentations,
+        ``image_uint8`` (see ``SampleSource.stored``) is given on instead of ``image``, for ``collate`` to convert.
 
         Raises:
             CnnlibError: if the sample's image and targets do not fit together.
         """
-        key = "levels" if "levels" in sample else "image"
-        image = _checked_levels(sample) if key == "levels" else _checked_image(sample)
-        if key == "levels" and self._augmentations:
+        key = "image_uint8" if "image_uint8" in sample else "image"
+        image = _checked_image(sample, key)
+        if key == "image_uint8" and self._augmentations:
             key, image = "image", image / 255
         size: Size = (image.shape[1], image.shape[2])
         targets = {name: self._target(sample, name, size) for name in self._tasks}
@@ -99,27 +99,17 @@ class Pipeline:
             raise CnnlibError(f"sample {sample.get('name')!r}: {name!r}: {error}") from None
 
 
-def _checked_image(sample: Sample) -> Tensor:
-    image, name = sample.get("image"), sample.get("name")
+def _checked_image(sample: Sample, key: str) -> Tensor:
+    image, name = sample.get(key), sample.get("name")
     if not isinstance(image, Tensor):
-        raise CnnlibError(f"sample {name!r}: 'image' must be a tensor; got {type(image).__name__}")
-    if image.dtype != torch.float32 or image.ndim != 3:
+        raise CnnlibError(f"sample {name!r}: {key!r} must be a tensor; got {type(image).__name__}")
+    dtype = torch.uint8 if key == "image_uint8" else torch.float32
+    if image.dtype != dtype or image.ndim != 3:
         raise CnnlibError(
-            f"sample {name!r}: 'image' must be torch.float32 (C, H, W); got {image.dtype} {tuple(image.shape)}"
+            f"sample {name!r}: {key!r} must be {dtype} (C, H, W); got {image.dtype} {tuple(image.shape)}"
         )
-    low, high = torch.aminmax(image)
-    if not (low >= 0 and high <= 1):  # also true for NaN
-        raise CnnlibError(f"sample {name!r}: 'image' must be in [0, 1]; got {low:g} to {high:g}")
+    if dtype == torch.float32:
+        low, high = torch.aminmax(image)
+        if not (low >= 0 and high <= 1):  # also true for NaN
+            raise CnnlibError(f"sample {name!r}: {key!r} must be in [0, 1]; got {low:g} to {high:g}")
     return image
-
-
-def _checked_levels(sample: Sample) -> Tensor:
-    levels = sample["levels"]
-    if not isinstance(levels, Tensor) or levels.dtype != torch.uint8 or levels.ndim != 3:
-        form = (
-            f"{levels.dtype} {tuple(levels.shape)}" if isinstance(levels, Tensor) else type(levels).__name__
-        )
-        raise CnnlibError(
-            f"sample {sample.get('name')!r}: 'levels' must be torch.uint8 (C, H, W); got {form}"
-        )
-    return levels

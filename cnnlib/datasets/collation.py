@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,9 +21,9 @@ class LazySamples(NamedTuple):
 
 
 def collate(lazy: LazySamples) -> Batch:
-    """Tensors and targets stacked along a new first axis, of anything else a list; ``levels`` become ``image``.
+    """Tensors and targets stacked along a new first axis, of anything else a list; ``image_uint8`` becomes ``image``.
 
-    Each sample is copied to its place while the processor's cache still holds it, and is then let go. PyTorch's own
+    Each sample is copied to its place as soon as it is made, while the processor's cache still holds it. PyTorch's own
     collation makes all samples of a batch first, and takes longer.
 
     Raises:
@@ -31,57 +32,47 @@ def collate(lazy: LazySamples) -> Batch:
     batch: Batch = {}
     for index, sample in enumerate(lazy.samples):
         if not batch:
-            batch = _empty_batch(sample, lazy.count)
-        if keys := _batch_keys(sample) ^ batch.keys():
+            batch = {key: _empty(key, entry, lazy.count) for key, entry in sample.items()}
+        name = f"sample {sample['name']!r}"
+        if keys := sample.keys() ^ batch.keys():
             raise CnnlibError(
-                f"sample {sample['name']!r}: {', '.join(sorted(keys))} must be in all samples of a batch, or in none"
+                f"{name}: {', '.join(sorted(keys))} must be in all samples of a batch, or in none"
             )
         for key, entry in sample.items():
-            where = f"sample {sample['name']!r}: {key!r}"
-            if key == "levels":
-                torch.div(entry, 255, out=_place(batch["image"], index, entry.shape, torch.float32, where))
-            elif isinstance(entry, Tensor):
-                _place(batch[key], index, entry.shape, entry.dtype, where).copy_(entry)
-            elif isinstance(entry, Target):
-                for stacked, part in zip(batch[key], entry, strict=True):
-                    _place(stacked, index, part.shape, part.dtype, where).copy_(part)
+            if key == "image_uint8":
+                torch.div(entry, 255, out=_place(batch[key], index, entry, torch.float32, f"{name}: {key!r}"))
+            elif isinstance(entry, Tensor | Target):
+                for stacked, part in zip(_parts(batch[key]), _parts(entry), strict=True):
+                    _place(stacked, index, part, part.dtype, f"{name}: {key!r}").copy_(part)
             else:
                 batch[key].append(entry)
-    return batch
+    return {"image" if key == "image_uint8" else key: entry for key, entry in batch.items()}
 
 
-def _empty_batch(sample: Sample, count: int) -> Batch:
-    """A batch of ``count`` samples that are yet to come."""
-    batch: Batch = {}
-    for key, entry in sample.items():
-        if key == "levels":
-            batch["image"] = _empty(count, entry.shape, torch.float32)
-        elif isinstance(entry, Tensor):
-            batch[key] = _empty(count, entry.shape, entry.dtype)
-        elif isinstance(entry, Target):
-            batch[key] = Target(*(_empty(count, part.shape, part.dtype) for part in entry))
-        else:
-            batch[key] = []
-    return batch
+def _parts(entry: Tensor | Target) -> tuple[Tensor, ...]:
+    return (entry,) if isinstance(entry, Tensor) else tuple(entry)
 
 
-def _batch_keys(sample: Sample) -> set[str]:
-    return {"image" if key == "levels" else key for key in sample}
-
-
-def _empty(count: int, shape: torch.Size, dtype: torch.dtype) -> Tensor:
-    """In a loading process, in memory that processes share: the batch is then passed on uncopied."""
+def _empty(key: str, entry: Any, count: int) -> Any:
+    """The place for ``count`` entries like this one."""
+    if isinstance(entry, Target):
+        return Target(*(_empty(key, part, count) for part in entry))
+    if not isinstance(entry, Tensor):
+        return []
+    dtype = torch.float32 if key == "image_uint8" else entry.dtype
+    shape = (count, *entry.shape)
     if get_worker_info() is None:
-        return torch.empty((count, *shape), dtype=dtype)
-    storage = torch.UntypedStorage._new_shared(count * shape.numel() * dtype.itemsize)
-    return torch.empty(0, dtype=dtype).set_(storage, 0, (count, *shape))
+        return torch.empty(shape, dtype=dtype)
+    # A loading process fills memory that processes share: the batch is then passed on uncopied.
+    storage = torch.UntypedStorage._new_shared(math.prod(shape) * dtype.itemsize)
+    return torch.empty(0, dtype=dtype).set_(storage, 0, shape)
 
 
-def _place(stacked: Tensor, index: int, shape: torch.Size, dtype: torch.dtype, where: str) -> Tensor:
-    """The place of sample ``index``; ``CnnlibError`` if its shape or dtype is not that of the others."""
-    if (shape, dtype) != (stacked.shape[1:], stacked.dtype):
+def _place(stacked: Tensor, index: int, part: Tensor, dtype: torch.dtype, where: str) -> Tensor:
+    """That of sample ``index``; ``CnnlibError`` if its shape, or ``dtype``, is not that of the others."""
+    if (part.shape, dtype) != (stacked.shape[1:], stacked.dtype):
         raise CnnlibError(
-            f"{where} is {dtype} {tuple(shape)}, others in its batch are {stacked.dtype} {tuple(stacked.shape[1:])}: "
-            "samples of a batch must be alike; set the data set's size, or batch_size: 1"
+            f"{where} is {part.dtype} {tuple(part.shape)}, others in its batch are {stacked.dtype} "
+            f"{tuple(stacked.shape[1:])}: samples of a batch must be alike; set the data set's size, or batch_size: 1"
         )
     return stacked[index]

@@ -3,54 +3,38 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 
-from cnnlib.datasets.splits import Subset, info_of_all, sample_info, stored_sample
-from cnnlib.types import CnnlibError, DataSource, EmbeddedPicture, Sample, SampleSource, Split
+from cnnlib.datasets.splits import SampleView, Subset, info_of_all, pictures_of
+from cnnlib.types import CnnlibError, DataSource, SampleSource, Split
 
 _VAL_SHARE = 0.1  # of all samples
 
 
-class Joined:
+class Joined(SampleView):
     """All samples of a data set, whatever split they are in."""
 
     def __init__(self, source: DataSource) -> None:
-        splits = [source.split(part) for part in get_args(Split)]
-        self._places = [(split, index) for split in splits for index in range(len(split))]
+        self._splits = [source.split(part) for part in get_args(Split)]
+        self._places = [(split, index) for split in self._splits for index in range(len(split))]
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def __getitem__(self, index: int) -> Sample:
-        split, own = self._places[index]
-        return split[own]
+    def pictures(self, indices: np.ndarray) -> list[Path] | None:
+        starts = np.cumsum([0, *map(len, self._splits)])
+        found = [
+            pictures_of(split, indices[(start <= indices) & (indices < start + len(split))] - start)
+            for split, start in zip(self._splits, starts, strict=False)
+        ]
+        return None if None in found else list(dict.fromkeys(chain(*found)))
 
-    def stored(self, index: int) -> Sample:
-        return stored_sample(*self._places[index])
-
-    def labels(self, index: int) -> Collection[str] | None:
-        split, own = self._places[index]
-        return sample_info(split, "labels", own)
-
-    def group(self, index: int) -> str | None:
-        split, own = self._places[index]
-        return sample_info(split, "group", own)
-
-    def label_class(self, index: int) -> str | None:
-        split, own = self._places[index]
-        return sample_info(split, "label_class", own)
-
-    def files(self, index: int) -> Sequence[Path] | None:
-        split, own = self._places[index]
-        return sample_info(split, "files", own)
-
-    def picture(self, index: int) -> EmbeddedPicture | None:
-        split, own = self._places[index]
-        return sample_info(split, "picture", own)
+    def _origin(self, index: int) -> tuple[SampleSource, int]:
+        return self._places[index]
 
 
 def fold_splits(source: DataSource, folds: int, fold: int, partition: int) -> dict[Split, SampleSource]:

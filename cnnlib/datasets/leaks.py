@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnlib.datasets.fingerprints import Fingerprints, PerceptualHash, StoredPicture
 from cnnlib.datasets.problems import as_line
-from cnnlib.datasets.splits import sample_info, spread
+from cnnlib.datasets.splits import pictures_of, sample_info, spread
 from cnnlib.types import CnnlibError, SampleSource, Split
 
 NEAR = 6
@@ -97,8 +97,8 @@ def stored_pictures(samples: SampleSource) -> Iterator[StoredPicture | None]:
 
     Rendered samples have none. Composites have those that they are put together from.
     """
-    if hasattr(samples, "pictures"):
-        yield from samples.pictures()
+    if (shared := pictures_of(samples, np.arange(len(samples)))) is not None:
+        yield from shared
         return
     for index in range(len(samples)):
         files = sample_info(samples, "files", index)

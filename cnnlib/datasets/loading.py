@@ -21,8 +21,12 @@ from cnnlib.types import CnnlibError, Sample, SampleSource
 def labelled(source: SampleSource, names: Iterable[str]) -> SampleSource:
     """The samples that have at least one of the targets ``names``; those of which it is not known, too."""
     wanted = set(names)
-    known = [sample_info(source, "labels", index) for index in range(len(source))]
-    return Subset(source, [index for index, own in enumerate(known) if own is None or wanted & set(own)])
+
+    def is_wanted(index: int) -> bool:
+        labels = sample_info(source, "labels", index)
+        return labels is None or not wanted.isdisjoint(labels)
+
+    return Subset(source, np.flatnonzero([is_wanted(index) for index in range(len(source))]))
 
 
 def balanced_weights(source: SampleSource) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -15,7 +16,41 @@ from cnnlib.types import CnnlibError, EmbeddedPicture, Sample, SampleSource, Spl
 T = TypeVar("T")
 
 
-class Subset:
+class SampleView(ABC):
+    """Samples of other sources: what these say of a sample, the view says of its own."""
+
+    @abstractmethod
+    def _origin(self, index: int) -> tuple[SampleSource, int]:
+        """The source that sample ``index`` is of, and its index there."""
+
+    def __getitem__(self, index: int) -> Sample:
+        source, own = self._origin(index)
+        return source[own]
+
+    def stored(self, index: int) -> Sample:
+        return stored_sample(*self._origin(index))
+
+    def labels(self, index: int) -> Collection[str] | None:
+        return self._info("labels", index)
+
+    def group(self, index: int) -> str | None:
+        return self._info("group", index)
+
+    def label_class(self, index: int) -> str | None:
+        return self._info("label_class", index)
+
+    def files(self, index: int) -> Sequence[Path] | None:
+        return self._info("files", index)
+
+    def picture(self, index: int) -> EmbeddedPicture | None:
+        return self._info("picture", index)
+
+    def _info(self, what: str, index: int) -> Any:
+        source, own = self._origin(index)
+        return sample_info(source, what, own)
+
+
+class Subset(SampleView):
     """Some samples of a source, in the order of ``indices``."""
 
     def __init__(self, source: SampleSource, indices: Sequence[int] | np.ndarray) -> None:
@@ -25,36 +60,31 @@ class Subset:
     def __len__(self) -> int:
         return len(self._indices)
 
-    def __getitem__(self, index: int) -> Sample:
-        return self._source[self._own(index)]
+    def pictures(self, indices: np.ndarray) -> list[Path] | None:
+        return pictures_of(self._source, self._indices[indices])
 
-    def stored(self, index: int) -> Sample:
-        return stored_sample(self._source, self._own(index))
-
-    def labels(self, index: int) -> Collection[str] | None:
-        return sample_info(self._source, "labels", self._own(index))
-
-    def group(self, index: int) -> str | None:
-        return sample_info(self._source, "group", self._own(index))
-
-    def label_class(self, index: int) -> str | None:
-        return sample_info(self._source, "label_class", self._own(index))
-
-    def files(self, index: int) -> Sequence[Path] | None:
-        return sample_info(self._source, "files", self._own(index))
-
-    def picture(self, index: int) -> EmbeddedPicture | None:
-        return sample_info(self._source, "picture", self._own(index))
-
-    def _own(self, index: int) -> int:
+    def _origin(self, index: int) -> tuple[SampleSource, int]:
         if not 0 <= index < len(self):
             raise IndexError(f"there are {len(self)} samples; there is no index {index}")
-        return int(self._indices[index])
+        return self._source, int(self._indices[index])
 
 
 def stored_sample(source: SampleSource, index: int) -> Sample:
-    """With ``levels`` where ``source`` keeps the image so."""
+    """With ``image_uint8`` where ``source`` has its image so."""
     return source.stored(index) if hasattr(source, "stored") else source[index]
+
+
+def with_float_image(sample: Sample) -> Sample:
+    """``image`` of ``image_uint8``, if a stored sample has that."""
+    return {
+        "image" if key == "image_uint8" else key: entry / 255 if key == "image_uint8" else entry
+        for key, entry in sample.items()
+    }
+
+
+def pictures_of(source: SampleSource, indices: np.ndarray) -> list[Path] | None:
+    """The files that samples are put together from; ``None`` where they have pictures of their own."""
+    return source.pictures(indices) if hasattr(source, "pictures") else None
 
 
 def sample_info(

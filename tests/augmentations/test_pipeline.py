@@ -112,24 +112,26 @@ def test_what_is_neither_geometric_nor_photometric_is_refused(stranger: Any) -> 
         Pipeline([Flip(), stranger], TASKS)
 
 
-@pytest.mark.parametrize("levels", [torch.zeros(6, 20, 26), torch.zeros(20, 26, dtype=torch.uint8), [1]])
-def test_levels_of_another_form_are_refused(levels: Any) -> None:
-    with pytest.raises(CnnlibError, match=r"'room_7': 'levels' must be torch.uint8 \(C, H, W\); got "):
-        Pipeline([], TASKS)({**make_sample(), "levels": levels})
+@pytest.mark.parametrize("image", [torch.zeros(6, 20, 26), torch.zeros(20, 26, dtype=torch.uint8), [1]])
+def test_a_uint8_image_of_another_form_is_refused(image: Any) -> None:
+    with pytest.raises(
+        CnnlibError, match=r"'room_7': 'image_uint8' must be (torch.uint8 \(C, H, W\)|a tensor); got "
+    ):
+        Pipeline([], TASKS)({**make_sample(), "image_uint8": image})
 
 
 @pytest.mark.parametrize("augmentations", [[], [Flip()], [Color()]], ids=["none", "flip", "color"])
-def test_levels_are_augmented_as_their_image_is(augmentations: list[Any]) -> None:
+def test_a_uint8_image_is_augmented_like_one_of_floats(augmentations: list[Any]) -> None:
     levels = torch.randint(0, 256, (6, 20, 26), dtype=torch.uint8)
     image = torch.from_numpy(levels.numpy() / np.float32(255))
     pipeline, sample = Pipeline(augmentations, TASKS), make_sample()
     del sample["image"]
     torch.manual_seed(3)
-    found = pipeline({"levels": levels, **sample})
+    found = pipeline({"image_uint8": levels, **sample})
     torch.manual_seed(3)
     expected = pipeline({"image": image, **sample})
     if not augmentations:
-        torch.testing.assert_close(found.pop("levels"), levels)
+        torch.testing.assert_close(found.pop("image_uint8"), levels)
         found["image"] = image
     assert found.keys() == expected.keys()
     torch.testing.assert_close(found["image"], expected["image"], rtol=0, atol=0)

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import default_collate
 
+from cnnlib.augmentations import Pipeline
 from cnnlib.datasets.collation import LazySamples, collate
 from cnnlib.datasets.loading import evaluation_loader
-from cnnlib.types import CnnlibError, Sample, Target
+from cnnlib.datasets.splits import Subset
+from cnnlib.types import CnnlibError, Sample, SampleSource, Target
 
 
 def sample(index: int, side: int = 5) -> Sample:
@@ -53,17 +55,38 @@ def test_the_batches_are_those_of_pytorch(workers: int) -> None:
         assert batch["image"].is_shared() == (workers > 0)
 
 
-def test_levels_become_the_image() -> None:
+def test_an_image_of_uint8_becomes_one_of_floats() -> None:
     levels = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16)
     batch = collate(
-        LazySamples(2, iter([{"levels": levels, "name": "a"}, {"levels": levels.flip(1), "name": "b"}]))
+        LazySamples(
+            2, iter([{"image_uint8": levels, "name": "a"}, {"image_uint8": levels.flip(1), "name": "b"}])
+        )
     )
     image = torch.from_numpy(levels.numpy() / np.float32(255))
     assert list(batch) == ["image", "name"]
     assert_equal(batch["image"], torch.stack([image, image.flip(1)]))
 
 
-def test_each_sample_is_let_go_before_the_next_is_made() -> None:
+class Stored:
+    """Samples that can be had as they are stored alone."""
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: int) -> Sample:
+        raise AssertionError("read as floats")
+
+    def stored(self, index: int) -> Sample:
+        return {"image_uint8": torch.full((1, 2, 2), index, dtype=torch.uint8), "name": f"s{index}"}
+
+
+@pytest.mark.parametrize("source", [Stored(), Subset(Stored(), [0, 1, 2])], ids=["source", "subset"])
+def test_loaders_take_samples_as_they_are_stored(source: SampleSource) -> None:
+    (batch,) = evaluation_loader(source, Pipeline([], {}), 3, 0)
+    assert (batch["image"][:, 0, 0, 0] * 255).tolist() == pytest.approx([0, 1, 2])
+
+
+def test_at_most_two_samples_are_in_memory() -> None:
     made: list[weakref.ref[Tensor]] = []
 
     def samples() -> Iterator[Sample]:

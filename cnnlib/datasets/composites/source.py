@@ -56,9 +56,9 @@ class CompositeSplit:
         """As ``Composites.group_of``."""
         return self._source.group_of(self._own(index))
 
-    def pictures(self) -> list[Path]:
+    def pictures(self, indices: np.ndarray) -> list[Path]:
         """The files of what no other split may have."""
-        return self._source.pictures_of(self._indices)
+        return self._source.pictures_of(self._indices[indices])
 
     def _own(self, index: int) -> int:
         if not 0 <= index < len(self):

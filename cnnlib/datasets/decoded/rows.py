@@ -140,7 +140,7 @@ class Layout:
         return levels.numpy()
 
     def unpack(self, arrays: Mapping[str, np.ndarray], index: int, verify: bool = True) -> Sample:
-        """The sample, with ``levels`` where it is stored so.
+        """The sample, with ``image_uint8`` where its image is stored so.
 
         Raises:
             DamagedRowError: the row is not as it was packed; looked for with ``verify`` alone.
@@ -148,7 +148,7 @@ class Layout:
         if verify and _checksum_of(arrays, index) != arrays["checksum"][index]:
             raise DamagedRowError
         sample: Sample = {
-            "levels" if self.levels else "image": torch.from_numpy(np.array(arrays["image"][index])),
+            "image_uint8" if self.levels else "image": torch.from_numpy(np.array(arrays["image"][index])),
             "name": bytes(arrays["name"][index]).decode(),
         }
         for key, packing in self.values.items():

@@ -17,10 +17,10 @@ import numpy as np
 from cnnlib.datasets.cache import MANIFEST, cache_root, cached_arrays
 from cnnlib.datasets.decoded.rows import DamagedRowError, Layout, TooNarrowError
 from cnnlib.datasets.file_states import files_digest
-from cnnlib.datasets.splits import sample_info
+from cnnlib.datasets.splits import SampleView, pictures_of, sample_info, with_float_image
 from cnnlib.files import read_bytes, read_json, write_atomically
 from cnnlib.progress import shown
-from cnnlib.types import CnnlibError, DataSource, EmbeddedPicture, Sample, SampleSource, Split
+from cnnlib.types import CnnlibError, DataSource, Sample, SampleSource, Split
 
 VERSION = 3
 """Counted up whenever what is stored changes."""
@@ -30,7 +30,7 @@ _GIB = 1024**3
 _LAYOUT = "layout.json"
 
 
-class DecodedSplit:
+class DecodedSplit(SampleView):
     """One split.
 
     Args:
@@ -50,8 +50,7 @@ class DecodedSplit:
         return len(self._samples)
 
     def __getitem__(self, index: int) -> Sample:
-        sample = self.stored(index)
-        return {"image": sample.pop("levels") / 255, **sample} if self._layout.levels else sample
+        return with_float_image(self.stored(index))
 
     def stored(self, index: int) -> Sample:
         if not 0 <= index < len(self):
@@ -70,23 +69,14 @@ class DecodedSplit:
             return self._layout.unpack(again, 0)
 
     def labels(self, index: int) -> Collection[str]:
-        known = sample_info(self._samples, "labels", index)
+        known = super().labels(index)
         if known is not None:
             return known
         there = {key: self._arrays[f"{key}.there"] for key in self._layout.values}
         return [key for key, has in there.items() if has[index]]
 
-    def files(self, index: int) -> list[Path] | None:
-        return sample_info(self._samples, "files", index)
-
-    def picture(self, index: int) -> EmbeddedPicture | None:
-        return sample_info(self._samples, "picture", index)
-
-    def group(self, index: int) -> str | None:
-        return sample_info(self._samples, "group", index)
-
-    def label_class(self, index: int) -> str | None:
-        return sample_info(self._samples, "label_class", index)
+    def _origin(self, index: int) -> tuple[SampleSource, int]:
+        return self._samples, index
 
 
 class Decoded:
@@ -119,7 +109,7 @@ class Decoded:
             raise CnnlibError(f"dataset {name!r} is not read from files: leave cache out")
         if source.size is None:
             raise CnnlibError(f"dataset {name!r}: its images have no one size; set size, or leave cache out")
-        if hasattr(source.split("train"), "pictures"):
+        if pictures_of(source.split("train"), np.arange(0)) is not None:
             raise CnnlibError(
                 f"dataset {name!r}: it decodes the pictures that it puts together once by itself: leave cache out"
             )

@@ -16,6 +16,7 @@ from cnnlib.checks import checked
 from cnnlib.datasets.cache import ArraySpec, cache_root, cached_arrays
 from cnnlib.datasets.options import Seed
 from cnnlib.datasets.scenes.render import SPLITS
+from cnnlib.datasets.splits import with_float_image
 from cnnlib.progress import shown
 from cnnlib.types import CnnlibError, Sample, Split, Target, TargetInfo
 
@@ -38,14 +39,13 @@ class RenderedSplit(ABC):
 
     def __getitem__(self, index: int) -> Sample:
         """``image`` (C, H, W), every target and ``name``: ``test-00012``."""
-        sample = self.stored(index)
-        return {"image": sample.pop("levels") / 255, **sample}
+        return with_float_image(self.stored(index))
 
     def stored(self, index: int) -> Sample:
         if not 0 <= index < len(self):
             raise IndexError(f"the {self._part} split has {len(self)} scenes; there is no index {index}")
         arrays = {key: torch.from_numpy(np.array(array[index])) for key, array in self._arrays.items()}
-        return {"levels": arrays["image"], **self._targets(arrays), "name": f"{self._part}-{index:05d}"}
+        return {"image_uint8": arrays["image"], **self._targets(arrays), "name": f"{self._part}-{index:05d}"}
 
     def files(self, index: int) -> tuple[()]:
         return ()

@@ -211,9 +211,19 @@ def test_the_same_picture_under_two_names_is_a_leak(tmp_path: Path, folder: str,
         shutil.copy(copied, copied.with_stem(f"copy_{number}"))
     with pytest.raises(CnnlibError, match=r"the same picture is in two splits[^\n]*\n.*copy_\d"):
         refuse_leaks(suite(root), build(suite(root).dataset, DATASETS), 0, Fingerprints())
+    folds = suite(root, folds=3, apart=[kind])
+    with pytest.raises(CnnlibError, match=r"the same picture is in two splits[^\n]*\n.*copy_\d"):
+        refuse_leaks(folds, build(folds.dataset, DATASETS), 0, Fingerprints())
     for apart in ([], [({"foreground", "background"} - {kind}).pop()]):  # then they are meant to be shared
         config = suite(root, apart=apart)
         refuse_leaks(config, build(config.dataset, DATASETS), 0, Fingerprints())
+
+
+def test_folds_of_different_pictures_pass_in_silence(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for apart in ([], ["foreground"]):
+        config = suite(root, folds=3, apart=apart)
+        refuse_leaks(config, build(config.dataset, DATASETS), 0, Fingerprints())
+    assert "not checked" not in capsys.readouterr().err
 
 
 def test_a_run_may_skip_broken_pictures(tmp_path: Path) -> None:
